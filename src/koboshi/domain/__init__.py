@@ -1,0 +1,1 @@
+"""What Koboshi knows and decides: pure Python, no I/O, no clock, no randomness."""

@@ -1,0 +1,96 @@
+"""What Koboshi may do to a cloud. Each command is journalled before it is carried out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from koboshi.domain.names import CommandId, HostName, IncidentId, MigrationId, ServerId, ServiceId
+
+
+class Outcome(StrEnum):
+    """How a command ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    """It ran and did not do what it should; nothing of it is running any more."""
+    REFUSED = "refused"
+    """It certainly had no effect."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FenceOff:
+    """Switch the host off, and read its power back."""
+
+    type: Literal["fence_off"] = "fence_off"
+    may_be_repeated: ClassVar[bool] = True
+    id: CommandId
+    incident: IncidentId
+    host: HostName
+
+    @property
+    def subject(self) -> str:
+        """Return what only one open command may be about."""
+        return f"host:{self.host}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolate:
+    """Force the compute service down and disable it with our marker, in one PUT."""
+
+    type: Literal["isolate"] = "isolate"
+    may_be_repeated: ClassVar[bool] = True
+    id: CommandId
+    incident: IncidentId
+    host: HostName
+    service: ServiceId
+    marker: str
+
+    @property
+    def subject(self) -> str:
+        """Return what only one open command may be about."""
+        return f"host:{self.host}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evacuate:
+    """Ask Nova to evacuate one server to a named destination.
+
+    The destination is always named: should the answer be lost, the same request may be sent again
+    to the same destination only, where Nova refuses to start a second copy.
+    """
+
+    type: Literal["evacuate"] = "evacuate"
+    may_be_repeated: ClassVar[bool] = False
+    id: CommandId
+    incident: IncidentId
+    host: HostName
+    server: ServerId
+    destination: HostName
+    rebuilds: bool
+    known_records: frozenset[MigrationId]
+    baseline: datetime | None
+
+    @property
+    def subject(self) -> str:
+        """Return what only one open command may be about."""
+        return f"server:{self.server}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopServer:
+    """Stop a server again that was stopped before its evacuation booted it."""
+
+    type: Literal["stop_server"] = "stop_server"
+    may_be_repeated: ClassVar[bool] = True
+    id: CommandId
+    incident: IncidentId
+    server: ServerId
+
+    @property
+    def subject(self) -> str:
+        """Return what only one open command may be about."""
+        return f"stop:{self.server}"
+
+
+Command = FenceOff | Isolate | Evacuate | StopServer

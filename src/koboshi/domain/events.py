@@ -1,0 +1,193 @@
+"""What the journal remembers. State is a fold over these, and nothing else.
+
+Every event has its one-sentence meaning beside its name: API, pages and documents read that text.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from koboshi.domain.commands import Command, Outcome
+from koboshi.domain.incident import IncidentState, Isolation, Proof
+from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
+from koboshi.domain.recovery import Candidate, RecoveryState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonStarted:
+    """A daemon took over this journal."""
+
+    kind: Literal["daemon_started"] = "daemon_started"
+    version: str
+    mode: str
+    install: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFoundDown:
+    """The host was down at the very first start: it waits for a word, nothing is automatic."""
+
+    kind: Literal["host_found_down"] = "host_found_down"
+    host: HostName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSeenUp:
+    """A host that was found down is up: it is protected from now on."""
+
+    kind: Literal["host_seen_up"] = "host_seen_up"
+    host: HostName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessTrusted:
+    """The prober has reached the host for long enough: from now on its silence counts."""
+
+    kind: Literal["witness_trusted"] = "witness_trusted"
+    host: HostName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostNoticed:
+    """Something about a host that a person should know; nothing is done about it."""
+
+    kind: Literal["host_noticed"] = "host_noticed"
+    host: HostName
+    topic: str
+    """Stable: `service_failed`, `hung`, `disabled_and_dark`, `bmc_contradicts`, `stale_record`, …"""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostNoticeCleared:
+    """What was noticed about a host is no longer so."""
+
+    kind: Literal["host_notice_cleared"] = "host_notice_cleared"
+    host: HostName
+    topic: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentOpened:
+    """A host's silence was confirmed."""
+
+    kind: Literal["incident_opened"] = "incident_opened"
+    incident: IncidentId
+    host: HostName
+    evidence: tuple[str, ...]
+    """Each witness's word, in sentences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentMoved:
+    """An incident went on to another state, for this reason."""
+
+    kind: Literal["incident_moved"] = "incident_moved"
+    incident: IncidentId
+    to: IncidentState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeathProven:
+    """There is proof that the host is dead."""
+
+    kind: Literal["death_proven"] = "death_proven"
+    incident: IncidentId
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostIsolated:
+    """The compute service reads back as forced down and disabled with our marker."""
+
+    kind: Literal["host_isolated"] = "host_isolated"
+    incident: IncidentId
+    isolation: Isolation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServersListed:
+    """The dead host's servers, each with what is meant for it and why."""
+
+    kind: Literal["servers_listed"] = "servers_listed"
+    incident: IncidentId
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryMoved:
+    """A server's recovery went on to another state, for this reason."""
+
+    kind: Literal["recovery_moved"] = "recovery_moved"
+    incident: IncidentId
+    server: ServerId
+    to: RecoveryState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataLossCommitted:
+    """By policy these local disks will be lost: the server is made again from its image."""
+
+    kind: Literal["data_loss_committed"] = "data_loss_committed"
+    incident: IncidentId
+    server: ServerId
+    disks: tuple[str, ...]
+    policy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandIntended:
+    """Koboshi is about to carry out this command."""
+
+    kind: Literal["command_intended"] = "command_intended"
+    command: Command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandAccepted:
+    """The command's request was accepted; its effect is being watched."""
+
+    kind: Literal["command_accepted"] = "command_accepted"
+    command: CommandId
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandUnknown:
+    """Nobody knows whether the command had its effect: it is being resolved by reading."""
+
+    kind: Literal["command_unknown"] = "command_unknown"
+    command: CommandId
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandEnded:
+    """The command is over, with this outcome."""
+
+    kind: Literal["command_ended"] = "command_ended"
+    command: CommandId
+    outcome: Outcome
+    detail: str = ""
+
+
+Event = (
+    DaemonStarted
+    | HostFoundDown
+    | HostSeenUp
+    | WitnessTrusted
+    | HostNoticed
+    | HostNoticeCleared
+    | IncidentOpened
+    | IncidentMoved
+    | DeathProven
+    | HostIsolated
+    | ServersListed
+    | RecoveryMoved
+    | DataLossCommitted
+    | CommandIntended
+    | CommandAccepted
+    | CommandUnknown
+    | CommandEnded
+)

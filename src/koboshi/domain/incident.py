@@ -1,0 +1,122 @@
+"""The lifecycle of a host incident: from confirmed silence to servers that are safe elsewhere.
+
+The table holds the part of the lifecycle that this version automates: up to `settled`, where a
+person brings the host home; `closed` is reached when the host is seen healthy and enabled again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from koboshi.domain.instant import Instant
+from koboshi.domain.lifecycle import Table
+from koboshi.domain.names import HostName, IncidentId, ServiceId
+
+
+class IncidentState(StrEnum):
+    """Where an incident stands."""
+
+    HELD = "held"
+    CONFIRMED = "confirmed"
+    WOULD_ACT = "would_act"
+    FENCING = "fencing"
+    UNPROVEN = "unproven"
+    PROVEN = "proven"
+    ISOLATING = "isolating"
+    RECOVERING = "recovering"
+    SOURCE_BACK = "source_back"
+    SETTLED = "settled"
+    NEEDS_HUMAN = "needs_human"
+    FOREIGN = "foreign"
+    CLOSED = "closed"
+
+
+INCIDENT_MEANING: dict[IncidentState, str] = {
+    IncidentState.HELD: "the host is silent, but a safety rule holds every action back",
+    IncidentState.CONFIRMED: "the host is silent on every path that counts; nothing was done yet",
+    IncidentState.WOULD_ACT: "observe mode: this is what would be done now; nothing is",
+    IncidentState.FENCING: "the host is being switched off, and its power read back",
+    IncidentState.UNPROVEN: "the power could not be read as off: nothing is evacuated without proof",
+    IncidentState.PROVEN: "there is proof that the host is dead",
+    IncidentState.ISOLATING: "its compute service is being forced down and disabled in Nova",
+    IncidentState.RECOVERING: "its servers are being evacuated",
+    IncidentState.SOURCE_BACK: "the host gave a sign of life after the proof: no new evacuation",
+    IncidentState.SETTLED: "no server is on its way any more; the host awaits its way home",
+    IncidentState.NEEDS_HUMAN: "Koboshi cannot go on safely by itself; the reason says what to do",
+    IncidentState.FOREIGN: "somebody else is recovering this host: Koboshi only watches",
+    IncidentState.CLOSED: "over: the host is healthy and enabled again",
+}
+
+_S = IncidentState
+_ENDS_ANYWHERE = frozenset({_S.NEEDS_HUMAN, _S.CLOSED})
+
+INCIDENT_STEPS: Table[IncidentState] = {
+    _S.HELD: frozenset({_S.CONFIRMED, _S.FOREIGN}) | _ENDS_ANYWHERE,
+    _S.CONFIRMED: frozenset({_S.HELD, _S.WOULD_ACT, _S.FENCING, _S.PROVEN, _S.FOREIGN})
+    | _ENDS_ANYWHERE,
+    _S.WOULD_ACT: frozenset({_S.CONFIRMED, _S.HELD, _S.FOREIGN}) | _ENDS_ANYWHERE,
+    _S.FENCING: frozenset({_S.PROVEN, _S.UNPROVEN}) | _ENDS_ANYWHERE,
+    _S.UNPROVEN: frozenset({_S.FENCING, _S.PROVEN}) | _ENDS_ANYWHERE,
+    _S.PROVEN: frozenset({_S.ISOLATING, _S.SOURCE_BACK, _S.FOREIGN}) | _ENDS_ANYWHERE,
+    _S.ISOLATING: frozenset({_S.RECOVERING, _S.SOURCE_BACK}) | _ENDS_ANYWHERE,
+    _S.RECOVERING: frozenset({_S.SETTLED, _S.SOURCE_BACK}) | _ENDS_ANYWHERE,
+    _S.SOURCE_BACK: frozenset({_S.FENCING, _S.PROVEN, _S.SETTLED}) | _ENDS_ANYWHERE,
+    _S.SETTLED: frozenset({_S.RECOVERING, _S.CLOSED, _S.NEEDS_HUMAN}),
+    _S.NEEDS_HUMAN: frozenset({_S.CONFIRMED, _S.SETTLED, _S.CLOSED}),
+    _S.FOREIGN: frozenset({_S.CLOSED}),
+    _S.CLOSED: frozenset(),
+}
+
+ACTING = frozenset(
+    {_S.FENCING, _S.UNPROVEN, _S.PROVEN, _S.ISOLATING, _S.RECOVERING, _S.SOURCE_BACK}
+)
+"""States in which Koboshi has begun to act upon the host."""
+
+
+class ProofKind(StrEnum):
+    """What counts as proof that a host is dead."""
+
+    FENCED_OFF = "fenced_off"
+    """Power read off three times after our own off command."""
+    FOUND_OFF = "found_off"
+    """Power read off three times before any command of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Proof of death, and the moment from which any sign of life makes it void."""
+
+    kind: ProofKind
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolation:
+    """The compute service as it read back after our own PUT."""
+
+    service: ServiceId
+    marker: str
+    """The `disabled_reason` that says who disabled it: `koboshi:<install>:<incident>`."""
+    baseline: datetime | None
+    """`updated_at` after our PUT: any later value is a sign of life."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """One failure of one host, as folded from the journal."""
+
+    id: IncidentId
+    host: HostName
+    state: IncidentState
+    reason: str
+    opened_at: Instant
+    moved_at: Instant
+    proof: Proof | None = None
+    isolation: Isolation | None = None
+    servers_listed: bool = False
+    fence_attempts: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether nothing more will happen to it."""
+        return self.state is IncidentState.CLOSED

@@ -1,0 +1,31 @@
+"""A moment, told in a way that no wrong or stepped wall clock can distort."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instant:
+    """A moment on this machine.
+
+    `boot` is the time since this machine booted (CLOCK_BOOTTIME: it never steps, and goes on
+    through a suspend), `boot_id` names that boot, `wall` is UTC: for people, and for ages that
+    reach across a reboot of this machine.
+    """
+
+    wall: datetime
+    boot: timedelta
+    boot_id: str
+
+    def since(self, earlier: "Instant") -> timedelta:
+        """Return how long after `earlier` this is; never negative.
+
+        Within one boot the boot clock answers; across boots only the wall clock can.
+        """
+        if self.boot_id == earlier.boot_id:
+            return max(self.boot - earlier.boot, timedelta())
+        return max(self.wall - earlier.wall, timedelta())
+
+    def later(self, by: timedelta) -> "Instant":
+        """Return the moment `by` after this one."""
+        return Instant(wall=self.wall + by, boot=self.boot + by, boot_id=self.boot_id)

@@ -1,0 +1,21 @@
+"""The names of things. A type of its own for each keeps a host from passing for a server."""
+
+from typing import NewType
+
+HostName = NewType("HostName", str)
+"""A compute service's `host`, exactly as Nova spells it."""
+
+ServerId = NewType("ServerId", str)
+"""A server's UUID."""
+
+ServiceId = NewType("ServiceId", str)
+"""A compute service's UUID (compute API 2.53 and later)."""
+
+MigrationId = NewType("MigrationId", str)
+"""A migration record's UUID (compute API 2.59 and later)."""
+
+IncidentId = NewType("IncidentId", str)
+"""An incident of one host, as the journal and an operator name it."""
+
+CommandId = NewType("CommandId", str)
+"""One command that Koboshi meant to carry out, from its intent to its outcome."""

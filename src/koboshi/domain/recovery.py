@@ -1,0 +1,136 @@
+"""The lifecycle of one server's recovery within an incident."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from koboshi.domain.cloud import Demand
+from koboshi.domain.instant import Instant
+from koboshi.domain.lifecycle import Table
+from koboshi.domain.names import CommandId, HostName, IncidentId, MigrationId, ServerId
+
+
+class RecoveryState(StrEnum):
+    """Where a server's recovery stands."""
+
+    HELD = "held"
+    IGNORED = "ignored"
+    QUEUED = "queued"
+    POSTING = "posting"
+    UNKNOWN = "unknown"
+    BUILDING = "building"
+    CONFIRMING = "confirming"
+    SETTLING = "settling"
+    STUCK = "stuck"
+    DONE = "done"
+    GONE = "gone"
+    GIVEN_UP = "given_up"
+    ORPHAN_SUSPECTED = "orphan_suspected"
+    FOREIGN = "foreign"
+    REFUSED = "refused"
+
+
+RECOVERY_MEANING: dict[RecoveryState, str] = {
+    RecoveryState.HELD: "left where its data is; nothing was sent",
+    RecoveryState.IGNORED: "not protected: its metadata says HA_Enabled=False",
+    RecoveryState.QUEUED: "will be evacuated when its turn comes",
+    RecoveryState.POSTING: "the evacuate request is being sent",
+    RecoveryState.UNKNOWN: "the answer to the evacuate request was lost; its records are being read",
+    RecoveryState.BUILDING: "Nova is rebuilding it on its destination",
+    RecoveryState.CONFIRMING: "Nova says done; host and task state are being read back",
+    RecoveryState.SETTLING: "moved; its hypervisor is being asked whether it runs",
+    RecoveryState.STUCK: "the evacuation does not end; nothing may be repeated until it does",
+    RecoveryState.DONE: "up again on its destination",
+    RecoveryState.GONE: "deleted, or moved by somebody else, meanwhile",
+    RecoveryState.GIVEN_UP: "every allowed try failed; a person must look",
+    RecoveryState.ORPHAN_SUSPECTED: "an orphaned copy may run somewhere: no more commands",
+    RecoveryState.FOREIGN: "somebody else evacuates it: Koboshi only watches",
+    RecoveryState.REFUSED: "Nova refuses to evacuate it; the reason is Nova's own",
+}
+
+_S = RecoveryState
+
+RECOVERY_STEPS: Table[RecoveryState] = {
+    _S.HELD: frozenset({_S.QUEUED, _S.GONE, _S.FOREIGN, _S.DONE}),
+    _S.IGNORED: frozenset({_S.GONE}),
+    _S.QUEUED: frozenset(
+        {_S.POSTING, _S.HELD, _S.GONE, _S.FOREIGN, _S.GIVEN_UP, _S.REFUSED, _S.STUCK},
+    ),
+    _S.POSTING: frozenset({_S.BUILDING, _S.UNKNOWN, _S.QUEUED, _S.REFUSED}),
+    _S.UNKNOWN: frozenset({_S.BUILDING, _S.POSTING, _S.STUCK, _S.GONE, _S.ORPHAN_SUSPECTED}),
+    _S.BUILDING: frozenset(
+        {_S.CONFIRMING, _S.QUEUED, _S.STUCK, _S.GIVEN_UP, _S.GONE, _S.ORPHAN_SUSPECTED}
+    ),
+    _S.CONFIRMING: frozenset({_S.SETTLING, _S.STUCK, _S.GONE, _S.ORPHAN_SUSPECTED}),
+    _S.SETTLING: frozenset({_S.DONE, _S.GONE, _S.STUCK}),
+    _S.STUCK: frozenset(
+        {_S.CONFIRMING, _S.QUEUED, _S.GONE, _S.GIVEN_UP, _S.ORPHAN_SUSPECTED, _S.SETTLING},
+    ),
+    _S.DONE: frozenset(),
+    _S.GONE: frozenset(),
+    _S.GIVEN_UP: frozenset({_S.QUEUED, _S.GONE}),
+    _S.ORPHAN_SUSPECTED: frozenset({_S.GONE}),
+    _S.FOREIGN: frozenset({_S.GONE, _S.DONE}),
+    _S.REFUSED: frozenset({_S.QUEUED, _S.GONE}),
+}
+
+ON_ITS_WAY = frozenset({_S.POSTING, _S.UNKNOWN, _S.BUILDING, _S.CONFIRMING, _S.SETTLING})
+"""States in which an evacuation may be running in Nova."""
+
+WAITING = frozenset({_S.QUEUED})
+
+NEEDS_A_PERSON = frozenset({_S.STUCK, _S.GIVEN_UP, _S.ORPHAN_SUSPECTED, _S.REFUSED})
+
+
+class Treatment(StrEnum):
+    """What is meant for a server when its host is dead."""
+
+    EVACUATE = "evacuate"
+    """Nothing of it lies on the dead host: it comes back as it was."""
+    REBUILD = "rebuild"
+    """Its local disks are lost by policy: it comes back as made from its image."""
+    HOLD = "hold"
+    """It waits for its host, or for a person."""
+    IGNORE = "ignore"
+    """It is not protected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A server of the dead host as it was listed, with what is meant for it and why."""
+
+    server: ServerId
+    name: str
+    treatment: Treatment
+    reason: str
+    local_disks: tuple[str, ...]
+    demand: Demand
+    availability_zone: str
+    vm_state: str
+    """Before the failure: what it should be again (`active`, `stopped` or `error`)."""
+    separate_from: frozenset[ServerId] = frozenset()
+    """The other members of its anti-affinity groups: they share no host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """One server's recovery, as folded from the journal."""
+
+    incident: IncidentId
+    candidate: Candidate
+    state: RecoveryState
+    reason: str
+    seen_at: Instant
+    moved_at: Instant
+    command: CommandId | None = None
+    destination: HostName | None = None
+    known_records: frozenset[MigrationId] = frozenset()
+    """Evacuation records that existed before the newest request: what is not in here is its own."""
+    posts: int = 0
+    """Requests of which it is certain or possible that Nova took them."""
+    failed_destinations: frozenset[HostName] = frozenset()
+    data_loss_committed: bool = False
+
+    @property
+    def server(self) -> ServerId:
+        """Return the server's id."""
+        return self.candidate.server

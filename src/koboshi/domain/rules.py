@@ -1,0 +1,71 @@
+"""What an operator decides, as the domain sees it: settings, freed from where they were read."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """Whether Koboshi may change anything."""
+
+    OBSERVE = "observe"
+    """It watches, judges, and journals what it would do."""
+    ACT = "act"
+    """It fences, forces down and evacuates."""
+
+
+class OnLocalDisk(StrEnum):
+    """What to do with a server whose data lies on its dead host's own disk."""
+
+    HOLD = "hold"
+    """Leave it where its data is, until its host comes back or a person decides."""
+    REBUILD = "rebuild"
+    """Evacuate it: the disks on the dead host are lost, it is made again from its image."""
+
+
+PROOF_READS = 3
+"""How many times the power must read off in a row (never shortened)."""
+PROOF_SPACING = timedelta(seconds=2)
+"""The least time between two of those readings (never shortened)."""
+PROOF_MAX_AGE = timedelta(seconds=10)
+"""How old the newest reading may be when an evacuation is sent (never longer)."""
+POSITIVE_CONTROL_MAX_AGE = timedelta(seconds=3)
+"""How recently the same prober must have reached the other hosts."""
+UNKNOWN_READS = 3
+"""How many times the records are read before a lost request may be asked again."""
+UNKNOWN_WAIT = timedelta(seconds=90)
+"""... and over how long a time, while the API answers."""
+MAX_POSTS = 3
+"""How many evacuations of one server may fail before a person must look."""
+LOOP_GAP = timedelta(seconds=5)
+"""A longer gap between two ticks of our own loop makes all silence start anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The operator's decisions and the safety argument's windows."""
+
+    mode: Mode
+    install: str = "koboshi"
+    """Names this installation in the marker that it leaves in Nova."""
+    on_local_disk: OnLocalDisk = OnLocalDisk.HOLD
+    silence: timedelta = timedelta(seconds=6)
+    """How long a witness must be silent before its silence is a vote."""
+    heartbeat_margin: timedelta = timedelta(seconds=3)
+    """How much later than its interval a heartbeat may come."""
+    probe_warm_up: timedelta = timedelta(minutes=10)
+    """How long a prober must have reached a host before its silence counts."""
+    new_evidence: timedelta = timedelta(seconds=60)
+    """How much fresh evidence a later start gathers before it opens an incident."""
+    incident_memory: timedelta = timedelta(minutes=15)
+    """How long one incident keeps another host from being acted upon."""
+    latch: timedelta = timedelta(minutes=10)
+    """How long a host must have been healthy before its incident is closed."""
+    window: int = 8
+    """Evacuations on their way at once."""
+    per_destination: int = 2
+    """... of them onto one destination."""
+    per_destination_rebuilds: int = 1
+    """... of those, how many that fetch an image and build a disk."""
+    stuck_after: timedelta = timedelta(minutes=10)
+    """How long one evacuation may be on its way before a person is told."""

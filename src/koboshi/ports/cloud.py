@@ -1,0 +1,91 @@
+"""The cloud's API, as far as Koboshi calls it.
+
+Reads raise CloudUnavailable (no usable answer), NotAuthorised or InvalidAnswer; they are retried
+inside, within bounds. Commands are sent once: they raise CommandRefused when they certainly had no
+effect, and OutcomeUnknown when they may have had one.
+"""
+
+from typing import Protocol
+
+from koboshi.domain.cloud import (
+    ComputeService,
+    Demand,
+    Hypervisor,
+    Migration,
+    Room,
+    Running,
+    Server,
+    ServerGroup,
+)
+from koboshi.domain.names import HostName, ServerId, ServiceId
+
+
+class CloudReader(Protocol):
+    """What changes nothing."""
+
+    async def services(self) -> tuple[ComputeService, ...]:
+        """Return every service that Nova lists, of every binary."""
+        ...
+
+    async def hypervisors(self) -> tuple[Hypervisor, ...]:
+        """Return every hypervisor, with its type and management address."""
+        ...
+
+    async def servers(self, host: HostName | None = None) -> tuple[Server, ...]:
+        """Return all servers of all projects (or of one host), every page of them.
+
+        A server listed for another host than asked raises InvalidAnswer: Nova drops the `host`
+        filter silently for who may not use it.
+        """
+        ...
+
+    async def server(self, server: ServerId) -> Server | None:
+        """Return one server, or None when Nova says that there is none (404)."""
+        ...
+
+    async def migrations(
+        self,
+        *,
+        source: HostName | None = None,
+        server: ServerId | None = None,
+        evacuations_only: bool = False,
+        status: str | None = None,
+    ) -> tuple[Migration, ...]:
+        """Return migration records, newest first, every page of them."""
+        ...
+
+    async def server_groups(self) -> tuple[ServerGroup, ...]:
+        """Return the server groups of all projects."""
+        ...
+
+    async def image_is_active(self, image_id: str) -> bool:
+        """Return whether Glance has the image and would serve it."""
+        ...
+
+    async def room(self, demand: Demand) -> tuple[Room, ...]:
+        """Return the hosts that can take `demand` now by Placement's account, and what they have left."""
+        ...
+
+    async def is_running(self, server: ServerId) -> Running:
+        """Ask the server's hypervisor whether it runs, within 5 s; UNKNOWN on anything unclear."""
+        ...
+
+
+class CloudCommands(Protocol):
+    """What changes something; each is sent exactly once."""
+
+    async def isolate(self, service: ServiceId, reason: str) -> None:
+        """Disable the service with `reason` and force it down, in one PUT (2.53)."""
+        ...
+
+    async def evacuate(self, server: ServerId, destination: HostName) -> None:
+        """Ask Nova to evacuate the server to `destination` (2.68: the scheduler checks it)."""
+        ...
+
+    async def stop(self, server: ServerId) -> None:
+        """Stop a server (one that was stopped before its evacuation booted it)."""
+        ...
+
+
+class Cloud(CloudReader, CloudCommands, Protocol):
+    """Both."""

@@ -1,0 +1,13 @@
+"""Asking a host's management network whether it lives."""
+
+from typing import Protocol
+
+from koboshi.domain.cloud import ProbeAnswer
+
+
+class Probe(Protocol):
+    """One way of asking one address."""
+
+    async def ask(self, address: str) -> ProbeAnswer:
+        """Ask once, within a second or so; never raises for what the network does."""
+        ...
