@@ -16,6 +16,8 @@ class Outcome(StrEnum):
     """It ran and did not do what it should; nothing of it is running any more."""
     REFUSED = "refused"
     """It certainly had no effect."""
+    UNRESOLVED = "unresolved"
+    """Nobody will ever know; it may be asked again, in the way that its kind allows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,163 @@
+"""What each witness said over time, reduced to what a judgement needs.
+
+Each track is a small immutable record and one function that adds an observation to it. Ages are
+measured on our own boot clock from the moment a value was *seen* to change; Nova's clock is never
+compared with ours.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from koboshi.domain.cloud import ComputeService, Power, ProbeAnswer
+from koboshi.domain.instant import Instant
+from koboshi.domain.rules import PROOF_READS, PROOF_SPACING
+
+INTERVALS_REMEMBERED = 5
+READINGS_REMEMBERED = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """A service's heartbeats, as far as successive reads of its row show them."""
+
+    service: ComputeService
+    read_at: Instant
+    advanced_at: Instant | None = None
+    """When a read first showed the newest heartbeat; None before the first one was seen."""
+    intervals: tuple[timedelta, ...] = ()
+    """The newest differences between two heartbeats, by Nova's own clock."""
+
+    @property
+    def interval(self) -> timedelta | None:
+        """Return the longest recent interval between heartbeats; None while unknown."""
+        return max(self.intervals, default=None)
+
+
+def _edited(before: ComputeService, after: ComputeService) -> bool:
+    """Return whether somebody edited the row: such a change of `updated_at` is no heartbeat."""
+    return (before.enabled, before.disabled_reason, before.forced_down) != (
+        after.enabled,
+        after.disabled_reason,
+        after.forced_down,
+    )
+
+
+def _moved(before: datetime | None, after: datetime | None) -> timedelta | None:
+    if before is None or after is None or after <= before:
+        return None
+    return after - before
+
+
+def observe_service(track: Heartbeat | None, row: ComputeService, at: Instant) -> Heartbeat:
+    """Add one read of a service's row."""
+    if track is None:
+        return Heartbeat(service=row, read_at=at)
+    moved = _moved(track.service.updated_at, row.updated_at)
+    if moved is None or _edited(track.service, row):
+        return replace(track, service=row, read_at=at)
+    first = track.advanced_at is None
+    # The first difference may hide several missed heartbeats or an edit: it teaches no interval.
+    intervals = () if first else (*track.intervals, moved)[-INTERVALS_REMEMBERED:]
+    return replace(track, service=row, read_at=at, advanced_at=at, intervals=intervals)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeTrack:
+    """What one prober found of one host."""
+
+    asked_at: Instant
+    answer: ProbeAnswer
+    userland_at: Instant | None = None
+    """When a program last answered."""
+    kernel_at: Instant | None = None
+    """When at least the kernel last answered."""
+    answering_since: Instant | None = None
+    """Start of the present unbroken run of userland answers."""
+    silent_since: Instant | None = None
+    """Start of the present unbroken silence."""
+
+
+def observe_probe(track: ProbeTrack | None, answer: ProbeAnswer, at: Instant) -> ProbeTrack:
+    """Add one probe's answer. What we could not ask breaks a silence, but proves no life."""
+    before = track or ProbeTrack(asked_at=at, answer=answer)
+    match answer:
+        case ProbeAnswer.USERLAND:
+            return ProbeTrack(
+                asked_at=at,
+                answer=answer,
+                userland_at=at,
+                kernel_at=at,
+                answering_since=before.answering_since or at,
+            )
+        case ProbeAnswer.KERNEL:
+            return ProbeTrack(
+                asked_at=at, answer=answer, userland_at=before.userland_at, kernel_at=at
+            )
+        case ProbeAnswer.SILENT:
+            return replace(
+                before,
+                asked_at=at,
+                answer=answer,
+                answering_since=None,
+                silent_since=before.silent_since or at,
+            )
+        case ProbeAnswer.OWN_TROUBLE:
+            return replace(before, asked_at=at, answer=answer, silent_since=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerReading:
+    """One answer of a power device, or its failure to answer."""
+
+    at: Instant
+    power: Power
+    detail: str = ""
+    """What was wrong, when the power is unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerTrack:
+    """The newest readings of one host's power, oldest first."""
+
+    readings: tuple[PowerReading, ...]
+
+    @property
+    def newest(self) -> PowerReading:
+        """Return the newest reading."""
+        return self.readings[-1]
+
+    @property
+    def known_at(self) -> Instant | None:
+        """Return when the device last gave a clear answer."""
+        known = [r.at for r in self.readings if r.power is not Power.UNKNOWN]
+        return known[-1] if known else None
+
+
+def observe_power(track: PowerTrack | None, reading: PowerReading) -> PowerTrack:
+    """Add one reading."""
+    before = track.readings if track else ()
+    return PowerTrack(readings=(*before, reading)[-READINGS_REMEMBERED:])
+
+
+def off_proven_at(track: PowerTrack | None, *, since: Instant | None = None) -> Instant | None:
+    """Return when the present unbroken run of *off* readings became proof; None if it did not.
+
+    Proof is PROOF_READS readings, each at least PROOF_SPACING after the one before, all of them
+    after `since` when that is given, without any other answer in between or afterwards.
+    """
+    if track is None:
+        return None
+    counted: list[Instant] = []
+    proven_at: Instant | None = None
+    for reading in track.readings:
+        if reading.power is not Power.OFF:
+            counted, proven_at = [], None
+            continue
+        if since is not None and (reading.at == since or reading.at.since(since) == timedelta()):
+            continue
+        if counted and reading.at.since(counted[-1]) < PROOF_SPACING:
+            continue
+        counted.append(reading.at)
+        if len(counted) == PROOF_READS:
+            proven_at = reading.at
+    return proven_at

@@ -1,0 +1,267 @@
+"""What Koboshi remembers: a fold over the journal's events, and nothing else."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import assert_never
+
+from koboshi.domain import events as ev
+from koboshi.domain.commands import Command, Evacuate, FenceOff, Outcome
+from koboshi.domain.incident import INCIDENT_STEPS, Incident, IncidentState
+from koboshi.domain.instant import Instant
+from koboshi.domain.lifecycle import step
+from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
+from koboshi.domain.recovery import RECOVERY_STEPS, Recovery, RecoveryState, Treatment
+
+Recoveries = Mapping[ServerId, Recovery]
+
+_FIRST_STATE = {
+    Treatment.EVACUATE: RecoveryState.QUEUED,
+    Treatment.REBUILD: RecoveryState.QUEUED,
+    Treatment.HOLD: RecoveryState.HELD,
+    Treatment.IGNORE: RecoveryState.IGNORED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCommand:
+    """A command whose end is not known yet."""
+
+    command: Command
+    intended_at: Instant
+    accepted: bool = False
+    unknown_since: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostNotice:
+    """Something that a person should know about a host, until it is no longer so."""
+
+    host: HostName
+    topic: str
+    text: str
+    since: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The memory, folded."""
+
+    starts: int = 0
+    """How many daemons have led with this journal; 1 during the very first."""
+    started_at: Instant | None = None
+    mode: str = ""
+    install: str = ""
+    incidents: Mapping[IncidentId, Incident] = field(default_factory=dict[IncidentId, Incident])
+    recoveries: Mapping[IncidentId, Recoveries] = field(
+        default_factory=dict[IncidentId, Recoveries],
+    )
+    commands: Mapping[CommandId, OpenCommand] = field(default_factory=dict[CommandId, OpenCommand])
+    command_count: int = 0
+    fences: Mapping[HostName, Instant] = field(default_factory=dict[HostName, Instant])
+    """The newest intent to switch each host off."""
+    found_down: frozenset[HostName] = frozenset()
+    trusted: frozenset[HostName] = frozenset()
+    notices: Mapping[tuple[HostName, str], HostNotice] = field(
+        default_factory=dict[tuple[HostName, str], HostNotice],
+    )
+
+    def open_incident(self, host: HostName) -> Incident | None:
+        """Return the incident of `host` that is not over; there is at most one."""
+        return next((i for i in self.incidents.values() if i.host == host and not i.is_over), None)
+
+    def open_incidents(self) -> tuple[Incident, ...]:
+        """Return every incident that is not over, oldest first."""
+        return tuple(i for i in self.incidents.values() if not i.is_over)
+
+    def commands_of(self, incident: IncidentId) -> tuple[OpenCommand, ...]:
+        """Return the open commands of an incident."""
+        return tuple(c for c in self.commands.values() if c.command.incident == incident)
+
+
+def apply(state: State, at: Instant, event: ev.Event) -> State:
+    """Return the state after `event`; raises IllegalTransition, and changes nothing, on nonsense."""
+    match event:
+        case ev.DaemonStarted():
+            return replace(
+                state,
+                starts=state.starts + 1,
+                started_at=at,
+                mode=event.mode,
+                install=event.install,
+            )
+        case (
+            ev.HostFoundDown()
+            | ev.HostSeenUp()
+            | ev.WitnessTrusted()
+            | ev.HostNoticed()
+            | ev.HostNoticeCleared()
+        ):
+            return _host_event(state, at, event)
+        case ev.IncidentOpened():
+            incident = Incident(
+                id=event.incident,
+                host=event.host,
+                state=IncidentState.CONFIRMED,
+                reason="; ".join(event.evidence),
+                opened_at=at,
+                moved_at=at,
+            )
+            return _with_incident(state, incident)
+        case ev.IncidentMoved():
+            incident = state.incidents[event.incident]
+            to = step(INCIDENT_STEPS, incident.state, event.to)
+            return _with_incident(
+                state, replace(incident, state=to, reason=event.reason, moved_at=at)
+            )
+        case ev.DeathProven():
+            return _with_incident(
+                state, replace(state.incidents[event.incident], proof=event.proof)
+            )
+        case ev.HostIsolated():
+            return _with_incident(
+                state, replace(state.incidents[event.incident], isolation=event.isolation)
+            )
+        case ev.ServersListed():
+            return _servers_listed(state, at, event)
+        case ev.RecoveryMoved():
+            recovery = state.recoveries[event.incident][event.server]
+            return _with_recovery(state, _moved(recovery, event.to, event.reason, at))
+        case ev.DataLossCommitted():
+            recovery = state.recoveries[event.incident][event.server]
+            return _with_recovery(state, replace(recovery, data_loss_committed=True))
+        case ev.CommandIntended():
+            return _intended(state, at, event.command)
+        case ev.CommandAccepted() | ev.CommandUnknown() | ev.CommandEnded():
+            return _answered(state, at, event)
+        case _:
+            assert_never(event)
+
+
+def fold(recorded: Iterable[tuple[Instant, ev.Event]], state: State | None = None) -> State:
+    """Return the state after all of `recorded`, from the beginning or from `state`."""
+    return reduce(lambda s, r: apply(s, r[0], r[1]), recorded, state or State())
+
+
+def _with_incident(state: State, incident: Incident) -> State:
+    return replace(state, incidents={**state.incidents, incident.id: incident})
+
+
+def _with_recovery(state: State, recovery: Recovery) -> State:
+    of_incident = {**state.recoveries.get(recovery.incident, {}), recovery.server: recovery}
+    return replace(state, recoveries={**state.recoveries, recovery.incident: of_incident})
+
+
+def _moved(recovery: Recovery, to: RecoveryState, reason: str, at: Instant) -> Recovery:
+    to = step(RECOVERY_STEPS, recovery.state, to)
+    return replace(recovery, state=to, reason=reason, moved_at=at)
+
+
+def _host_event(
+    state: State,
+    at: Instant,
+    event: ev.HostFoundDown
+    | ev.HostSeenUp
+    | ev.WitnessTrusted
+    | ev.HostNoticed
+    | ev.HostNoticeCleared,
+) -> State:
+    match event:
+        case ev.HostFoundDown():
+            return replace(state, found_down=state.found_down | {event.host})
+        case ev.HostSeenUp():
+            return replace(state, found_down=state.found_down - {event.host})
+        case ev.WitnessTrusted():
+            return replace(state, trusted=state.trusted | {event.host})
+        case ev.HostNoticed():
+            notice = HostNotice(host=event.host, topic=event.topic, text=event.text, since=at)
+            return replace(state, notices={**state.notices, (event.host, event.topic): notice})
+        case ev.HostNoticeCleared():
+            key = (event.host, event.topic)
+            return replace(state, notices={k: n for k, n in state.notices.items() if k != key})
+
+
+def _servers_listed(state: State, at: Instant, event: ev.ServersListed) -> State:
+    known = state.recoveries.get(event.incident, {})
+    new = {
+        c.server: Recovery(
+            incident=event.incident,
+            candidate=c,
+            state=_FIRST_STATE[c.treatment],
+            reason=c.reason,
+            seen_at=at,
+            moved_at=at,
+        )
+        for c in event.candidates
+        if c.server not in known
+    }
+    incident = replace(state.incidents[event.incident], servers_listed=True)
+    state = _with_incident(state, incident)
+    return replace(state, recoveries={**state.recoveries, event.incident: {**known, **new}})
+
+
+def _intended(state: State, at: Instant, command: Command) -> State:
+    opened = OpenCommand(command=command, intended_at=at)
+    state = replace(
+        state,
+        commands={**state.commands, command.id: opened},
+        command_count=state.command_count + 1,
+    )
+    match command:
+        case FenceOff():
+            incident = state.incidents[command.incident]
+            state = replace(state, fences={**state.fences, command.host: at})
+            return _with_incident(
+                state, replace(incident, fence_attempts=incident.fence_attempts + 1)
+            )
+        case Evacuate():
+            recovery = state.recoveries[command.incident][command.server]
+            recovery = _moved(recovery, RecoveryState.POSTING, f"to {command.destination}", at)
+            return _with_recovery(
+                state,
+                replace(
+                    recovery,
+                    command=command.id,
+                    destination=command.destination,
+                    known_records=command.known_records,
+                    posts=recovery.posts + 1,
+                ),
+            )
+        case _:
+            return state
+
+
+def _answered(
+    state: State, at: Instant, event: ev.CommandAccepted | ev.CommandUnknown | ev.CommandEnded
+) -> State:
+    opened = state.commands[event.command]
+    recovery = (
+        state.recoveries[opened.command.incident][opened.command.server]
+        if isinstance(opened.command, Evacuate)
+        else None
+    )
+    if isinstance(event, ev.CommandEnded):
+        state = replace(
+            state, commands={k: c for k, c in state.commands.items() if k != event.command}
+        )
+        return _with_recovery(state, _ended(recovery, event)) if recovery else state
+    if isinstance(event, ev.CommandAccepted):
+        opened, to = replace(opened, accepted=True, unknown_since=None), RecoveryState.BUILDING
+    else:
+        opened, to = replace(opened, unknown_since=at), RecoveryState.UNKNOWN
+    state = replace(state, commands={**state.commands, event.command: opened})
+    if recovery is None:
+        return state
+    return _with_recovery(state, _moved(recovery, to, event.detail, at))
+
+
+def _ended(recovery: Recovery, event: ev.CommandEnded) -> Recovery:
+    """Return the recovery without its command; where it goes on is said by a RecoveryMoved."""
+    ended = replace(recovery, command=None)
+    if event.outcome is Outcome.REFUSED:
+        return replace(ended, posts=recovery.posts - 1)
+    if event.outcome is Outcome.FAILED and recovery.destination is not None:
+        return replace(
+            ended, failed_destinations=recovery.failed_destinations | {recovery.destination}
+        )
+    return ended

@@ -1,0 +1,118 @@
+"""The latest facts: an immutable picture of the cloud, as far as it was observed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from koboshi.domain.cloud import Demand, Hypervisor, Migration, Room, Running, Server, ServerGroup
+from koboshi.domain.evidence import Heartbeat, PowerTrack, ProbeTrack
+from koboshi.domain.instant import Instant
+from koboshi.domain.names import HostName, ServerId
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServersRead:
+    """One complete listing of servers."""
+
+    at: Instant
+    servers: tuple[Server, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationsRead:
+    """One complete listing of evacuation records."""
+
+    at: Instant
+    records: tuple[Migration, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerRead:
+    """One server read by id with all its migration records; `server` is None when it is gone."""
+
+    at: Instant
+    server: Server | None
+    records: tuple[Migration, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningRead:
+    """One answer of a server's hypervisor."""
+
+    at: Instant
+    running: Running
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomRead:
+    """Which hosts could take a demand."""
+
+    at: Instant
+    rooms: tuple[Room, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRead:
+    """Whether an image can be served."""
+
+    at: Instant
+    active: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupsRead:
+    """All server groups."""
+
+    at: Instant
+    groups: tuple[ServerGroup, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiView:
+    """How the cloud's API serves us."""
+
+    failing_since: Instant | None = None
+    """Since when no read of compute services has succeeded; None while they succeed."""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything observed, each with the moment of its observation."""
+
+    began_at: Instant
+    """Since when evidence is gathered without a gap of our own."""
+    services: Mapping[HostName, Heartbeat] = field(default_factory=dict[HostName, Heartbeat])
+    """nova-compute, by host; a host whose row vanished stays, with its old `read_at`."""
+    control: Mapping[str, Heartbeat] = field(default_factory=dict[str, Heartbeat])
+    """Conductors and schedulers, by `binary@host`."""
+    services_read_at: Instant | None = None
+    hypervisors: Mapping[HostName, Hypervisor] = field(default_factory=dict[HostName, Hypervisor])
+    fenced: frozenset[HostName] = frozenset()
+    """Hosts for which a power device is configured."""
+    probes: Mapping[HostName, ProbeTrack] = field(default_factory=dict[HostName, ProbeTrack])
+    power: Mapping[HostName, PowerTrack] = field(default_factory=dict[HostName, PowerTrack])
+    sweep: ServersRead | None = None
+    """The newest listing of all servers."""
+    evacuations: MigrationsRead | None = None
+    """The newest listing of open evacuation records on all hosts."""
+    on_host: Mapping[HostName, ServersRead] = field(default_factory=dict[HostName, ServersRead])
+    from_host: Mapping[HostName, MigrationsRead] = field(
+        default_factory=dict[HostName, MigrationsRead],
+    )
+    """All evacuation records with this source, of incidents."""
+    servers: Mapping[ServerId, ServerRead] = field(default_factory=dict[ServerId, ServerRead])
+    """Servers read by id, because their recovery needs it."""
+    running: Mapping[ServerId, RunningRead] = field(default_factory=dict[ServerId, RunningRead])
+    room: Mapping[Demand, RoomRead] = field(default_factory=dict[Demand, RoomRead])
+    images: Mapping[str, ImageRead] = field(default_factory=dict[str, ImageRead])
+    groups: GroupsRead | None = None
+    api: ApiView = ApiView()
+
+
+def with_item(mapping: Mapping[K, V], key: K, value: V) -> dict[K, V]:
+    """Return a copy of `mapping` in which `key` has `value`."""
+    return {**mapping, key: value}
