@@ -1,0 +1,53 @@
+# One entry for people and for CI. `make` alone lists the targets.
+
+UV_VERSION := 0.13.9
+HOSTS ?= 4
+INTERVALS ?= fast
+
+# Nothing is taken from the caller's environment: not its PATH (pyenv, conda), not its HOME.
+export PATH := $(CURDIR)/.cache/uv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export HOME := $(or $(HOME),$(shell getent passwd "$$(id -u)" | cut -d: -f6),/tmp)
+export LC_ALL := C.UTF-8
+export UV_PYTHON ?= /usr/bin/python3
+export UV_CACHE_DIR := $(CURDIR)/.cache/uv/cache
+export UV_SYSTEM_CERTS := 1
+export UV_VERSION HOSTS INTERVALS
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help check test-fast test demo bench clean
+
+BIN := .venv/bin
+READY := .venv/.ready
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort -u \
+	  | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml uv.lock Makefile tools/bootstrap.py
+	@/usr/bin/env python3 tools/bootstrap.py
+	@touch $@
+
+check: $(READY) ## lint, format, types, layers, lock file
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	uv lock --check
+	$(BIN)/pyright
+
+test-fast: $(READY) ## everything that needs no lab
+	$(BIN)/pytest -m "not lab"
+
+test: check ## all of it: checks, fast tests, and the tests on a real OpenStack (the lab)
+	$(BIN)/pytest
+
+demo: $(READY) ## a host of a real OpenStack dies, and its servers get up: watch
+	$(BIN)/python tools/demo.py
+
+bench: $(READY) ## how fast: measured on the lab (see bench/README.md)
+	$(BIN)/python bench/recovery.py --json
+
+clean: ## forget every environment, cache and result (the lab must be down)
+	rm -rf .venv .cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results
+
+-include lab/lab.mk
