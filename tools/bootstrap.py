@@ -15,18 +15,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UV_HOME = ROOT / ".cache" / "uv"
+TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
 PYTHON = os.environ.get("UV_PYTHON", "/usr/bin/python3")
 OLDEST_PYTHON = (3, 11)
 APT_TIMEOUT_S = 900
 PIP_TIMEOUT_S = 600
 APT = [
     "apt-get",
+    "-qq",
     "--yes",
     "--no-install-recommends",
     "-o",
     "DPkg::Lock::Timeout=300",
     "-o",
     "Acquire::Retries=3",
+    "-o",
+    "Dpkg::Use-Pty=0",
 ]
 
 
@@ -65,7 +69,7 @@ def missing_debian_packages() -> list[str]:
     missing: list[str] = []
     if any(importlib.util.find_spec(module) is None for module in ("venv", "ensurepip")):
         missing.append("python3-venv")
-    if not Path("/etc/ssl/certs/ca-certificates.crt").exists():
+    if not TRUSTED.exists():
         missing.append("ca-certificates")
     return missing
 
@@ -99,7 +103,9 @@ def install_uv(version: str) -> None:
     print(f"bootstrap: installing uv {version}", file=sys.stderr)
     run([PYTHON, "-m", "venv", str(UV_HOME)], PIP_TIMEOUT_S)
     pip = [str(UV_HOME / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    run([*pip, "install", "--quiet", f"uv=={version}"], PIP_TIMEOUT_S)
+    # pip brings certificates of its own; the machine's may know a proxy that pip's do not.
+    environment = {"PIP_CERT": str(TRUSTED), **os.environ} if TRUSTED.exists() else None
+    run([*pip, "install", "--quiet", f"uv=={version}"], PIP_TIMEOUT_S, environment)
 
 
 def run(
