@@ -1,0 +1,51 @@
+"""What an operator decides: typed, bounded settings, each with its default and its reason."""
+
+from koboshi.settings.fencing import FencingSettings, RedfishDevice
+from koboshi.settings.load import (
+    CONFIG_VARIABLE,
+    DEFAULT_PATH,
+    InvalidSettings,
+    Problem,
+    load_settings,
+)
+from koboshi.settings.schema import PaceSettings, PolicySettings, Settings, ShortenedWindow
+from koboshi.settings.telling import (
+    HttpSettings,
+    LogFormat,
+    LogLevel,
+    LogSettings,
+    WebhookSettings,
+)
+from koboshi.settings.watching import (
+    CloudSettings,
+    EvidenceSettings,
+    HostsSettings,
+    ProbeKind,
+    ProbeSettings,
+    WindowsSettings,
+)
+
+__all__ = [
+    "CONFIG_VARIABLE",
+    "DEFAULT_PATH",
+    "CloudSettings",
+    "EvidenceSettings",
+    "FencingSettings",
+    "HostsSettings",
+    "HttpSettings",
+    "InvalidSettings",
+    "LogFormat",
+    "LogLevel",
+    "LogSettings",
+    "PaceSettings",
+    "PolicySettings",
+    "ProbeKind",
+    "ProbeSettings",
+    "Problem",
+    "RedfishDevice",
+    "Settings",
+    "ShortenedWindow",
+    "WebhookSettings",
+    "WindowsSettings",
+    "load_settings",
+]

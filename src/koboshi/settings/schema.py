@@ -1,0 +1,203 @@
+"""The whole configuration: every key with its type, unit, default, bounds, and reason.
+
+The reasons are read by `koboshi init` (as comments) and by the reference in docs/, so that there
+is one text for each.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
+
+from koboshi.domain.rules import Mode, OnLocalDisk, Rules
+from koboshi.settings.base import Duration, Section, minutes
+from koboshi.settings.duration import format_duration
+from koboshi.settings.fencing import FencingSettings
+from koboshi.settings.telling import HttpSettings, LogSettings, WebhookSettings
+from koboshi.settings.watching import (
+    CloudSettings,
+    EvidenceSettings,
+    HostsSettings,
+    ProbeSettings,
+    WindowsSettings,
+)
+
+MAX_SOCKET_PATH = 107
+"""Bytes that Linux allows for the path of a Unix socket."""
+
+
+class PolicySettings(Section):
+    """What may be lost."""
+
+    on_local_disk: OnLocalDisk = Field(
+        default=OnLocalDisk.HOLD,
+        description="What to do with servers whose data lies on the dead host's own disk: `hold` "
+        "leaves them where their data is, because the host may come back; `rebuild` evacuates "
+        "them at once, made again from their image, and what was on those disks is lost.",
+    )
+
+
+class PaceSettings(Section):
+    """How much is done at once."""
+
+    window: int = Field(
+        default=8,
+        ge=1,
+        le=40,
+        description="Evacuations on their way at once: enough to keep Nova's workers busy, few "
+        "enough not to time them out.",
+    )
+    per_destination: int = Field(
+        default=2,
+        ge=1,
+        le=8,
+        description="... of them onto one destination: nova-compute claims resources one after "
+        "the other.",
+    )
+    per_destination_rebuilds: int = Field(
+        default=1,
+        ge=1,
+        le=4,
+        description="... of those, how many that fetch an image and build a disk: two of them "
+        "slow each other down.",
+    )
+    stuck_after: Duration = Field(
+        default=minutes(10),
+        ge=minutes(1),
+        le=minutes(24 * 60),
+        description="How long one evacuation may be on its way before a person is told: Nova "
+        "itself times nothing out.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShortenedWindow:
+    """A safety window that is shorter than its default."""
+
+    key: str
+    value: timedelta
+    default: timedelta
+
+    def __str__(self) -> str:
+        return (
+            f"{self.key} = {format_duration(self.value)} (default {format_duration(self.default)})"
+        )
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    mode: Mode = Field(
+        default=Mode.OBSERVE,
+        description="`observe` watches, judges and journals what it would do; `act` also fences, "
+        "forces down and evacuates. It starts by observing, so that a first try can break nothing.",
+    )
+    install: str = Field(
+        default="koboshi",
+        pattern=r"^[A-Za-z0-9._-]{1,32}$",
+        description="Names this installation in the marker that it leaves in Nova "
+        "(`koboshi:INSTALL:INCIDENT`): two installations must never take each other's for theirs.",
+    )
+    state_dir: Path = Field(
+        default=Path("/var/lib/koboshi"),
+        description="Holds the journal and the daemon's socket; on a disk that survives a restart, "
+        "because the journal is the memory.",
+    )
+    cloud: CloudSettings = Field(default_factory=CloudSettings)
+    hosts: HostsSettings = Field(default_factory=HostsSettings)
+    probe: ProbeSettings = Field(default_factory=ProbeSettings)
+    evidence: EvidenceSettings = Field(default_factory=EvidenceSettings, validate_default=True)
+    windows: WindowsSettings = Field(default_factory=WindowsSettings)
+    policy: PolicySettings = Field(default_factory=PolicySettings)
+    pace: PaceSettings = Field(default_factory=PaceSettings)
+    fencing: FencingSettings = Field(default_factory=FencingSettings, validate_default=True)
+    webhook: WebhookSettings = Field(default_factory=WebhookSettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+    _source: Path | None = PrivateAttr(default=None)
+
+    @field_validator("state_dir")
+    @classmethod
+    def _fits_a_socket(cls, value: Path) -> Path:
+        value = value.expanduser()
+        if not value.is_absolute():
+            raise ValueError(f"{value} is relative; write the whole path")
+        if len(bytes(value / "koboshi.sock")) > MAX_SOCKET_PATH:
+            raise ValueError(
+                f"{value} is too long: Linux allows {MAX_SOCKET_PATH} bytes for the path of the "
+                "socket in it; choose a shorter one",
+            )
+        return value
+
+    @field_validator("evidence")
+    @classmethod
+    def _silence_holds_several_probes(
+        cls,
+        evidence: EvidenceSettings,
+        info: ValidationInfo,
+    ) -> EvidenceSettings:
+        probe = info.data.get("probe")
+        if isinstance(probe, ProbeSettings) and evidence.silence < 3 * probe.interval:
+            raise ValueError(
+                f"silence ({format_duration(evidence.silence)}) must last at least three probes "
+                f"({format_duration(3 * probe.interval)}); lower probe.interval or raise it",
+            )
+        return evidence
+
+    @field_validator("fencing")
+    @classmethod
+    def _acting_needs_fencing(
+        cls, fencing: FencingSettings, info: ValidationInfo
+    ) -> FencingSettings:
+        if info.data.get("mode") is Mode.ACT and not fencing.hosts:
+            raise ValueError(
+                'mode = "act" needs the power devices of the hosts that it protects: without them '
+                "there is no proof that a host is dead, and nothing could be evacuated; add "
+                '[fencing.hosts.HOST] tables (koboshi init writes them), or set mode = "observe"',
+            )
+        return fencing
+
+    @property
+    def source(self) -> Path | None:
+        """Return the file that was read; None when there was none."""
+        return self._source
+
+    @property
+    def journal_path(self) -> Path:
+        """Return the journal's file."""
+        return self.state_dir / "journal.db"
+
+    @property
+    def socket_path(self) -> Path:
+        """Return the daemon's Unix socket."""
+        return self.state_dir / "koboshi.sock"
+
+    def rules(self) -> Rules:
+        """Return the settings as the domain sees them."""
+        return Rules(
+            mode=self.mode,
+            install=self.install,
+            on_local_disk=self.policy.on_local_disk,
+            silence=self.evidence.silence,
+            heartbeat_margin=self.evidence.heartbeat_margin,
+            probe_warm_up=self.windows.probe_warm_up,
+            new_evidence=self.windows.new_evidence,
+            incident_memory=self.windows.incident_memory,
+            latch=self.windows.latch,
+            window=self.pace.window,
+            per_destination=self.pace.per_destination,
+            per_destination_rebuilds=self.pace.per_destination_rebuilds,
+            stuck_after=self.pace.stuck_after,
+        )
+
+    def shortened_windows(self) -> tuple[ShortenedWindow, ...]:
+        """Return the safety windows that are shorter than their defaults."""
+        found: list[ShortenedWindow] = []
+        for name, field in WindowsSettings.model_fields.items():
+            value: timedelta = getattr(self.windows, name)
+            if value < field.default:
+                key = f"windows.{name}"
+                found.append(ShortenedWindow(key=key, value=value, default=field.default))
+        return tuple(found)
