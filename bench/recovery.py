@@ -1,0 +1,243 @@
+"""How fast Koboshi is: from power loss to the first evacuate, and against an ideal client.
+
+    uv run bench/recovery.py --json        (as root; 25 to 35 minutes; see bench/README.md)
+
+The last line of stdout is one line of JSON.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT)]
+
+from bench.observer import Observer, Reading  # noqa: E402 the path to it was just set
+from lab import Lab, LabError, Settings  # noqa: E402 the path to it was just set
+from lab.rig.home import bring_home  # noqa: E402 the path to it was just set
+from lab.rig.koboshi import Koboshi  # noqa: E402 the path to it was just set
+from lab.rig.nova import Nova  # noqa: E402 the path to it was just set
+
+RECOVERY_TIMEOUT_S = 240.0
+CLOSE_TIMEOUT_S = 180.0
+NOVA_HEARTBEAT_S = 10.0
+KINDS = ("bfv", "volume", "image")
+SEED = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """One power loss and what was seen of it."""
+
+    host: str
+    detection_s: float
+    detection_by_nova_s: float
+    recovery_s: float
+
+
+class Bench:
+    """The lab, the daemon, and the measurements."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.nova = Nova(lab)
+        # All 12 servers are to move, whatever their disks: see README.md.
+        self.koboshi = Koboshi(lab, {"policy": {"on_local_disk": "rebuild"}})
+        self.random = random.Random(SEED)  # noqa: S311 it spreads power losses over a heartbeat
+        self._turn = 0
+
+    def close(self) -> None:
+        """End the daemon."""
+        self.koboshi.close()
+
+    def next_host(self) -> str:
+        """Take the hosts in turn, so that no host's history decides."""
+        self._turn += 1
+        return self.lab.hosts[self._turn % len(self.lab.hosts)]
+
+    # -- one run of each ------------------------------------------------------------------
+    def lose_power(self, host: str, servers: set[str], act: Callable[[], None]) -> Loss:
+        """Cut the host's power, let `act` happen, and time what follows."""
+        with Observer(self.lab, host, servers) as observer:
+            time.sleep(self.random.uniform(0, NOVA_HEARTBEAT_S))
+            lost_at = time.time()
+            self.lab.fault(host, "power")
+            act()
+            reading = observer.wait(RECOVERY_TIMEOUT_S)
+        self.judge(reading, servers)
+        assert reading.first_record is not None
+        assert reading.first_created_at is not None
+        assert reading.last_back is not None
+        return Loss(
+            host=host,
+            detection_s=reading.first_record - lost_at,
+            detection_by_nova_s=reading.first_created_at.timestamp() - lost_at,
+            recovery_s=reading.last_back - reading.first_record,
+        )
+
+    def judge(self, reading: Reading, servers: set[str]) -> None:
+        """Refuse to count a fast wrong recovery."""
+        wrong = {s: reading.records.get(s) for s in servers if len(reading.records.get(s, ())) != 1}
+        if wrong:
+            raise LabError(f"not exactly one evacuation for each server: {wrong}")
+        if violations := self.lab.violations():
+            raise LabError(f"a server ran twice: {violations}")
+
+    def koboshi_run(self, counts: Sequence[int]) -> Loss:
+        """Measure Koboshi on one power loss; the daemon runs before and after."""
+        if self.koboshi.process is None or self.koboshi.process.poll() is not None:
+            self.koboshi.start()
+        self.koboshi.wait_armed()
+        host = self.next_host()
+        servers = self.boot(host, counts)
+        # A sweep has seen the servers, and a restarted daemon has gathered its evidence.
+        time.sleep(8)
+        try:
+            loss = self.lose_power(host, servers, lambda: None)
+        except LabError as error:
+            raise LabError(f"{error}; {self.koboshi.story()}") from error
+        bring_home(self.lab, self.nova)
+        self.await_closed(host)
+        return loss
+
+    def ideal_run(self, counts: Sequence[int]) -> Loss:
+        """Measure the ideal client on one power loss; Koboshi is off."""
+        self.koboshi.stop()
+        host = self.next_host()
+        servers = self.boot(host, counts)
+        argv = [sys.executable, str(ROOT / "bench" / "ideal.py"), host]
+
+        def act() -> None:
+            client = self.lab.popen(argv, stdout=sys.stderr)
+            if client.wait(RECOVERY_TIMEOUT_S):
+                raise LabError("the ideal client failed")
+
+        loss = self.lose_power(host, servers, act)
+        bring_home(self.lab, self.nova)
+        return loss
+
+    def boot(self, host: str, counts: Sequence[int]) -> set[str]:
+        """Boot so many servers of each kind on a host; return their ids."""
+        return {
+            booted.id
+            for kind, count in zip(KINDS, counts, strict=True)
+            if count
+            for booted in self.lab.boot(host=host, kind=kind, count=count)
+        }
+
+    def await_closed(self, host: str) -> None:
+        """Wait until the incident is over: only then does the next host count by itself."""
+        deadline = time.monotonic() + CLOSE_TIMEOUT_S
+        while self.koboshi.state_of(host) != "closed":
+            if time.monotonic() > deadline:
+                raise LabError(f"the incident is not closed; {self.koboshi.story()}")
+            time.sleep(1)
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return the median, the smallest and the largest, as people read them."""
+    return {
+        "median": round(statistics.median(values), 2),
+        "min": round(min(values), 2),
+        "max": round(max(values), 2),
+    }
+
+
+def tell(text: str) -> None:
+    """Show progress; the result alone goes to stdout."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def measure_detection(bench: Bench, losses: int) -> dict[str, Any]:
+    """Measure from power loss to the first evacuate."""
+    found: list[Loss] = []
+    for number in range(1, losses + 1):
+        loss = bench.koboshi_run((2, 0, 0))
+        found.append(loss)
+        tell(f"power loss {number}/{losses}, {loss.host}: {loss.detection_s:.1f} s to the first")
+    return {
+        "first_evacuate_s": spread([loss.detection_s for loss in found]),
+        "first_evacuate_by_nova_s": spread([loss.detection_by_nova_s for loss in found]),
+        "losses": [round(loss.detection_s, 2) for loss in found],
+    }
+
+
+def measure_ratio(bench: Bench, pairs: int) -> dict[str, Any]:
+    """Measure from the first evacuate to the last server back, Koboshi and ideal in turn."""
+    counts = (4, 4, 4)
+    ours: list[float] = []
+    ideal: list[float] = []
+    for number in range(1, pairs + 1):
+        turns = [
+            lambda: ours.append(bench.koboshi_run(counts).recovery_s),
+            lambda: ideal.append(bench.ideal_run(counts).recovery_s),
+        ]
+        for turn in turns if number % 2 else reversed(turns):
+            turn()
+        tell(f"pair {number}/{pairs}: Koboshi {ours[-1]:.1f} s, ideal {ideal[-1]:.1f} s")
+    ratios = [mine / best for mine, best in zip(ours, ideal, strict=True)]
+    return {
+        "ratio_to_ideal": spread(ratios),
+        "koboshi_s": spread(ours),
+        "ideal_s": spread(ideal),
+        "pairs": [[round(mine, 2), round(best, 2)] for mine, best in zip(ours, ideal, strict=True)],
+    }
+
+
+def main() -> int:
+    """Bring a lab up with Nova's default intervals, measure, and take it down if it was ours."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--losses", type=int, default=10, help="power losses to time (10)")
+    parser.add_argument("--pairs", type=int, default=5, help="pairs of Koboshi and ideal (5)")
+    parser.add_argument("--keep", action="store_true", help="leave the lab up")
+    chosen = parser.parse_args()
+    lab = Lab(say=tell)
+    result: dict[str, Any] = {"machine_cpus": cpu_count(), "intervals": "default"}
+    bench: Bench | None = None
+    try:
+        lab.up(Settings(hosts=4, intervals="default"))
+        bench = Bench(lab)
+        bring_home(lab, bench.nova)
+        if chosen.losses:
+            result |= measure_detection(bench, chosen.losses)
+        if chosen.pairs:
+            result |= measure_ratio(bench, chosen.pairs)
+    except LabError as error:
+        tell(f"bench: {error}")
+        return 1
+    finally:
+        if bench is not None:
+            bench.close()
+        if not chosen.keep:
+            with suppress(LabError):
+                lab.down()
+    keep_result(result)
+    print(json.dumps(result) if chosen.json else json.dumps(result, indent=2))
+    return 0
+
+
+def cpu_count() -> int:
+    """Return how many processors the measurements had."""
+    return len(os.sched_getaffinity(0))
+
+
+def keep_result(result: dict[str, Any]) -> None:
+    """Keep the result beside earlier ones."""
+    folder = ROOT / "bench" / "results"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"recovery-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    path.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
