@@ -1,0 +1,253 @@
+"""Koboshi as a process in the control plane's namespace: started, asked, killed, started again."""
+
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, cast
+
+import httpx2
+import tomli_w
+
+from lab import Lab, LabError
+
+Json = dict[str, Any]
+OK = 200
+JOURNALS = ("journal.db", "journal.sqlite")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """One event of the journal."""
+
+    seq: int
+    wall: str
+    kind: str
+    data: Json
+
+    @property
+    def command(self) -> str | None:
+        """Return the type of the command that is meant, if it is about one."""
+        command = self.data.get("command")
+        return cast("str", cast("Json", command)["type"]) if isinstance(command, dict) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a command of the CLI said."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """Return its output, read as JSON."""
+        return json.loads(self.out)
+
+
+class Koboshi:
+    """One configuration with its state folder, and the daemon that runs on it."""
+
+    def __init__(self, lab: Lab, changes: Mapping[str, Any] | None = None) -> None:
+        self._lab = lab
+        # Not below pytest's own folders: a Unix socket's path ends after 107 bytes.
+        self.folder = Path(tempfile.mkdtemp(prefix="koboshi-"))
+        self.config = self.folder / "koboshi.toml"
+        self.state = self.folder / "state"
+        self.state.mkdir(mode=0o700)
+        self.log = self.folder / "log"
+        self.process: subprocess.Popen[Any] | None = None
+        self.configure(changes or {})
+
+    def __enter__(self) -> Self:
+        """Start the daemon and wait until it is ready."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it and forget its files."""
+        self.close()
+
+    # -- configuration ----------------------------------------------------------------
+    def configure(self, changes: Mapping[str, Any]) -> None:
+        """Write the lab's own configuration with these changes; None takes a key away."""
+        base = tomllib.loads(self._lab.layout.koboshi_toml.read_text())
+        text = tomli_w.dumps(merged(base, {"state_dir": str(self.state), **changes}))
+        self.config.touch(mode=0o600)
+        self.config.write_text(text)
+
+    # -- the daemon -------------------------------------------------------------------
+    def start(self, *, wait_s: float = 30.0) -> None:
+        """Start the daemon; wait until it says that it is ready."""
+        with self.log.open("ab") as log:
+            self.process = self._lab.popen(
+                [self.program(), "run", "--config", str(self.config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        if wait_s:
+            self.wait_ready(wait_s)
+
+    def program(self) -> str:
+        """Return the program of this checkout."""
+        return str(self._lab.layout.root / ".venv" / "bin" / "koboshi")
+
+    def wait_ready(self, timeout_s: float = 30.0) -> None:
+        """Wait until /readyz says so; a daemon that ends instead is an error, with its log."""
+        deadline = time.monotonic() + timeout_s
+        while not self.is_ready():
+            if self.process is None or self.process.poll() is not None:
+                raise LabError(f"koboshi ended instead of becoming ready:\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise LabError(f"koboshi is not ready after {timeout_s:.0f} s:\n{self.tail()}")
+            time.sleep(0.2)
+
+    def is_ready(self) -> bool:
+        """Return whether the daemon answers 200 to /readyz."""
+        try:
+            return self.get("/readyz").status_code == OK
+        except httpx2.HTTPError:
+            return False
+
+    def get(self, path: str) -> httpx2.Response:
+        """Ask the daemon over its socket."""
+        transport = httpx2.HTTPTransport(uds=str(self.state / "koboshi.sock"))
+        with httpx2.Client(transport=transport, timeout=10) as client:
+            return client.get(f"http://koboshi{path}")
+
+    def kill9(self) -> None:
+        """Kill the daemon as nothing else can: no clean-up, no farewell."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        """End the daemon as a service manager does."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill9()
+
+    def close(self) -> None:
+        """Stop the daemon and remove its folder."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def tail(self, lines: int = 60) -> str:
+        """Return the end of the daemon's log."""
+        if not self.log.exists():
+            return "(no log)"
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    # -- the command line ---------------------------------------------------------------
+    def run(self, *words: str, config: bool = True, env: Mapping[str, str] | None = None) -> Answer:
+        """Run one of Koboshi's commands to its end."""
+        argv = [self.program(), *words, *(["--config", str(self.config)] if config else [])]
+        process = self._lab.popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=dict(env or {}),
+        )
+        try:
+            out, err = process.communicate(timeout=90)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            raise LabError(f"{' '.join(words)} did not end in 90 s:\n{out}\n{err}") from None
+        return Answer(code=process.returncode, out=out, err=err)
+
+    # -- the journal ----------------------------------------------------------------------
+    def happenings(self, *, after: int = 0) -> list[Happening]:
+        """Read the journal's events behind number `after`, without disturbing its owner."""
+        path = next((self.state / n for n in JOURNALS if (self.state / n).exists()), None)
+        if path is None:
+            return []
+        try:
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as journal:
+                rows = journal.execute(
+                    "SELECT seq, wall, kind, data FROM event WHERE seq > ? ORDER BY seq", (after,)
+                ).fetchall()
+        except sqlite3.OperationalError:
+            return []  # it is being made
+        return [
+            Happening(seq=seq, wall=wall, kind=kind, data=json.loads(data))
+            for seq, wall, kind, data in rows
+        ]
+
+    def wait_for(
+        self, wanted: Callable[[Happening], bool], timeout_s: float, *, after: int = 0
+    ) -> Happening:
+        """Return the first such event, at most 50 ms after it is in the journal."""
+        deadline = time.monotonic() + timeout_s
+        seen = after
+        while True:
+            for happening in self.happenings(after=seen):
+                if wanted(happening):
+                    return happening
+                seen = happening.seq
+            if time.monotonic() > deadline:
+                raise LabError(f"not in the journal after {timeout_s:.0f} s; {self.story()}")
+            time.sleep(0.05)
+
+    def story(self) -> str:
+        """Return the journal and the end of the log, for whoever reads a failure."""
+        events = "\n".join(
+            f"  {h.seq:4} {h.wall} {h.kind} {json.dumps(h.data)[:300]}" for h in self.happenings()
+        )
+        return f"the journal:\n{events}\nthe log:\n{self.tail()}"
+
+    def state_of(self, host: str) -> str | None:
+        """Return the state of the newest incident of a host, folded from the journal."""
+        opened = [
+            h.data["incident"]
+            for h in self.happenings()
+            if h.kind == "incident_opened" and h.data["host"] == host
+        ]
+        if not opened:
+            return None
+        moves = [
+            h.data["to"]
+            for h in self.happenings()
+            if h.kind == "incident_moved" and h.data["incident"] == opened[-1]
+        ]
+        return moves[-1] if moves else "confirmed"
+
+    def trusted(self) -> set[str]:
+        """Return the hosts whose prober this journal calls reliable."""
+        return {h.data["host"] for h in self.happenings() if h.kind == "witness_trusted"}
+
+    def wait_armed(self, timeout_s: float = 60.0) -> None:
+        """Wait until every host's silence would count."""
+        deadline = time.monotonic() + timeout_s
+        while self.trusted() != set(self._lab.hosts):
+            if time.monotonic() > deadline:
+                raise LabError(f"only {self.trusted()} are trusted; {self.story()}")
+            time.sleep(0.2)
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Json:
+    """Return the tables of `base` with `changes` in them; None takes a key away."""
+    result = dict(base)
+    for key, value in changes.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = merged(result[key], cast("Json", value))
+        else:
+            result[key] = value
+    return result
