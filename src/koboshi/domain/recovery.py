@@ -55,7 +55,9 @@ RECOVERY_STEPS: Table[RecoveryState] = {
     _S.QUEUED: frozenset(
         {_S.POSTING, _S.HELD, _S.GONE, _S.FOREIGN, _S.GIVEN_UP, _S.REFUSED, _S.STUCK},
     ),
-    _S.POSTING: frozenset({_S.BUILDING, _S.UNKNOWN, _S.QUEUED, _S.REFUSED}),
+    _S.POSTING: frozenset(
+        {_S.BUILDING, _S.UNKNOWN, _S.QUEUED, _S.REFUSED, _S.HELD, _S.GONE, _S.FOREIGN, _S.DONE},
+    ),
     _S.UNKNOWN: frozenset({_S.BUILDING, _S.POSTING, _S.STUCK, _S.GONE, _S.ORPHAN_SUSPECTED}),
     _S.BUILDING: frozenset(
         {_S.CONFIRMING, _S.QUEUED, _S.STUCK, _S.GIVEN_UP, _S.GONE, _S.ORPHAN_SUSPECTED}

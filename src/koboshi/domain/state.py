@@ -61,7 +61,8 @@ class State:
     fences: Mapping[HostName, Instant] = field(default_factory=dict[HostName, Instant])
     """The newest intent to switch each host off."""
     found_down: frozenset[HostName] = frozenset()
-    trusted: frozenset[HostName] = frozenset()
+    trusted: Mapping[HostName, Instant] = field(default_factory=dict[HostName, Instant])
+    """When each host's prober was last found reliable."""
     notices: Mapping[tuple[HostName, str], HostNotice] = field(
         default_factory=dict[tuple[HostName, str], HostNotice],
     )
@@ -111,6 +112,8 @@ def apply(state: State, at: Instant, event: ev.Event) -> State:
         case ev.IncidentMoved():
             incident = state.incidents[event.incident]
             to = step(INCIDENT_STEPS, incident.state, event.to)
+            if to is IncidentState.FENCING:  # what was proven before a new fence proves nothing
+                incident = replace(incident, proof=None, isolation=None)
             return _with_incident(
                 state, replace(incident, state=to, reason=event.reason, moved_at=at)
             )
@@ -172,7 +175,7 @@ def _host_event(
         case ev.HostSeenUp():
             return replace(state, found_down=state.found_down - {event.host})
         case ev.WitnessTrusted():
-            return replace(state, trusted=state.trusted | {event.host})
+            return replace(state, trusted={**state.trusted, event.host: at})
         case ev.HostNoticed():
             notice = HostNotice(host=event.host, topic=event.topic, text=event.text, since=at)
             return replace(state, notices={**state.notices, (event.host, event.topic): notice})

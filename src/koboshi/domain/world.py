@@ -27,6 +27,10 @@ class MigrationsRead:
 
     at: Instant
     records: tuple[Migration, ...]
+    unbroken_since: Instant
+    """Since when every such listing succeeded."""
+    count: int = 1
+    """How many listings succeeded since then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,8 @@ class World:
     """Conductors and schedulers, by `binary@host`."""
     services_read_at: Instant | None = None
     hypervisors: Mapping[HostName, Hypervisor] = field(default_factory=dict[HostName, Hypervisor])
+    protected: frozenset[HostName] = frozenset()
+    """QEMU/KVM hosts that the settings do not exclude."""
     fenced: frozenset[HostName] = frozenset()
     """Hosts for which a power device is configured."""
     probes: Mapping[HostName, ProbeTrack] = field(default_factory=dict[HostName, ProbeTrack])

@@ -1,0 +1,57 @@
+"""What one look at the world leads to: facts to remember, commands to carry out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from koboshi.domain.commands import Command
+from koboshi.domain.events import Event
+from koboshi.domain.incident import Incident
+from koboshi.domain.instant import Instant
+from koboshi.domain.names import CommandId, HostName, IncidentId
+from koboshi.domain.rules import Rules
+from koboshi.domain.state import State
+from koboshi.domain.verdict import Judgement
+from koboshi.domain.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """Everything that a decision may look at, at one moment."""
+
+    world: World
+    state: State
+    rules: Rules
+    now: Instant
+    judgements: dict[HostName, Judgement]
+
+    def new_command_id(self, incident: Incident, what: str) -> CommandId:
+        """Return the next command's name: derived from the journal, so never used twice."""
+        return CommandId(f"{incident.id}/{what}-{self.state.command_count + 1}")
+
+    def new_incident_id(self, host: HostName) -> IncidentId:
+        """Return the name of an incident of `host` that opens now."""
+        return IncidentId(f"{host}-{self.now.wall:%Y%m%dT%H%M%SZ}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Events are journalled first, together with the intents of the commands; then these run."""
+
+    events: tuple[Event, ...] = ()
+    commands: tuple[Command, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything to do."""
+        return bool(self.events or self.commands)
+
+
+def together(decisions: Iterable[Decision]) -> Decision:
+    """Return all decisions as one, in order."""
+    items = tuple(decisions)
+    return Decision(
+        events=tuple(e for d in items for e in d.events),
+        commands=tuple(c for d in items for c in d.commands),
+    )
+
+
+NOTHING = Decision()

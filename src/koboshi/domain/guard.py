@@ -1,0 +1,124 @@
+"""The last question before an evacuate request leaves: may it, by what was read this moment?
+
+Asked by the executor with fresh reads, after the intent was journalled and right before the
+request is sent. Whatever the planner thought, nothing is sent unless this says so.
+"""
+
+from dataclasses import dataclass
+
+from koboshi.domain.cloud import ComputeService, Migration, Server
+from koboshi.domain.commands import Evacuate
+from koboshi.domain.evidence import PowerTrack, ProbeTrack
+from koboshi.domain.incident import Incident, IncidentState
+from koboshi.domain.instant import Instant
+from koboshi.domain.names import HostName
+from koboshi.domain.policy import EVACUABLE_STATES
+from koboshi.domain.proof import why_not_proven_now
+from koboshi.domain.recovery import Recovery, RecoveryState, Treatment
+
+BUSY_TASKS = ("rebuild", "migrating", "resize", "deleting", "soft-deleting", "spawning")
+"""Beginnings of a task state in which somebody may be working on the server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a request must not be sent, and where the server's recovery goes instead."""
+
+    to: RecoveryState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastLook:
+    """Everything read right before the request would leave."""
+
+    incident: Incident
+    recovery: Recovery
+    server: Server | None
+    records: tuple[Migration, ...]
+    """All migration records of the server, of every type."""
+    service: ComputeService | None
+    probe: ProbeTrack | None
+    power: PowerTrack | None
+    proven_dead: frozenset[HostName]
+    """Hosts whose death is proven now: nobody works on a record that leads there."""
+    now: Instant
+
+
+def why_not_evacuate(command: Evacuate, look: LastLook) -> Refusal | None:
+    """Return why `command` must not be sent; None when it may."""
+    return (
+        _by_server(command, look)
+        or _by_records(command, look)
+        or _by_policy(look)
+        or _by_proof(command, look)
+    )
+
+
+def _by_server(command: Evacuate, look: LastLook) -> Refusal | None:
+    server = look.server
+    if server is None:
+        return Refusal(to=RecoveryState.GONE, reason="it was deleted meanwhile")
+    if server.id != command.server:
+        return Refusal(to=RecoveryState.QUEUED, reason="Nova answered with another server")
+    if server.host != command.host:
+        return Refusal(to=RecoveryState.GONE, reason=f"it is on {server.host or 'no host'} already")
+    if server.vm_state not in EVACUABLE_STATES:
+        return Refusal(to=RecoveryState.HELD, reason=f"it is {server.vm_state} now: Nova refuses")
+    if server.vm_state == "error" and look.recovery.candidate.vm_state == "error":
+        return Refusal(to=RecoveryState.HELD, reason="it was in ERROR before its host failed")
+    task = server.task_state or ""
+    if task.startswith(BUSY_TASKS) and not _only_dead_records(look):
+        return Refusal(to=RecoveryState.QUEUED, reason=f"somebody works on it: {task}")
+    return None
+
+
+def _only_dead_records(look: LastLook) -> bool:
+    """Return whether every open record leads to a host that is proven dead."""
+    still_open = [r for r in look.records if r.is_open]
+    return bool(still_open) and all(r.destination in look.proven_dead for r in still_open)
+
+
+def _by_records(command: Evacuate, look: LastLook) -> Refusal | None:
+    unknown = [r for r in look.records if r.is_open and r.destination not in look.proven_dead]
+    if unknown:
+        record = unknown[0]
+        return Refusal(
+            to=RecoveryState.FOREIGN,
+            reason=f"its {record.type} record {record.id} is {record.status}: somebody moves it",
+        )
+    new = [
+        r
+        for r in look.records
+        if r.is_evacuation and r.source == command.host and r.id not in command.known_records
+    ]
+    if new:
+        return Refusal(
+            to=RecoveryState.QUEUED, reason=f"an evacuation record appeared meanwhile: {new[0].id}"
+        )
+    return None
+
+
+def _by_policy(look: LastLook) -> Refusal | None:
+    recovery = look.recovery
+    if recovery.candidate.treatment not in {Treatment.EVACUATE, Treatment.REBUILD}:
+        return Refusal(to=RecoveryState.HELD, reason=recovery.candidate.reason)
+    if recovery.candidate.treatment is Treatment.REBUILD and not recovery.data_loss_committed:
+        return Refusal(
+            to=RecoveryState.HELD, reason="the loss of its local disks was not journalled"
+        )
+    return None
+
+
+def _by_proof(command: Evacuate, look: LastLook) -> Refusal | None:
+    incident = look.incident
+    why: str | None = None
+    if incident.state is not IncidentState.RECOVERING:
+        why = f"its host's incident is {incident.state}"
+    elif incident.isolation is None or command.baseline != incident.isolation.baseline:
+        why = "its host was isolated anew meanwhile"
+    else:
+        why = why_not_proven_now(
+            incident, probe=look.probe, power=look.power, service=look.service, now=look.now
+        )
+    return Refusal(to=RecoveryState.QUEUED, reason=why) if why else None

@@ -1,0 +1,40 @@
+"""Which servers a dead host has, and what is meant for each."""
+
+from koboshi.domain.decision import NOTHING, Decision, Picture
+from koboshi.domain.events import ServersListed
+from koboshi.domain.incident import Incident
+from koboshi.domain.policy import candidate_of, images_wanted
+
+
+def list_new_servers(picture: Picture, incident: Incident) -> Decision:
+    """Return the servers of the dead host that the incident does not know yet.
+
+    Only a listing from after the isolation counts: before it, servers may still come and go.
+    """
+    world = picture.world
+    read = world.on_host.get(incident.host)
+    if (
+        read is None
+        or world.groups is None
+        or read.at.since(incident.moved_at).total_seconds() <= 0
+    ):
+        return NOTHING
+    known = picture.state.recoveries.get(incident.id, {})
+    new = tuple(s for s in read.servers if s.id not in known)
+    if not new and incident.servers_listed:
+        return NOTHING
+    wanted = images_wanted(new, picture.rules.on_local_disk)
+    if any(image not in world.images for image in wanted):
+        return NOTHING  # their reading is under way
+    swept = {s.id: s for s in world.sweep.servers} if world.sweep else {}
+    candidates = tuple(
+        candidate_of(
+            server,
+            groups=world.groups.groups,
+            seen_before=swept.get(server.id),
+            images_active={image: read.active for image, read in world.images.items()},
+            on_local_disk=picture.rules.on_local_disk,
+        )
+        for server in new
+    )
+    return Decision(events=(ServersListed(incident=incident.id, candidates=candidates),))

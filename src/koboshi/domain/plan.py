@@ -1,0 +1,249 @@
+"""Whose turn it is: the order and the pace of evacuations, and where each goes.
+
+Every destination is named by us. Should the answer to a request be lost, the same request can then
+be sent again to the same destination, where Nova refuses to start a second copy; and a burst
+spreads over the hosts instead of piling up on one.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from koboshi.domain.cloud import Room
+from koboshi.domain.commands import Command, Evacuate
+from koboshi.domain.decision import NOTHING, Decision, Picture
+from koboshi.domain.events import DataLossCommitted, Event, RecoveryMoved
+from koboshi.domain.incident import Incident, IncidentState
+from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.proof import why_host_not_proven_now
+from koboshi.domain.recovery import ON_ITS_WAY, Recovery, RecoveryState, Treatment
+from koboshi.domain.rules import MAX_POSTS, Mode
+from koboshi.domain.verdict import Control, Network
+
+ROOM_MAX_AGE = timedelta(seconds=15)
+RECORDS_MAX_AGE = timedelta(seconds=10)
+RETRY_AFTER = timedelta(seconds=2)
+"""How long a server waits after a request that certainly had no effect."""
+
+
+def _all_recoveries(picture: Picture) -> Iterator[Recovery]:
+    for incident in picture.state.open_incidents():
+        yield from picture.state.recoveries.get(incident.id, {}).values()
+
+
+def turn_key(recovery: Recovery) -> tuple[bool, bool, int, str]:
+    """Return the order: what loses nothing first, running before stopped, larger first."""
+    candidate = recovery.candidate
+    return (
+        candidate.treatment is Treatment.REBUILD,
+        candidate.vm_state == "stopped",
+        -candidate.demand.ram_mb,
+        candidate.server,
+    )
+
+
+class Pace:
+    """The room that is left on each destination and in the window, within one look."""
+
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+        self._moving = [r for r in _all_recoveries(picture) if r.state in ON_ITS_WAY]
+        self._onto: Counter[HostName] = Counter()
+        self._rebuilds: Counter[HostName] = Counter()
+        self._placed: dict[ServerId, HostName] = {}
+        for recovery in _all_recoveries(picture):
+            if recovery.destination and recovery.state in ON_ITS_WAY | {RecoveryState.DONE}:
+                self._placed[recovery.server] = recovery.destination
+        for recovery in self._moving:
+            if recovery.destination:
+                self._count(recovery, recovery.destination)
+        self._left = picture.rules.window - len(self._moving)
+
+    def _count(self, recovery: Recovery, destination: HostName) -> None:
+        self._onto[destination] += 1
+        if recovery.candidate.treatment is Treatment.REBUILD:
+            self._rebuilds[destination] += 1
+
+    def is_full(self) -> bool:
+        """Return whether the window is full."""
+        return self._left <= 0
+
+    def is_busy(self) -> bool:
+        """Return whether anything is on its way: it may leave room behind."""
+        return bool(self._moving)
+
+    def take(self, recovery: Recovery, destination: HostName) -> None:
+        """Reserve a place for `recovery` on `destination`."""
+        self._count(recovery, destination)
+        self._moving.append(recovery)
+        self._placed[recovery.server] = destination
+        self._left -= 1
+
+    def destination_for(self, recovery: Recovery) -> HostName | None:
+        """Return where `recovery` should go; None when nowhere is known to be right now."""
+        if any(r.server in recovery.candidate.separate_from for r in self._moving):
+            return None  # one of an anti-affinity group at a time: Nova checks too late
+        rooms = [r for r in self._rooms(recovery) if self._suits(recovery, r)]
+        best = min(rooms, key=lambda r: (self._onto[r.host], -r.ram_mb, r.host), default=None)
+        return best.host if best else None
+
+    def _rooms(self, recovery: Recovery) -> Iterable[Room]:
+        read = self._picture.world.room.get(recovery.candidate.demand)
+        if read is None or self._picture.now.since(read.at) > ROOM_MAX_AGE:
+            return ()
+        return read.rooms
+
+    def _suits(self, recovery: Recovery, room: Room) -> bool:
+        host, rules, candidate = room.host, self._picture.rules, recovery.candidate
+        if host in recovery.failed_destinations or not self._is_fresh(recovery, host):
+            return False
+        if self._onto[host] >= rules.per_destination:
+            return False
+        if (
+            candidate.treatment is Treatment.REBUILD
+            and self._rebuilds[host] >= rules.per_destination_rebuilds
+        ):
+            return False
+        zone = self._picture.world.services[host].service.zone
+        if candidate.availability_zone and zone != candidate.availability_zone:
+            return False
+        if any(self._host_of(other) == host for other in candidate.separate_from):
+            return False
+        return self._fits(recovery, room)
+
+    def _host_of(self, server: ServerId) -> HostName | None:
+        if server in self._placed:
+            return self._placed[server]
+        sweep = self._picture.world.sweep
+        return next((s.host for s in sweep.servers if s.id == server), None) if sweep else None
+
+    def _is_fresh(self, recovery: Recovery, host: HostName) -> bool:
+        """Return whether `host` is seen alive by two fate groups and takes servers."""
+        judgement = self._picture.judgements.get(host)
+        source = self._picture.state.incidents[recovery.incident].host
+        if judgement is None or host == source or self._picture.state.open_incident(host):
+            return False
+        service = self._picture.world.services[host].service
+        return (
+            judgement.network is Network.USERLAND
+            and judgement.control is Control.FRESH
+            and service.enabled
+            and not service.forced_down
+        )
+
+    def _fits(self, recovery: Recovery, room: Room) -> bool:
+        """Return whether the demand still fits beside what is on its way there already."""
+        others = [r for r in self._moving if self._placed.get(r.server) == room.host]
+        demand = recovery.candidate.demand
+        taken = [r.candidate.demand for r in others]
+        return (
+            room.vcpus - sum(d.vcpus for d in taken) >= demand.vcpus
+            and room.ram_mb - sum(d.ram_mb for d in taken) >= demand.ram_mb
+            and room.disk_gb - sum(d.disk_gb for d in taken) >= demand.disk_gb
+        )
+
+
+def plan(picture: Picture) -> Decision:
+    """Return the evacuations to send now, round-robin over incidents."""
+    if picture.rules.mode is not Mode.ACT or picture.world.api.failing_since is not None:
+        return NOTHING
+    queues = [q for q in (_queue(picture, i) for i in picture.state.open_incidents()) if q]
+    pace = Pace(picture)
+    events: list[Event] = []
+    commands: list[Command] = []
+    while queues and not pace.is_full():
+        incident, waiting = queues.pop(0)
+        chosen = _next(pace, waiting)
+        if chosen is None:
+            continue
+        recovery, destination = chosen
+        pace.take(recovery, destination)
+        events.extend(_committed_loss(recovery))
+        commands.append(_command(picture, incident, recovery, destination))
+        rest = [r for r in waiting if r.server != recovery.server]
+        if rest:
+            queues.append((incident, rest))
+    return Decision(events=tuple(events), commands=tuple(commands))
+
+
+def _queue(picture: Picture, incident: Incident) -> tuple[Incident, list[Recovery]] | None:
+    """Return the servers of `incident` that may be sent now, in order; None when none may."""
+    if incident.state is not IncidentState.RECOVERING:
+        return None
+    read = picture.world.from_host.get(incident.host)
+    if read is None or picture.now.since(read.at) > RECORDS_MAX_AGE:
+        return None
+    if why_host_not_proven_now(incident, picture.world, picture.now):
+        return None
+    waiting = [
+        r
+        for r in picture.state.recoveries.get(incident.id, {}).values()
+        if r.state is RecoveryState.QUEUED
+        and r.posts < MAX_POSTS
+        and (r.moved_at == r.seen_at or picture.now.since(r.moved_at) >= RETRY_AFTER)
+    ]
+    return (incident, sorted(waiting, key=turn_key)) if waiting else None
+
+
+def _next(pace: Pace, waiting: list[Recovery]) -> tuple[Recovery, HostName] | None:
+    for recovery in waiting:
+        destination = pace.destination_for(recovery)
+        if destination is not None:
+            return recovery, destination
+    return None
+
+
+def _committed_loss(recovery: Recovery) -> Iterator[Event]:
+    candidate = recovery.candidate
+    if candidate.treatment is Treatment.REBUILD and not recovery.data_loss_committed:
+        yield DataLossCommitted(
+            incident=recovery.incident,
+            server=recovery.server,
+            disks=candidate.local_disks,
+            policy=candidate.reason,
+        )
+
+
+def _command(
+    picture: Picture, incident: Incident, recovery: Recovery, destination: HostName
+) -> Evacuate:
+    records = picture.world.from_host[incident.host].records
+    isolation = incident.isolation
+    return Evacuate(
+        id=picture.new_command_id(incident, f"evacuate-{recovery.server}"),
+        incident=incident.id,
+        host=incident.host,
+        server=recovery.server,
+        destination=destination,
+        rebuilds=recovery.candidate.treatment is Treatment.REBUILD,
+        known_records=frozenset(r.id for r in records if r.server == recovery.server),
+        baseline=isolation.baseline if isolation else None,
+    )
+
+
+def give_up_without_room(picture: Picture) -> Decision:
+    """Return who waits for room in vain, and who may try again because there is room now."""
+    events: list[Event] = []
+    pace = Pace(picture)
+    for recovery in _all_recoveries(picture):
+        state = picture.state.incidents[recovery.incident].state
+        if (
+            recovery.state is RecoveryState.QUEUED
+            and state is IncidentState.RECOVERING
+            and picture.now.since(recovery.moved_at) > picture.rules.stuck_after
+            and not pace.is_busy()
+            and pace.destination_for(recovery) is None
+        ):
+            events.append(_moved(recovery, RecoveryState.GIVEN_UP, "no host can take it"))
+        elif (
+            recovery.state is RecoveryState.GIVEN_UP
+            and state in {IncidentState.RECOVERING, IncidentState.SETTLED}
+            and recovery.posts < MAX_POSTS
+            and pace.destination_for(recovery)
+        ):
+            events.append(_moved(recovery, RecoveryState.QUEUED, "a host can take it now"))
+    return Decision(events=tuple(events))
+
+
+def _moved(recovery: Recovery, to: RecoveryState, reason: str) -> RecoveryMoved:
+    return RecoveryMoved(incident=recovery.incident, server=recovery.server, to=to, reason=reason)

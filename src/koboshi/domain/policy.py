@@ -1,0 +1,126 @@
+"""What is meant for each server of a dead host, and why: the least destructive cure wins."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from koboshi.domain.cloud import Server, ServerGroup
+from koboshi.domain.disks import demand_of, disks_of
+from koboshi.domain.names import ServerId
+from koboshi.domain.recovery import Candidate, Treatment
+from koboshi.domain.rules import OnLocalDisk
+
+HA_ENABLED: Final = "HA_Enabled"
+"""Masakari's metadata key: a server is protected unless it says False."""
+
+EVACUABLE_STATES: Final = frozenset({"active", "stopped", "error"})
+"""nova 34 compute/api.py: evacuate accepts these and answers 409 to the others."""
+
+_COST_OF_STATE: Final[Mapping[str, str]] = {
+    "paused": "its memory would be lost, and Nova refuses",
+    "suspended": "its saved memory lies on the host, and Nova refuses",
+    "rescued": "its rescue disk would be left behind, and Nova refuses",
+    "resized": "its disk may lie on the host it came from, and Nova refuses",
+    "shelved": "Nova refuses",
+    "building": "it was never up: create it again",
+}
+
+_IN_RESIZE: Final = ("resize_", "migrating")
+
+
+def is_protected(server: Server) -> bool:
+    """Return whether the server's metadata leave it protected."""
+    return server.metadata.get(HA_ENABLED, "").strip().lower() not in {"false", "0", "no"}
+
+
+def _needs_tpm(server: Server) -> bool:
+    return any(key.startswith("hw:tpm_") for key in server.flavor.extra_specs)
+
+
+def _why_hold(
+    server: Server,
+    groups: tuple[ServerGroup, ...],
+    vm_state: str,
+    images_active: Mapping[str, bool],
+    on_local_disk: OnLocalDisk,
+) -> str | None:
+    """Return why the server must be held; None when it may be evacuated."""
+    local = disks_of(server).local
+    if vm_state == "error":
+        return "it was in ERROR before its host failed: nobody knows what an evacuation would start"
+    if vm_state not in EVACUABLE_STATES:
+        cost = _COST_OF_STATE.get(vm_state, "Nova refuses")
+        return f"it is {vm_state}: {cost}"
+    if not server.launched:
+        return "it was never up: Nova refuses to evacuate it"
+    if _needs_tpm(server):
+        return "it has a vTPM, whose state lies on the host: Nova refuses to evacuate it"
+    if any(g.policy == "affinity" and server.id in g.members for g in groups):
+        return (
+            "it is in an affinity group, which Nova ties to the dead host: no host would be valid"
+        )
+    if server.task_state == "migrating":
+        return "it was in live migration: its copy may already run on the destination"
+    if server.task_state is not None and server.task_state.startswith(_IN_RESIZE):
+        return "it was in a resize: its disk may lie on the host it came from"
+    if not local:
+        return None
+    disks = " and ".join(local)
+    if on_local_disk is OnLocalDisk.HOLD:
+        return f"its {disks} on the host's own disk would be lost (on_local_disk is 'hold')"
+    if server.image_id is not None and not images_active.get(server.image_id, False):
+        return f"its image {server.image_id} is not active in Glance: it could not be made again"
+    return None
+
+
+def candidate_of(
+    server: Server,
+    *,
+    groups: tuple[ServerGroup, ...],
+    seen_before: Server | None,
+    images_active: Mapping[str, bool],
+    on_local_disk: OnLocalDisk,
+) -> Candidate:
+    """Return what is meant for `server`, a server of a dead host.
+
+    `seen_before` is the server in the last sweep before the failure: one that is in ERROR now and
+    was active then is treated as active.
+    """
+    vm_state = server.vm_state
+    if vm_state == "error" and seen_before is not None:
+        vm_state = seen_before.vm_state
+    local = disks_of(server).local
+    if not is_protected(server):
+        treatment, reason = Treatment.IGNORE, f"its metadata say {HA_ENABLED}=False"
+    elif why := _why_hold(server, groups, vm_state, images_active, on_local_disk):
+        treatment, reason = Treatment.HOLD, why
+    elif local:
+        treatment = Treatment.REBUILD
+        reason = f"on_local_disk is 'rebuild': its {' and '.join(local)} will be lost"
+    else:
+        treatment, reason = Treatment.EVACUATE, "nothing of it lies on the dead host"
+    return Candidate(
+        server=server.id,
+        name=server.name,
+        treatment=treatment,
+        reason=reason,
+        local_disks=local,
+        demand=demand_of(server),
+        availability_zone=server.availability_zone,
+        vm_state=vm_state,
+        separate_from=_separate_from(server.id, groups),
+    )
+
+
+def _separate_from(server: ServerId, groups: tuple[ServerGroup, ...]) -> frozenset[ServerId]:
+    others: frozenset[ServerId] = frozenset()
+    for group in groups:
+        if group.policy == "anti-affinity" and server in group.members:
+            others |= group.members - {server}
+    return others
+
+
+def images_wanted(servers: tuple[Server, ...], on_local_disk: OnLocalDisk) -> frozenset[str]:
+    """Return the images without which some of `servers` could not be made again."""
+    if on_local_disk is OnLocalDisk.HOLD:
+        return frozenset()
+    return frozenset(s.image_id for s in servers if s.image_id is not None)

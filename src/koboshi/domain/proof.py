@@ -1,0 +1,115 @@
+"""Proof of death: how it is obtained, what makes it void, and why it must be read anew.
+
+Proof is perishable. It is asked for before each single evacuation, by the planner and again by the
+executor right before the request leaves.
+"""
+
+from koboshi.domain.cloud import ComputeService, Power
+from koboshi.domain.evidence import PowerTrack, ProbeTrack, off_proven_at
+from koboshi.domain.incident import Incident, Proof, ProofKind
+from koboshi.domain.instant import Instant
+from koboshi.domain.names import HostName
+from koboshi.domain.rules import PROOF_MAX_AGE
+from koboshi.domain.world import World
+
+
+def find_proof(
+    incident: Incident, track: PowerTrack | None, fenced_at: Instant | None
+) -> Proof | None:
+    """Return proof of the host's death, if the power readings are one.
+
+    Readings from before our own *off* command prove nothing once that command was sent.
+    """
+    proven_at = off_proven_at(track, since=fenced_at)
+    if proven_at is None:
+        return None
+    ours = fenced_at is not None and fenced_at.since(incident.opened_at).total_seconds() >= 0
+    kind = ProofKind.FENCED_OFF if ours and incident.fence_attempts else ProofKind.FOUND_OFF
+    return Proof(kind=kind, at=proven_at)
+
+
+def _after(moment: Instant | None, than: Instant) -> bool:
+    """Return whether `moment` is later than `than`, across boots of our machine too."""
+    return moment is not None and moment.since(than).total_seconds() > 0
+
+
+def signs_of_life(
+    incident: Incident,
+    *,
+    probe: ProbeTrack | None,
+    power: PowerTrack | None,
+    service: ComputeService | None,
+) -> str | None:
+    """Return the first sign of life since the proof; None when there is none."""
+    proof = incident.proof
+    if proof is None:
+        return None
+    if probe is not None and _after(probe.kernel_at, proof.at):
+        return "its management address answers again"
+    if power is not None:
+        on = next(
+            (r for r in power.readings if r.power is Power.ON and _after(r.at, proof.at)), None
+        )
+        if on is not None:
+            return "its power reads on again"
+    isolation = incident.isolation
+    if (
+        isolation is not None
+        and service is not None
+        and service.updated_at is not None
+        and isolation.baseline is not None
+        and service.updated_at > isolation.baseline
+    ):
+        return "its heartbeat moves again"
+    return None
+
+
+def why_not_proven_now(
+    incident: Incident,
+    *,
+    probe: ProbeTrack | None,
+    power: PowerTrack | None,
+    service: ComputeService | None,
+    now: Instant,
+) -> str | None:
+    """Return why no evacuation may be sent at this moment; None when every condition holds.
+
+    Conditions: power read off at most PROOF_MAX_AGE ago, no sign of life since the proof, and the
+    service forced down and disabled with our own marker, unchanged since.
+    """
+    if incident.proof is None:
+        return "there is no proof that the host is dead"
+    isolation = incident.isolation
+    if isolation is None:
+        return "the host is not isolated in Nova"
+    if life := signs_of_life(incident, probe=probe, power=power, service=service):
+        return life
+    if power is None or power.newest.power is not Power.OFF:
+        word = power.newest.power if power else "never read"
+        return f"its power is {word}: it must read off right now"
+    if now.since(power.newest.at) > PROOF_MAX_AGE:
+        return "the newest reading of its power is too old"
+    if service is None or service.id != isolation.service:
+        return "its compute service is not the one that was isolated"
+    if not service.forced_down:
+        return "its compute service is not forced down any more"
+    if service.enabled or service.disabled_reason != isolation.marker:
+        return "its compute service no longer carries our marker"
+    if service.updated_at != isolation.baseline:
+        return "its compute service's row was changed since it was isolated"
+    return None
+
+
+def why_host_not_proven_now(
+    incident: Incident, world: World, now: Instant, service: ComputeService | None = None
+) -> str | None:
+    """Return why nothing may be sent for the incident's host, by the picture of the world."""
+    host: HostName = incident.host
+    track = world.services.get(host)
+    return why_not_proven_now(
+        incident,
+        probe=world.probes.get(host),
+        power=world.power.get(host),
+        service=service or (track.service if track else None),
+        now=now,
+    )

@@ -1,0 +1,64 @@
+"""Stale evacuation records: time bombs that Nova leaves behind.
+
+A record that stays `accepted` or `pre-migrating` makes its source's nova-compute, at its next
+start, destroy the guest of that server on that host, moved or not (nova 34 compute/manager.py:
+_destroy_evacuated_instances). No API ends such a record.
+"""
+
+from datetime import datetime, timedelta
+
+from koboshi.domain.cloud import Migration
+from koboshi.domain.names import HostName
+from koboshi.domain.state import State
+from koboshi.domain.world import World
+
+STALE_AFTER = timedelta(minutes=10)
+
+
+def nova_now(world: World) -> datetime | None:
+    """Return Nova's own time, as the newest heartbeat shows it; None when there is none."""
+    stamps = [
+        t.service.updated_at
+        for t in (*world.services.values(), *world.control.values())
+        if t.service.updated_at is not None
+    ]
+    return max(stamps, default=None)
+
+
+def cure(record: Migration) -> str:
+    """Return how to end a stale record for good."""
+    statement = (
+        "UPDATE migrations SET status='error' WHERE instance_uuid='{}' "
+        "AND migration_type='evacuation' AND status IN ('accepted','pre-migrating')"
+    )
+    return f"in Nova's database: {statement.format(record.server)}"
+
+
+def stale_records(world: World, state: State) -> tuple[Migration, ...]:
+    """Return the open evacuation records that no one is working on."""
+    now = nova_now(world)
+    if world.evacuations is None or now is None:
+        return ()
+    being_recovered = {i.host for i in state.open_incidents() if i.id in state.recoveries}
+    return tuple(
+        r
+        for r in world.evacuations.records
+        if r.is_open
+        and r.source is not None
+        and r.source not in being_recovered
+        and (stamp := r.updated_at or r.created_at) is not None
+        and now - stamp > STALE_AFTER
+    )
+
+
+def stale_record_notice(host: HostName, world: World, state: State) -> str | None:
+    """Return the warning for a host whose next start would destroy a server."""
+    records = [r for r in stale_records(world, state) if r.source == host]
+    if not records:
+        return None
+    first = records[0]
+    return (
+        f"{len(records)} evacuation record(s) with source {host} were never ended (server "
+        f"{first.server}, record {first.id}, {first.status}): when nova-compute on {host} starts next, "
+        f"it will destroy that server's guest and disk there. Before that, {cure(first)}"
+    )

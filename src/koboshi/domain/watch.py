@@ -1,0 +1,209 @@
+"""Hosts without an incident: whom to trust, what to notice, and when an incident opens."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from koboshi.domain.brake import MARKER_PREFIX, disabled_by_operator, is_confirmed
+from koboshi.domain.cloud import Power
+from koboshi.domain.decision import Decision, Picture
+from koboshi.domain.events import (
+    Event,
+    HostFoundDown,
+    HostNoticeCleared,
+    HostNoticed,
+    HostSeenUp,
+    IncidentOpened,
+    WitnessTrusted,
+)
+from koboshi.domain.names import HostName
+from koboshi.domain.stale import stale_record_notice
+from koboshi.domain.verdict import Control, Judgement, Network, Verdict, is_trusted
+
+TRUST_RENEWED_AFTER = timedelta(hours=12)
+NOTICE_AFTER = timedelta(seconds=20)
+"""A late heartbeat is noticed when it is late by this much and by three intervals."""
+CONTRADICTION_SLACK = timedelta(seconds=2)
+
+
+def watch_hosts(picture: Picture) -> Decision:
+    """Return what there is to remember of every host that Nova lists."""
+    return Decision(
+        events=tuple(
+            event
+            for judgement in picture.judgements.values()
+            for event in _watch(picture, judgement)
+        ),
+    )
+
+
+def _watch(picture: Picture, judgement: Judgement) -> Iterator[Event]:
+    host = judgement.host
+    if host not in picture.world.protected:
+        return
+    yield from _trust(picture, host)
+    yield from _found_down(picture, judgement)
+    yield from _notices(picture, judgement)
+    if _opens_incident(picture, judgement):
+        yield IncidentOpened(
+            incident=picture.new_incident_id(host), host=host, evidence=judgement.reasons
+        )
+
+
+def _trust(picture: Picture, host: HostName) -> Iterator[Event]:
+    track = picture.world.probes.get(host)
+    if track is None or track.answering_since is None:
+        return
+    if not is_trusted(host, picture.world, picture.state, picture.rules, picture.now):
+        return
+    last = picture.state.trusted.get(host)
+    if last is None or picture.now.since(last) > TRUST_RENEWED_AFTER:
+        yield WitnessTrusted(host=host)
+
+
+def _never_seen_alive(picture: Picture, host: HostName) -> bool:
+    heartbeat = picture.world.services[host]
+    probe = picture.world.probes.get(host)
+    return (
+        host not in picture.state.trusted
+        and heartbeat.advanced_at is None
+        and (probe is None or probe.kernel_at is None)
+    )
+
+
+def _found_down(picture: Picture, judgement: Judgement) -> Iterator[Event]:
+    """List a host that this journal never saw alive: it was down before us."""
+    host = judgement.host
+    if host in picture.state.found_down:
+        if judgement.verdict is Verdict.UP and judgement.network is Network.USERLAND:
+            yield HostSeenUp(host=host)
+    elif (
+        judgement.control is Control.LATE
+        and _never_seen_alive(picture, host)
+        and picture.state.open_incident(host) is None
+    ):
+        yield HostFoundDown(host=host)
+
+
+def _opens_incident(picture: Picture, judgement: Judgement) -> bool:
+    host = judgement.host
+    service = picture.world.services[host].service
+    return (
+        is_confirmed(judgement)
+        and picture.state.open_incident(host) is None
+        and host not in picture.state.found_down
+        and not service.forced_down
+        and not disabled_by_operator(host, picture.world)
+        and not (service.disabled_reason or "").startswith(MARKER_PREFIX)
+    )
+
+
+def _notices(picture: Picture, judgement: Judgement) -> Iterator[Event]:
+    """Tell every matter that a person should know once, and once again when it is over."""
+    host = judgement.host
+    texts = {
+        "service_failed": _service_failed(picture, judgement),
+        "hung": _hung(picture, judgement),
+        "bmc_contradicts": bmc_contradiction(picture, host),
+        "bmc_unreadable": _bmc_unreadable(picture, host),
+        "disabled_and_dark": _disabled_and_dark(picture, judgement),
+        "no_fencing": _no_fencing(picture, host),
+        "stale_record": stale_record_notice(host, picture.world, picture.state),
+    }
+    for topic, text in texts.items():
+        known = picture.state.notices.get((host, topic))
+        if text and known is None:
+            yield HostNoticed(host=host, topic=topic, text=text)
+        elif text is None and known is not None:
+            yield HostNoticeCleared(host=host, topic=topic)
+
+
+def _long_late(picture: Picture, host: HostName) -> bool:
+    heartbeat = picture.world.services[host]
+    since = heartbeat.advanced_at or picture.world.began_at
+    interval = heartbeat.interval or timedelta(seconds=10)
+    return picture.now.since(since) > max(NOTICE_AFTER, 3 * interval)
+
+
+def _service_failed(picture: Picture, judgement: Judgement) -> str | None:
+    if judgement.verdict is not Verdict.SERVICE_FAILED or not _long_late(picture, judgement.host):
+        return None
+    return (
+        f"nova-compute on {judgement.host} does not report, but the host answers: its servers run, "
+        "nothing is fenced and nothing is evacuated. Look at nova-compute there and restart it"
+    )
+
+
+def _hung(picture: Picture, judgement: Judgement) -> str | None:
+    if judgement.verdict is not Verdict.HUNG or not _long_late(picture, judgement.host):
+        return None
+    return (
+        f"the kernel of {judgement.host} answers, but no program does and its heartbeat stopped: it "
+        "may be hung. Nothing is fenced by itself; if it is dead, switch its power off"
+    )
+
+
+def bmc_contradiction(picture: Picture, host: HostName) -> str | None:
+    """Return the contradiction of a BMC that reads off while the host answers.
+
+    It lasts until that BMC reads on: a device that was wrong once proves nothing meanwhile.
+    """
+    track = picture.world.power.get(host)
+    known = picture.state.notices.get((host, "bmc_contradicts"))
+    if track is None:
+        return known.text if known else None
+    probe = picture.world.probes.get(host)
+    newest = track.newest
+    if newest.power is Power.ON:
+        return None
+    off = next((r for r in reversed(track.readings) if r.power is Power.OFF), None)
+    answered_at = probe.kernel_at if probe else None
+    if off and answered_at and answered_at.since(off.at) > CONTRADICTION_SLACK:
+        return (
+            f"the BMC of {host} read off while the host answered: it may be another host's, or wrong. "
+            "Its word proves nothing until it reads on; check fencing for this host"
+        )
+    return known.text if known else None
+
+
+def _bmc_unreadable(picture: Picture, host: HostName) -> str | None:
+    """Three readings in a row without a clear answer: fencing this host would fail."""
+    track = picture.world.power.get(host)
+    if track is None or len(track.readings) < 3:  # noqa: PLR2004 - three in a row, as said above
+        return None
+    newest = track.readings[-3:]
+    if any(r.power is not Power.UNKNOWN for r in newest):
+        return None
+    return (
+        f"the power of {host} cannot be read ({track.newest.detail or 'unclear answer'}): should it "
+        "die, nothing could be evacuated. Run 'koboshi check'"
+    )
+
+
+def _disabled_and_dark(picture: Picture, judgement: Judgement) -> str | None:
+    host = judgement.host
+    service = picture.world.services[host].service
+    if judgement.verdict is not Verdict.UNREACHABLE or picture.state.open_incident(host):
+        return None
+    if not (service.forced_down or not service.enabled):
+        return None
+    sweep = picture.world.sweep
+    running = (
+        [s for s in sweep.servers if s.host == host and s.vm_state == "active"] if sweep else []
+    )
+    if not running:
+        return None
+    who = service.disabled_reason or "without a reason"
+    return (
+        f"{host} is silent and was disabled before that ({who}); {len(running)} of its servers are "
+        "ACTIVE in Nova. Koboshi leaves disabled hosts to whoever disabled them: enable it in Nova to "
+        "have it recovered"
+    )
+
+
+def _no_fencing(picture: Picture, host: HostName) -> str | None:
+    if host in picture.world.fenced:
+        return None
+    return (
+        f"no fencing is configured for {host}: should it die, its servers cannot be evacuated. Add "
+        f"[fencing.hosts.{host}], or exclude it under [hosts]"
+    )
