@@ -1,0 +1,137 @@
+"""The power switch of a host, and the other faults, as physics.
+
+A power loss is silence: the cable is cut first, so that nothing that the dying kernel still says
+reaches anybody; then everything is killed, and the host's namespace goes. What was on its disk
+stays. The BMC uses this switch too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import socket
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lab import network, processes
+from lab.errors import LabError
+from lab.guests import HostDisk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.layout import Layout
+
+REBOOT_DARK_S = 1.0
+
+
+@contextmanager
+def _switch(lab: Layout, host: str) -> Iterator[HostDisk]:
+    """Let one at a time work the host's switch: the BMC and the command line both may."""
+    disk = HostDisk(lab.run, host)
+    with (lab.hosts / host / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield disk
+
+
+def power_off(lab: Layout, host: str) -> None:
+    with _switch(lab, host) as disk:
+        _power_off(lab, host, disk)
+
+
+def _power_off(lab: Layout, host: str, disk: HostDisk) -> None:
+    namespace = lab.host_ns(host)
+    if network.exists(namespace):
+        network.delete_cable(lab, host)
+        processes.kill_namespace(namespace)
+    disk.set_powered(False)
+    disk.stop_all()
+    network.delete(namespace)
+
+
+def power_on(lab: Layout, host: str) -> None:
+    """Give the host power, or mend what is wrong with one that has it."""
+    with _switch(lab, host) as disk:
+        if not disk.powered or not network.exists(lab.host_ns(host)):
+            _power_off(lab, host, disk)
+            (lab.hosts / host / "nova").mkdir(exist_ok=True)
+            network.create_host(lab, host)
+            disk.set_powered(True)
+        network.set_cable(lab, host, connected=True)
+        processes.signal_namespace(lab.host_ns(host), signal.SIGCONT)
+        for kind in ("ssh", "compute"):
+            if not processes.running(lab, f"{kind}-{host}", lab.host_ns(host)):
+                _fork(lab, kind, host)
+
+
+def reboot(lab: Layout, host: str) -> None:
+    with _switch(lab, host) as disk:
+        _power_off(lab, host, disk)
+    time.sleep(REBOOT_DARK_S)
+    power_on(lab, host)
+
+
+def kill_compute(lab: Layout, host: str) -> None:
+    """Kill nova-compute alone; the servers run on and the host answers."""
+    with _switch(lab, host):
+        processes.stop(lab, f"compute-{host}", lab.host_ns(host))
+
+
+def cut(lab: Layout, host: str) -> None:
+    with _switch(lab, host) as disk:
+        _require_power(disk, "cut off")
+        network.set_cable(lab, host, connected=False)
+
+
+def hang(lab: Layout, host: str) -> None:
+    """Stop all processes of the host; its kernel still accepts connections."""
+    with _switch(lab, host) as disk:
+        _require_power(disk, "hung")
+        processes.signal_namespace(lab.host_ns(host), signal.SIGSTOP)
+
+
+FAULTS = {
+    "power": power_off,
+    "process": kill_compute,
+    "cut": cut,
+    "hang": hang,
+    "reboot": reboot,
+    "start": power_on,
+}
+
+
+def state(lab: Layout, host: str) -> dict[str, str]:
+    """Describe a host in words: power, network, nova-compute."""
+    if not HostDisk(lab.run, host).powered:
+        return {"power": "off", "network": "-", "nova_compute": "-"}
+    namespace = lab.host_ns(host)
+    compute = processes.running(lab, f"compute-{host}", namespace)
+    words = "dead"
+    if compute is not None:
+        words = "hung" if processes.process_state(compute) in ("T", "t") else "running"
+    connected = network.cable_connected(lab, host)
+    return {
+        "power": "on",
+        "network": "connected" if connected else "cut",
+        "nova_compute": words,
+    }
+
+
+def _require_power(disk: HostDisk, what: str) -> None:
+    if not disk.powered:
+        raise LabError(f"{disk.host} has no power, it cannot be {what}; first: fault {disk.host} start")
+
+
+def _fork(lab: Layout, kind: str, host: str) -> None:
+    try:
+        with socket.socket(socket.AF_UNIX) as zygote:
+            zygote.settimeout(20)
+            zygote.connect(str(lab.sockets / "zygote.sock"))
+            zygote.sendall(f"{kind} {host}".encode())
+            if not zygote.recv(64):
+                raise LabError(f"the zygote did not start {kind} of {host}; see {lab.log}/zygote.out")
+    except OSError as error:
+        raise LabError(
+            f"cannot start {kind} of {host}: no zygote ({error}); make lab-down lab"
+        ) from error

@@ -1,0 +1,163 @@
+"""Network namespaces on a bridge: the lab's cables.
+
+The bridge stands in a namespace of its own, so that nothing at all is created in the machine's
+own namespace. A host's cable ends there too, and is cut there: what a dying host's kernel still
+wants to say (FIN, RST) then reaches nobody, as when the power is gone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab import layout as names
+from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.layout import Layout
+
+CLONE_NEWNET = 0x40000000
+_NETNS = Path("/run/netns")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def ip(*args: str) -> str:
+    """Run ip(8); its words are the error's."""
+    done = subprocess.run(["ip", *args], capture_output=True, text=True, check=False, timeout=30)
+    if done.returncode:
+        raise LabError(f"ip {' '.join(args)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def setns(namespace: str) -> None:
+    """Move the calling thread into the network namespace (for good)."""
+    try:
+        fd = os.open(_NETNS / namespace, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise LabError(f"there is no namespace {namespace}: is the lab up? (make lab)") from None
+    try:
+        _setns_fd(fd, namespace)
+    finally:
+        os.close(fd)
+
+
+def _setns_fd(fd: int, what: str) -> None:
+    if _libc.setns(fd, CLONE_NEWNET):
+        errno = ctypes.get_errno()
+        raise LabError(f"cannot enter network namespace {what}: {os.strerror(errno)}; run as root")
+
+
+@contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    """Run the block in the namespace; only the calling thread moves, and it comes back."""
+    back = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        setns(namespace)
+        try:
+            yield
+        finally:
+            _setns_fd(back, "of the caller")
+    finally:
+        os.close(back)
+
+
+def namespaces(lab: Layout) -> list[str]:
+    """List the namespaces of this lab that exist."""
+    if not _NETNS.is_dir():
+        return []
+    return sorted(p.name for p in _NETNS.iterdir() if p.name.startswith(lab.namespace_prefix))
+
+
+def exists(namespace: str) -> bool:
+    return (_NETNS / namespace).exists()
+
+
+def inode(namespace: str) -> int | None:
+    """Give the namespace's identity, as /proc/PID/ns/net shows it; None if it does not exist."""
+    try:
+        return (_NETNS / namespace).stat().st_ino
+    except OSError:
+        return None
+
+
+def create_fabric(lab: Layout, hosts: list[str]) -> None:
+    """Make the bridge, the control plane's and the BMCs' namespaces. Hosts come with power."""
+    ip("netns", "add", lab.bridge_ns)
+    ip("-n", lab.bridge_ns, "link", "add", "br0", "type", "bridge", "forward_delay", "0")
+    ip("-n", lab.bridge_ns, "link", "set", "br0", "up")
+    _plug(lab, lab.control_ns, "control", "02:77:00:00:00:01")
+    _address(lab.control_ns, names.CONTROL_IP)
+    _plug(lab, lab.bmc_ns, "bmc", names.BMC_MAC)
+    for host in hosts:
+        _address(lab.bmc_ns, names.bmc_ip(host))
+        # Fixed neighbours: who asks for a host without power hears nothing at all, instead of
+        # the "no route to host" that only a client on the same segment would be told.
+        _neighbour(lab.control_ns, names.host_ip(host), names.host_mac(host))
+        _neighbour(lab.control_ns, names.bmc_ip(host), names.BMC_MAC)
+
+
+def create_host(lab: Layout, host: str) -> None:
+    namespace = lab.host_ns(host)
+    _plug(lab, namespace, host, names.host_mac(host))
+    _address(namespace, names.host_ip(host))
+
+
+def delete(namespace: str) -> None:
+    if exists(namespace):
+        ip("netns", "delete", namespace)
+
+
+def delete_cable(lab: Layout, port: str) -> None:
+    """Remove a host's cable, so that its name is free again at once."""
+    subprocess.run(
+        ["ip", "-n", lab.bridge_ns, "link", "delete", port],
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def set_cable(lab: Layout, port: str, *, connected: bool) -> None:
+    ip("-n", lab.bridge_ns, "link", "set", port, "up" if connected else "down")
+
+
+def cable_connected(lab: Layout, port: str) -> bool:
+    """Say whether the port of the bridge is up; a missing one is not."""
+    try:
+        links = json.loads(ip("-n", lab.bridge_ns, "-j", "link", "show", port))
+    except LabError:
+        return False
+    return "UP" in links[0]["flags"]
+
+
+def set_bmc_reachable(lab: Layout, host: str, *, reachable: bool) -> None:
+    address = f"{names.bmc_ip(host)}/{names.PREFIX_LENGTH}"
+    held = names.bmc_ip(host) in ip("-n", lab.bmc_ns, "-o", "address", "show", "dev", "eth0")
+    if reachable != held:
+        verb = "add" if reachable else "delete"
+        ip("-n", lab.bmc_ns, "address", verb, address, "dev", "eth0")
+
+
+def _plug(lab: Layout, namespace: str, port: str, mac: str) -> None:
+    if not exists(namespace):
+        ip("netns", "add", namespace)
+    ip("-n", namespace, "link", "set", "lo", "up")
+    link = ["link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", namespace]
+    ip("-n", lab.bridge_ns, *link)
+    ip("-n", namespace, "link", "set", "eth0", "address", mac, "addrgenmode", "none", "up")
+    ip("-n", lab.bridge_ns, "link", "set", port, "addrgenmode", "none", "master", "br0", "up")
+
+
+def _address(namespace: str, address: str) -> None:
+    ip("-n", namespace, "address", "add", f"{address}/{names.PREFIX_LENGTH}", "dev", "eth0")
+
+
+def _neighbour(namespace: str, address: str, mac: str) -> None:
+    ip("-n", namespace, "neighbour", "replace", address, "lladdr", mac, "dev", "eth0")
