@@ -4,9 +4,11 @@ from datetime import timedelta
 
 from koboshi.domain.brake import marker_of, why_braked
 from koboshi.domain.commands import Command, FenceOff, Isolate
+from koboshi.domain.cloud import Power
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import DeathProven, Event, IncidentMoved, RecoveryMoved
 from koboshi.domain.incident import Incident, IncidentState, Proof, ProofKind
+from koboshi.domain.instant import latest
 from koboshi.domain.listing import list_new_servers
 from koboshi.domain.policy import is_protected
 from koboshi.domain.proof import find_proof, signs_of_life
@@ -16,7 +18,10 @@ from koboshi.domain.verdict import Control, Judgement, Network, Verdict
 
 PROOF_DEADLINE = timedelta(seconds=30)
 """How long after *off* the power may take to read off before the incident is `unproven`."""
+FENCE_RETRY_AFTER = timedelta(seconds=10)
+"""How long one *off* gets before it is sent again, within PROOF_DEADLINE."""
 FENCE_AGAIN_AFTER = timedelta(seconds=60)
+"""How long an `unproven` incident waits before the next round of *off*."""
 FENCE_ATTEMPTS = 5
 ISOLATE_AGAIN_AFTER = timedelta(seconds=2)
 ISOLATE_DEADLINE = timedelta(minutes=10)
@@ -150,11 +155,14 @@ def _proven(incident: Incident, proof: Proof) -> Decision:
     )
 
 
-def _fence(picture: Picture, incident: Incident, reason: str) -> Decision:
-    command = FenceOff(
+def _fence_command(picture: Picture, incident: Incident) -> FenceOff:
+    return FenceOff(
         id=picture.new_command_id(incident, "fence"), incident=incident.id, host=incident.host
     )
-    return _move(incident, _S.FENCING, reason, commands=(command,))
+
+
+def _fence(picture: Picture, incident: Incident, reason: str) -> Decision:
+    return _move(incident, _S.FENCING, reason, commands=(_fence_command(picture, incident),))
 
 
 def _has_open_command(picture: Picture, incident: Incident, kind: type[Command]) -> bool:
@@ -174,32 +182,43 @@ def _power_word(picture: Picture, incident: Incident) -> str:
 def _await_proof(picture: Picture, incident: Incident) -> Decision:
     if proof := _proof(picture, incident):
         return _proven(incident, proof)
-    if picture.now.since(incident.moved_at) < PROOF_DEADLINE:
-        return NOTHING
     if _has_open_command(picture, incident, FenceOff):
         return NOTHING
-    return _move(
-        incident,
-        _S.UNPROVEN,
-        f"switched off, but {_power_word(picture, incident)}: nothing is evacuated until it reads off "
-        f"three times. Make sure that {incident.host} is off, or mend its BMC",
+    fenced_at = picture.state.fences.get(incident.host, incident.moved_at)
+    waited = picture.now.since(latest(incident.moved_at, fenced_at, picture.world.began_at))
+    if waited >= PROOF_DEADLINE:
+        return _move(
+            incident,
+            _S.UNPROVEN,
+            f"switched off, but {_power_word(picture, incident)}: nothing is evacuated until it reads "
+            f"off three times. Make sure that {incident.host} is off, or mend its BMC",
+        )
+    if picture.now.since(fenced_at) >= FENCE_RETRY_AFTER and _may_fence_again(picture, incident):
+        return Decision(commands=(_fence_command(picture, incident),))
+    return NOTHING
+
+
+def _may_fence_again(picture: Picture, incident: Incident) -> bool:
+    """Return whether the host is still silent, still not off, and the brake still lets go."""
+    judgement = _judgement(picture, incident)
+    track = picture.world.power.get(incident.host)
+    return (
+        judgement is not None
+        and judgement.verdict is Verdict.UNREACHABLE
+        and (track is None or track.newest.power is not Power.OFF)
+        and incident.fence_attempts < FENCE_ATTEMPTS
+        and not _has_open_command(picture, incident, FenceOff)
+        and not _why_braked(picture, incident)
     )
 
 
 def _unproven(picture: Picture, incident: Incident) -> Decision:
     if proof := _proof(picture, incident):
         return _proven(incident, proof)
-    judgement = _judgement(picture, incident)
     if _healthy_for_long(picture, incident):
         return _move(incident, _S.CLOSED, "the host answers again, and has for a while")
-    if (
-        judgement is not None
-        and judgement.verdict is Verdict.UNREACHABLE
-        and incident.fence_attempts < FENCE_ATTEMPTS
-        and picture.now.since(incident.moved_at) >= FENCE_AGAIN_AFTER
-        and not _has_open_command(picture, incident, FenceOff)
-        and not _why_braked(picture, incident)
-    ):
+    waited = picture.now.since(incident.moved_at)
+    if waited >= FENCE_AGAIN_AFTER and _may_fence_again(picture, incident):
         return _fence(
             picture, incident, f"still silent, {_power_word(picture, incident)}: once more"
         )

@@ -17,7 +17,7 @@ from koboshi.domain.commands import Command, Evacuate, Outcome, StopServer
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import CommandAccepted, CommandEnded, Event, RecoveryMoved
 from koboshi.domain.incident import Incident
-from koboshi.domain.instant import Instant
+from koboshi.domain.instant import Instant, latest
 from koboshi.domain.proof import why_host_not_proven_now
 from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import MAX_POSTS, UNKNOWN_READS, UNKNOWN_WAIT
@@ -113,7 +113,7 @@ def _resolve(picture: Picture, recovery: Recovery) -> Decision:
             ),
         )
     read = picture.world.from_host[_incident(picture, recovery).host]
-    since = max((recovery.moved_at, read.unbroken_since), key=lambda i: i.boot)
+    since = latest(recovery.moved_at, read.unbroken_since)
     if read.count < UNKNOWN_READS or read.at.since(since) < UNKNOWN_WAIT:
         return NOTHING
     return _ask_again(picture, recovery, since)
@@ -280,12 +280,12 @@ def _stop_again(picture: Picture, recovery: Recovery) -> Decision:
 
 def _stuck(picture: Picture, recovery: Recovery) -> Decision:
     """Leave `stuck` when the record ends after all, or its destination is proven dead."""
-    records = _own_records(picture, recovery)
-    if not records:
-        return NOTHING
+    records = _own_records(picture, recovery) or ()
     if len(records) > 1:
         return _two_records(recovery)
-    record = records[0]
+    record = next(iter(records), None)
+    if record is None:
+        return NOTHING
     if record.status in ARRIVED_STATUSES:
         return _move(recovery, _S.CONFIRMING, f"record {record.id} is {record.status} after all")
     if record.status in FAILED_STATUSES:

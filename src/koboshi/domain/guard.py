@@ -1,4 +1,4 @@
-"""The last question before an evacuate request leaves: may it, by what was read this moment?
+"""The last question before an evacuate request leaves: whether it may, by what was just read.
 
 Asked by the executor with fresh reads, after the intent was journalled and right before the
 request is sent. Whatever the planner thought, nothing is sent unless this says so.

@@ -29,3 +29,12 @@ class Instant:
     def later(self, by: timedelta) -> "Instant":
         """Return the moment `by` after this one."""
         return Instant(wall=self.wall + by, boot=self.boot + by, boot_id=self.boot_id)
+
+
+def latest(first: Instant, *others: Instant) -> Instant:
+    """Return the latest of several moments."""
+    newest = first
+    for other in others:
+        if other.since(newest) > timedelta():
+            newest = other
+    return newest

@@ -1,0 +1,108 @@
+"""What should be looked at harder now: the observers' orders, derived from state and judgement."""
+
+from dataclasses import dataclass
+
+from koboshi.domain.cloud import Demand
+from koboshi.domain.decision import Picture
+from koboshi.domain.incident import Incident, IncidentState
+from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.policy import images_wanted
+from koboshi.domain.recovery import ON_ITS_WAY, Recovery, RecoveryState
+from koboshi.domain.verdict import WORSE_THAN_UP
+
+_WATCHED = frozenset(IncidentState) - {IncidentState.CLOSED}
+_LISTED = frozenset(
+    {IncidentState.ISOLATING, IncidentState.RECOVERING, IncidentState.SOURCE_BACK},
+)
+_READ_BY_ID = frozenset(
+    {
+        RecoveryState.UNKNOWN,
+        RecoveryState.BUILDING,
+        RecoveryState.CONFIRMING,
+        RecoveryState.SETTLING,
+        RecoveryState.STUCK,
+    },
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interest:
+    """What to read often; everything else is read at its calm pace."""
+
+    suspicion: bool = False
+    """Whether any host is suspect or has an open incident: read the services faster."""
+    power: frozenset[HostName] = frozenset()
+    list_servers: frozenset[HostName] = frozenset()
+    list_records: frozenset[HostName] = frozenset()
+    servers: frozenset[ServerId] = frozenset()
+    running: frozenset[ServerId] = frozenset()
+    demands: frozenset[Demand] = frozenset()
+    images: frozenset[str] = frozenset()
+    groups: bool = False
+
+
+def interest_of(picture: Picture) -> Interest:
+    """Return what the present picture makes worth reading often."""
+    state = picture.state
+    suspects = {
+        j.host
+        for j in picture.judgements.values()
+        if j.verdict in WORSE_THAN_UP and j.host in picture.world.protected
+    }
+    incidents = state.open_incidents()
+    hosts = {i.host for i in incidents}
+    recoveries = [r for i in incidents for r in state.recoveries.get(i.id, {}).values()]
+    listed = {i.host for i in incidents if _is_listed(i)}
+    return Interest(
+        suspicion=bool(suspects or hosts),
+        power=frozenset(suspects | hosts),
+        list_servers=frozenset(listed),
+        list_records=frozenset(hosts),
+        servers=frozenset(r.server for r in recoveries if _needs_reading(picture, r)),
+        running=frozenset(r.server for r in recoveries if r.state is RecoveryState.SETTLING),
+        demands=frozenset(
+            r.candidate.demand
+            for r in recoveries
+            if r.state in {RecoveryState.QUEUED, RecoveryState.GIVEN_UP}
+        ),
+        images=_images(picture, listed),
+        groups=bool(listed),
+    )
+
+
+def _is_listed(incident: Incident) -> bool:
+    return incident.state in _LISTED or incident.state is IncidentState.SETTLED
+
+
+def _needs_reading(picture: Picture, recovery: Recovery) -> bool:
+    """Return whether the server must be read by id: not while its record is simply open."""
+    if recovery.state not in _READ_BY_ID:
+        return False
+    if recovery.state is not RecoveryState.BUILDING:
+        return True
+    host = picture.state.incidents[recovery.incident].host
+    read = picture.world.from_host.get(host)
+    own = [
+        r
+        for r in (read.records if read else ())
+        if r.server == recovery.server and r.id not in recovery.known_records
+    ]
+    return any(not r.is_open for r in own)
+
+
+def _images(picture: Picture, hosts: set[HostName]) -> frozenset[str]:
+    wanted: frozenset[str] = frozenset()
+    for host in hosts:
+        read = picture.world.on_host.get(host)
+        if read is not None:
+            wanted |= images_wanted(read.servers, picture.rules.on_local_disk)
+    return wanted
+
+
+def is_moving(picture: Picture) -> bool:
+    """Return whether any evacuation is on its way."""
+    return any(
+        r.state in ON_ITS_WAY
+        for recoveries in picture.state.recoveries.values()
+        for r in recoveries.values()
+    )
