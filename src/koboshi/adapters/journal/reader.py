@@ -31,7 +31,8 @@ class SqlJournalReader:
 
     def __init__(self, path: Path, engine: Engine) -> None:
         self.path = path
-        self._engine = engine
+        self.engine = engine
+        """Of the one connection; public for maintenance and for the tests that spoil it."""
         # One at a time and in the order of asking: the file has one connection and one writer.
         self._limiter = anyio.CapacityLimiter(1)
 
@@ -52,7 +53,7 @@ class SqlJournalReader:
     async def close(self) -> None:
         """Close the file."""
         with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(self._engine.dispose, limiter=self._limiter)
+            await to_thread.run_sync(self.engine.dispose, limiter=self._limiter)
 
     async def __aenter__(self) -> Self:
         return self
@@ -74,7 +75,7 @@ class SqlJournalReader:
 
     def _read(self, after: int, limit: int) -> tuple[Recorded, ...]:
         query = select(event).where(event.c.seq > after).order_by(event.c.seq).limit(limit)
-        with self._explained("read"), self._engine.begin() as connection:
+        with self._explained("read"), self.engine.begin() as connection:
             rows = connection.execute(query).all()
         return tuple(self._recorded(row, after + n) for n, row in enumerate(rows, 1))
 

@@ -71,7 +71,7 @@ class SqlJournal(SqlJournalReader):
         encoded = [codec.encode(one) for one in events]
         with self._explained("written"):
             self._stay_in_place()
-        with self._explained("written"), self._engine.begin() as connection:
+        with self._explained("written"), self.engine.begin() as connection:
             first = self._reserve(connection, len(events))
             for seq, one in enumerate(events, first):
                 if isinstance(one, CommandIntended):
