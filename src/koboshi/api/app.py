@@ -1,0 +1,131 @@
+"""The routes. All of them only read; what changes something will ask who is there."""
+
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from koboshi import __version__
+from koboshi.api.build import (
+    health_view,
+    incident_detail,
+    incidents_of,
+    status_of,
+)
+from koboshi.api.lookup import NoSuchIncident, find_incident
+from koboshi.api.source import Health, StatusSource
+from koboshi.api.timeline import read_all
+from koboshi.api.views import (
+    ErrorView,
+    HealthView,
+    IncidentDetail,
+    IncidentView,
+    StatusView,
+)
+from koboshi.domain.errors import JournalError
+
+
+def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
+    """Return the application for the Unix socket, where the peer's uid is known."""
+    app = _bare()
+    _add_health(app, source, registry, is_detailed=True)
+
+    @app.get("/v1/status", summary="The overview: hosts, open incidents, what to do next")
+    async def status() -> StatusView:
+        return status_of(source)
+
+    @app.get("/v1/incidents", summary="All incidents, newest first")
+    async def incidents() -> list[IncidentView]:
+        return incidents_of(source.state())
+
+    @app.get(
+        "/v1/incidents/{incident}",
+        summary="One incident: servers, timeline, way home",
+        responses={404: {"model": ErrorView}, 503: {"model": ErrorView}},
+    )
+    async def incident(incident: str) -> IncidentDetail:
+        recorded = await read_all(source.journal())
+        state = source.state()
+        return incident_detail(find_incident(state, incident), state, recorded)
+
+    @app.exception_handler(NoSuchIncident)
+    async def no_such_incident(_: Request, error: NoSuchIncident) -> JSONResponse:
+        return _error(404, error)
+
+    @app.exception_handler(JournalError)
+    async def journal_trouble(_: Request, error: JournalError) -> JSONResponse:
+        return _error(503, error)
+
+    # Registered by their decorators; named here so that nobody takes them for unused.
+    _ = (status, incidents, incident, no_such_incident, journal_trouble)
+    return app
+
+
+def create_open_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
+    """Return the application for the loopback port: health and metrics, no names of anything.
+
+    Everybody on the machine may ask there.
+    """
+    app = _bare()
+    _add_health(app, source, registry, is_detailed=False)
+    return app
+
+
+def _bare() -> FastAPI:
+    return FastAPI(
+        title="Koboshi",
+        version=__version__,
+        summary="Instance high availability for OpenStack",
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+    )
+
+
+def _error(status: int, error: Exception) -> JSONResponse:
+    return JSONResponse(ErrorView(error=str(error)).model_dump(), status_code=status)
+
+
+def _add_health(
+    app: FastAPI,
+    source: StatusSource,
+    registry: CollectorRegistry,
+    *,
+    is_detailed: bool,
+) -> None:
+    @app.get("/livez", summary="200 while the daemon's loop turns")
+    async def livez() -> PlainTextResponse:
+        alive = source.health().is_alive
+        return PlainTextResponse(
+            "ok\n" if alive else "the loop stands still\n",
+            status_code=200 if alive else 503,
+        )
+
+    @app.get(
+        "/readyz",
+        summary="200 while the daemon does its work; ?verbose says what it looks at",
+        response_model=None,
+    )
+    async def readyz(verbose: Annotated[str | None, Query()] = None) -> Response:
+        health = source.health()
+        status_code = 200 if health.is_ready else 503
+        if verbose is None or verbose.lower() in {"false", "0", "no"}:
+            return PlainTextResponse("ok\n" if health.is_ready else "not ready\n", status_code)
+        view = _shown(health, is_detailed=is_detailed)
+        return JSONResponse(view.model_dump(mode="json"), status_code)
+
+    @app.get("/metrics", summary="For Prometheus")
+    async def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), media_type=content_type)
+
+    _ = (livez, readyz, metrics)
+
+
+def _shown(health: Health, *, is_detailed: bool) -> HealthView:
+    view = health_view(health)
+    if is_detailed:
+        return view
+    checks = [check.model_copy(update={"detail": ""}) for check in view.checks]
+    return view.model_copy(update={"checks": checks, "acting_reason": ""})

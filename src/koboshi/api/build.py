@@ -1,0 +1,276 @@
+"""From the domain's state and world to what is shown: pure, for the daemon and the journal alike."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+
+from koboshi import __version__
+from koboshi.api.source import Health, StatusSource
+from koboshi.api.timeline import timeline
+from koboshi.api.views import (
+    CheckView,
+    EvidenceView,
+    HealthView,
+    HeldServer,
+    HostView,
+    IncidentDetail,
+    IncidentView,
+    NoticeView,
+    ProofView,
+    RecoveryView,
+    Source,
+    StatusView,
+)
+from koboshi.domain.incident import INCIDENT_MEANING, Incident
+from koboshi.domain.instant import Instant
+from koboshi.domain.names import HostName
+from koboshi.domain.recovery import (
+    NEEDS_A_PERSON,
+    ON_ITS_WAY,
+    RECOVERY_MEANING,
+    WAITING,
+    Recovery,
+    RecoveryState,
+)
+from koboshi.domain.rules import Mode
+from koboshi.domain.state import State
+from koboshi.domain.verdict import VERDICT_MEANING, Judgement, Verdict, judge_all
+from koboshi.domain.world import World
+from koboshi.ports.journal import Recorded
+
+
+def status_of(source: StatusSource) -> StatusView:
+    """Return the overview, as the daemon sees it now."""
+    state, world, now, health = source.state(), source.world(), source.now(), source.health()
+    judgements = judge_all(world, state, source.rules(), now)
+    hosts = [_host(judgement, world, state, now) for judgement in judgements.values()]
+    return StatusView(
+        source=Source.DAEMON,
+        at=now.wall,
+        version=__version__,
+        install=state.install,
+        mode=source.rules().mode,
+        is_acting=health.is_acting,
+        acting_reason=health.acting_reason,
+        started_at=state.started_at.wall if state.started_at else None,
+        cloud=source.cloud(),
+        evidence=_evidence(world, now),
+        hosts=hosts,
+        incidents=[incident_view(i, state) for i in state.open_incidents()],
+        held=_held(state),
+        notices=_notices(state),
+        found_down=sorted(state.found_down),
+        next=_next(state, is_running=True, hosts=hosts),
+    )
+
+
+def status_of_journal(state: State, now: Instant) -> StatusView:
+    """Return the overview that the journal alone allows: nobody is watching the hosts."""
+    return StatusView(
+        source=Source.JOURNAL,
+        at=now.wall,
+        version=__version__,
+        install=state.install,
+        mode=state.mode,
+        is_acting=False,
+        acting_reason="no daemon is running",
+        started_at=state.started_at.wall if state.started_at else None,
+        cloud="",
+        incidents=[incident_view(i, state) for i in state.open_incidents()],
+        held=_held(state),
+        notices=_notices(state),
+        found_down=sorted(state.found_down),
+        next=_next(state, is_running=False, hosts=[]),
+    )
+
+
+def incidents_of(state: State) -> list[IncidentView]:
+    """Return all incidents, newest first."""
+    return [incident_view(i, state) for i in reversed(tuple(state.incidents.values()))]
+
+
+def incident_view(incident: Incident, state: State) -> IncidentView:
+    """Return one incident in brief."""
+    states = Counter(r.state for r in _recoveries(incident, state))
+
+    def count(which: Iterable[RecoveryState]) -> int:
+        return sum(states[one] for one in which)
+
+    return IncidentView(
+        id=incident.id,
+        host=incident.host,
+        state=incident.state,
+        meaning=INCIDENT_MEANING[incident.state],
+        reason=incident.reason,
+        is_over=incident.is_over,
+        opened_at=incident.opened_at.wall,
+        moved_at=incident.moved_at.wall,
+        servers=states.total(),
+        recovered=states[RecoveryState.DONE],
+        on_their_way=count(ON_ITS_WAY),
+        waiting=count(WAITING),
+        held=states[RecoveryState.HELD],
+        need_a_person=count(NEEDS_A_PERSON),
+    )
+
+
+def incident_detail(
+    incident: Incident,
+    state: State,
+    recorded: Iterable[Recorded],
+) -> IncidentDetail:
+    """Return everything about one incident."""
+    return IncidentDetail(
+        incident=incident_view(incident, state),
+        proof=ProofView(kind=incident.proof.kind, at=incident.proof.at.wall)
+        if incident.proof
+        else None,
+        marker=incident.isolation.marker if incident.isolation else None,
+        recoveries=[_recovery(r) for r in _recoveries(incident, state)],
+        timeline=timeline(incident, recorded),
+        way_home=[],
+    )
+
+
+def health_view(health: Health) -> HealthView:
+    """Return how the daemon is, for `/readyz?verbose`."""
+    return HealthView(
+        is_ready=health.is_ready,
+        is_acting=health.is_acting,
+        acting_reason=health.acting_reason,
+        checks=[CheckView(name=c.name, is_ok=c.is_ok, detail=c.detail) for c in health.checks],
+    )
+
+
+def _recoveries(incident: Incident, state: State) -> tuple[Recovery, ...]:
+    return tuple(state.recoveries.get(incident.id, {}).values())
+
+
+def _recovery(recovery: Recovery) -> RecoveryView:
+    candidate = recovery.candidate
+    return RecoveryView(
+        server=candidate.server,
+        name=candidate.name,
+        state=recovery.state,
+        meaning=RECOVERY_MEANING[recovery.state],
+        reason=recovery.reason,
+        treatment=candidate.treatment,
+        treatment_reason=candidate.reason,
+        destination=recovery.destination,
+        requests=recovery.posts,
+        local_disks=list(candidate.local_disks),
+        is_data_loss_committed=recovery.data_loss_committed,
+        moved_at=recovery.moved_at.wall,
+    )
+
+
+def _held(state: State) -> list[HeldServer]:
+    return [
+        HeldServer(
+            server=recovery.server,
+            name=recovery.candidate.name,
+            host=incident.host,
+            incident=incident.id,
+            reason=recovery.reason,
+            local_disks=list(recovery.candidate.local_disks),
+        )
+        for incident in state.open_incidents()
+        for recovery in _recoveries(incident, state)
+        if recovery.state is RecoveryState.HELD
+    ]
+
+
+def _notices(state: State) -> list[NoticeView]:
+    return [
+        NoticeView(host=n.host, topic=n.topic, text=n.text, since=n.since.wall)
+        for n in sorted(state.notices.values(), key=lambda n: n.since.wall)
+    ]
+
+
+def _host(judgement: Judgement, world: World, state: State, now: Instant) -> HostView:
+    host = judgement.host
+    track = world.services[host]
+    heartbeat, power = track.advanced_at, world.power.get(host)
+    incident = state.open_incident(host)
+    is_found_down = host in state.found_down and judgement.verdict is not Verdict.UP
+    verdict = Verdict.FOUND_DOWN if is_found_down else judgement.verdict
+    return HostView(
+        host=host,
+        verdict=verdict,
+        meaning=VERDICT_MEANING[verdict],
+        reasons=list(judgement.reasons),
+        is_protected=host in world.protected,
+        is_fenced=host in world.fenced,
+        network=judgement.network,
+        control=judgement.control,
+        power=power.newest.power if power else judgement.power,
+        power_age_s=_age(power.newest.at if power else None, now),
+        heartbeat_age_s=_age(heartbeat, now),
+        servers=_server_counts(world).get(host, 0) if world.sweep else None,
+        is_enabled=track.service.enabled,
+        is_forced_down=track.service.forced_down,
+        disabled_reason=track.service.disabled_reason,
+        incident=incident.id if incident else None,
+    )
+
+
+def _server_counts(world: World) -> Mapping[HostName, int]:
+    servers = world.sweep.servers if world.sweep else ()
+    return Counter(server.host for server in servers if server.host is not None)
+
+
+def _age(moment: Instant | None, now: Instant) -> float | None:
+    return None if moment is None else now.since(moment).total_seconds()
+
+
+def _evidence(world: World, now: Instant) -> list[EvidenceView]:
+    """Return each kind of evidence with its age; of a kind that each host has, the oldest one's."""
+    protected = world.protected
+    probed = [t.asked_at for host, t in world.probes.items() if host in protected]
+    powered = [t.known_at for host, t in world.power.items() if host in protected]
+    known = [moment for moment in powered if moment is not None]
+    failing = world.api.failing_since
+    trouble = f"; failing for {_age(failing, now):.0f} s: {world.api.error}" if failing else ""
+    sweep, records = world.sweep, world.evacuations
+    return [
+        EvidenceView(
+            kind="compute_services",
+            age_s=_age(world.services_read_at, now),
+            detail=f"{len(world.services)} compute services{trouble}",
+        ),
+        EvidenceView(
+            kind="servers",
+            age_s=_age(sweep.at if sweep else None, now),
+            detail=f"{len(sweep.servers)} servers" if sweep else "not listed yet",
+        ),
+        EvidenceView(
+            kind="evacuation_records",
+            age_s=_age(records.at if records else None, now),
+            detail=f"{len(records.records)} open" if records else "not listed yet",
+        ),
+        EvidenceView(
+            kind="probes",
+            age_s=max((now.since(at) for at in probed), default=timedelta()).total_seconds()
+            if probed
+            else None,
+            detail=f"{len(probed)} of {len(protected)} protected hosts are probed",
+        ),
+        EvidenceView(
+            kind="power",
+            age_s=max(now.since(at) for at in known).total_seconds() if known else None,
+            detail=f"{len(known)} of {len(protected)} protected hosts' power is known",
+        ),
+    ]
+
+
+def _next(state: State, *, is_running: bool, hosts: list[HostView]) -> list[str]:
+    """Return what to type next, most urgent first."""
+    steps = [f"koboshi incident show {i.id}" for i in state.open_incidents()]
+    if not is_running:
+        steps.append("koboshi run")
+    unfenced = [h.host for h in hosts if h.is_protected and not h.is_fenced]
+    if unfenced:
+        steps.append("koboshi check")
+    elif is_running and state.mode == Mode.OBSERVE and hosts:
+        steps.append('set mode = "act" in the configuration, restart koboshi run')
+    return steps

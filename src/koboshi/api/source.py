@@ -1,0 +1,70 @@
+"""What the API needs of the daemon."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from koboshi.domain.instant import Instant
+from koboshi.domain.rules import Rules
+from koboshi.domain.state import State
+from koboshi.domain.world import World
+from koboshi.ports.journal import JournalReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """One thing that must be well for the daemon to do its work."""
+
+    name: str
+    is_ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How the daemon is."""
+
+    is_alive: bool
+    """Whether its loop still turns; a daemon that is not alive should be restarted."""
+    is_acting: bool
+    """Whether it would act upon a dead host now."""
+    acting_reason: str
+    """Why it would, or would not."""
+    checks: tuple[HealthCheck, ...]
+    """Ready is who passes all of them."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether the daemon does its work."""
+        return self.is_alive and all(check.is_ok for check in self.checks)
+
+
+class StatusSource(Protocol):
+    """The daemon, as the API sees it; every getter returns at once, from memory."""
+
+    def state(self) -> State:
+        """Return the memory, folded."""
+        ...
+
+    def world(self) -> World:
+        """Return the newest picture of the cloud."""
+        ...
+
+    def rules(self) -> Rules:
+        """Return what the operator decided."""
+        ...
+
+    def now(self) -> Instant:
+        """Return the present moment."""
+        ...
+
+    def cloud(self) -> str:
+        """Return the cloud's name and region, for people."""
+        ...
+
+    def health(self) -> Health:
+        """Return how the daemon is."""
+        ...
+
+    def journal(self) -> JournalReader:
+        """Return the journal, for timelines."""
+        ...

@@ -1,0 +1,170 @@
+"""An incident as a story: the journal's events in words, each with its reason."""
+
+from collections.abc import Iterable, Mapping
+from typing import assert_never
+
+from koboshi.api.views import TimelineEntry
+from koboshi.domain import events as ev
+from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, StopServer
+from koboshi.domain.incident import INCIDENT_MEANING, Incident, ProofKind
+from koboshi.domain.instant import Instant
+from koboshi.domain.names import CommandId, ServerId
+from koboshi.domain.recovery import RECOVERY_MEANING
+from koboshi.ports.journal import JournalReader, Recorded
+
+PAGE = 10_000
+
+PROOF_MEANING = {
+    ProofKind.FENCED_OFF: "its power read off three times after our own off command",
+    ProofKind.FOUND_OFF: "its power read off three times before any command of ours",
+}
+
+_Told = tuple[str, str, str]
+"""Subject, what, why."""
+
+
+async def read_all(journal: JournalReader) -> tuple[Recorded, ...]:
+    """Return every event of the journal, page by page."""
+    found: list[Recorded] = []
+    while page := await journal.read(after=found[-1].seq if found else 0, limit=PAGE):
+        found.extend(page)
+    return tuple(found)
+
+
+def timeline(incident: Incident, recorded: Iterable[Recorded]) -> list[TimelineEntry]:
+    """Return the events of `incident`, in order, in words.
+
+    Restarts of the daemon and notices about the host belong to the story while it lasts.
+    """
+    teller = _Teller(incident)
+    entries: list[TimelineEntry] = []
+    for record in recorded:
+        told = teller.tell(record.event)
+        if told is not None:
+            entries.append(_entry(record, told, incident.opened_at))
+    return entries
+
+
+def _entry(record: Recorded, told: _Told, opened_at: Instant) -> TimelineEntry:
+    subject, what, why = told
+    return TimelineEntry(
+        seq=record.seq,
+        at=record.at.wall,
+        offset_s=record.at.since(opened_at).total_seconds(),
+        kind=record.event.kind,
+        subject=subject,
+        what=what,
+        why=why,
+    )
+
+
+class _Teller:
+    """Tells one incident's events; remembers names that later events mention only by id."""
+
+    def __init__(self, incident: Incident) -> None:
+        self._incident = incident
+        self._is_open = False
+        self._commands: dict[CommandId, Command] = {}
+        self._names: dict[ServerId, str] = {}
+
+    def tell(self, event: ev.Event) -> _Told | None:
+        """Return the event in words; None if it is not of this incident."""
+        match event:
+            case ev.DaemonStarted() | ev.HostNoticed() | ev.HostNoticeCleared():
+                return self._beside(event) if self._is_open else None
+            case ev.HostFoundDown() | ev.HostSeenUp() | ev.WitnessTrusted():
+                return None
+            case ev.CommandIntended():
+                if event.command.incident != self._incident.id:
+                    return None
+                self._commands[event.command.id] = event.command
+                return self._command(event.command)
+            case ev.CommandAccepted() | ev.CommandUnknown() | ev.CommandEnded():
+                return self._answer(event)
+            case _:
+                return self._step(event) if event.incident == self._incident.id else None
+
+    def _beside(
+        self, event: ev.DaemonStarted | ev.HostNoticed | ev.HostNoticeCleared
+    ) -> _Told | None:
+        if isinstance(event, ev.DaemonStarted):
+            return "koboshi", f"daemon {event.version} started", f"mode {event.mode}"
+        if event.host != self._incident.host:
+            return None
+        if isinstance(event, ev.HostNoticed):
+            return event.host, f"noticed: {event.topic}", event.text
+        return event.host, f"no longer: {event.topic}", ""
+
+    def _step(
+        self,
+        event: ev.IncidentOpened
+        | ev.IncidentMoved
+        | ev.DeathProven
+        | ev.HostIsolated
+        | ev.ServersListed
+        | ev.RecoveryMoved
+        | ev.DataLossCommitted,
+    ) -> _Told:
+        host = self._incident.host
+        match event:
+            case ev.IncidentOpened():
+                self._is_open = True
+                return host, "incident opened", "; ".join(event.evidence)
+            case ev.IncidentMoved():
+                if event.to == "closed":
+                    self._is_open = False
+                return host, f"{event.to}: {INCIDENT_MEANING[event.to]}", event.reason
+            case ev.DeathProven():
+                return host, f"death proven: {event.proof.kind}", PROOF_MEANING[event.proof.kind]
+            case ev.HostIsolated():
+                return host, "forced down and disabled in Nova", event.isolation.marker
+            case ev.ServersListed():
+                self._names |= {c.server: c.name for c in event.candidates}
+                return host, f"{len(event.candidates)} servers listed", _treatments(event)
+            case ev.RecoveryMoved():
+                name = self._name(event.server)
+                return name, f"{event.to}: {RECOVERY_MEANING[event.to]}", event.reason
+            case ev.DataLossCommitted():
+                name = self._name(event.server)
+                return name, f"data loss committed: {', '.join(event.disks)}", event.policy
+            case _:
+                assert_never(event)
+
+    def _command(self, command: Command) -> _Told:
+        match command:
+            case FenceOff():
+                return command.host, "switch off", "intended; being sent"
+            case Isolate():
+                return command.host, "force down and disable", "intended; being sent"
+            case Evacuate():
+                name = self._name(command.server)
+                return name, f"evacuate to {command.destination}", "intended; being sent"
+            case StopServer():
+                return self._name(command.server), "stop again", "intended; being sent"
+
+    def _answer(
+        self, event: ev.CommandAccepted | ev.CommandUnknown | ev.CommandEnded
+    ) -> _Told | None:
+        command = self._commands.get(event.command)
+        if command is None:
+            return None
+        subject, what, _ = self._command(command)
+        match event:
+            case ev.CommandAccepted():
+                outcome = "accepted"
+            case ev.CommandUnknown():
+                outcome = "outcome unknown, being read"
+            case ev.CommandEnded():
+                outcome = str(event.outcome)
+        return subject, f"{what}: {outcome}", event.detail
+
+    def _name(self, server: ServerId) -> str:
+        return self._names.get(server, server)
+
+
+def _treatments(event: ev.ServersListed) -> str:
+    counts: Mapping[str, int] = {
+        treatment: sum(c.treatment == treatment for c in event.candidates)
+        for treatment in dict.fromkeys(c.treatment for c in event.candidates)
+    }
+    return ", ".join(f"{count} to {treatment}" for treatment, count in counts.items())

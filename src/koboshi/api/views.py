@@ -1,0 +1,213 @@
+"""What people and tools are shown: one set of models for the API, the command line and its JSON.
+
+Keys are snake_case and values stable; a release may add keys, and never renames one.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from koboshi.domain.cloud import Power
+from koboshi.domain.incident import IncidentState, ProofKind
+from koboshi.domain.recovery import RecoveryState, Treatment
+from koboshi.domain.verdict import Control, Network, Verdict
+
+
+def _iso(value: datetime) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+
+
+Utc = Annotated[datetime, PlainSerializer(_iso, when_used="json")]
+"""A moment; in JSON ISO 8601, always UTC, always with milliseconds: sorts as text."""
+
+Seconds = Annotated[float, PlainSerializer(lambda value: round(value, 1), return_type=float)]
+
+
+class View(BaseModel):
+    """What all views share."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Source(StrEnum):
+    """Where a view comes from."""
+
+    DAEMON = "daemon"
+    """A running daemon: what is true now."""
+    JOURNAL = "journal"
+    """The journal alone: what was last written; nothing is being watched."""
+
+
+class EvidenceView(View):
+    """One kind of evidence, and how old the newest of it is."""
+
+    kind: str
+    age_s: Seconds | None
+    """None when there is none yet."""
+    detail: str
+
+
+class HostView(View):
+    """One compute host as it is judged now."""
+
+    host: str
+    verdict: Verdict
+    meaning: str
+    reasons: list[str]
+    is_protected: bool
+    is_fenced: bool
+    """Whether a power device is configured."""
+    network: Network
+    control: Control
+    power: Power
+    power_age_s: Seconds | None
+    heartbeat_age_s: Seconds | None
+    servers: int | None
+    """How many servers Nova places there; None before the first listing."""
+    is_enabled: bool
+    is_forced_down: bool
+    disabled_reason: str | None
+    incident: str | None
+    """The host's open incident."""
+
+
+class IncidentView(View):
+    """One failure of one host, in brief."""
+
+    id: str
+    host: str
+    state: IncidentState
+    meaning: str
+    reason: str
+    is_over: bool
+    opened_at: Utc
+    moved_at: Utc
+    """When it came into this state."""
+    servers: int
+    recovered: int
+    on_their_way: int
+    waiting: int
+    held: int
+    need_a_person: int
+
+
+class RecoveryView(View):
+    """One server's recovery."""
+
+    server: str
+    name: str
+    state: RecoveryState
+    meaning: str
+    reason: str
+    treatment: Treatment
+    treatment_reason: str
+    destination: str | None
+    requests: int
+    """Evacuate requests of which it is certain or possible that Nova took them."""
+    local_disks: list[str]
+    """Disks on the dead host's own storage."""
+    is_data_loss_committed: bool
+    moved_at: Utc
+
+
+class TimelineEntry(View):
+    """One step of an incident."""
+
+    seq: int
+    at: Utc
+    offset_s: Seconds
+    """Since the incident was opened."""
+    kind: str
+    subject: str
+    what: str
+    why: str
+
+
+class ProofView(View):
+    """Proof that a host is dead."""
+
+    kind: ProofKind
+    at: Utc
+
+
+class IncidentDetail(View):
+    """Everything about one incident."""
+
+    incident: IncidentView
+    proof: ProofView | None
+    marker: str | None
+    """What stands as the reason of the service's disable in Nova."""
+    recoveries: list[RecoveryView]
+    timeline: list[TimelineEntry]
+    way_home: list[str]
+    """What to type, in order, to bring the host and its held servers back."""
+
+
+class HeldServer(View):
+    """A server that waits where its data is."""
+
+    server: str
+    name: str
+    host: str
+    incident: str
+    reason: str
+    local_disks: list[str]
+
+
+class NoticeView(View):
+    """Something that a person should know about a host."""
+
+    host: str
+    topic: str
+    text: str
+    since: Utc
+
+
+class StatusView(View):
+    """The overview."""
+
+    source: Source
+    at: Utc
+    version: str
+    """Of the daemon, or of the command line when it reads the journal."""
+    install: str
+    mode: str
+    is_acting: bool
+    acting_reason: str
+    """Why it acts or does not."""
+    started_at: Utc | None
+    cloud: str
+    evidence: list[EvidenceView] = Field(default_factory=list[EvidenceView])
+    hosts: list[HostView] = Field(default_factory=list[HostView])
+    incidents: list[IncidentView]
+    """Open ones, oldest first."""
+    held: list[HeldServer]
+    notices: list[NoticeView]
+    found_down: list[str]
+    next: list[str]
+    """What to type next."""
+
+
+class CheckView(View):
+    """One thing that `/readyz` looks at."""
+
+    name: str
+    is_ok: bool
+    detail: str
+
+
+class HealthView(View):
+    """The answer of `/readyz?verbose`."""
+
+    is_ready: bool
+    is_acting: bool
+    acting_reason: str
+    checks: list[CheckView]
+
+
+class ErrorView(View):
+    """What went wrong with a request."""
+
+    error: str

@@ -1,0 +1,113 @@
+"""Asking a running daemon, over its Unix socket."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import quote
+
+import httpx2
+from pydantic import TypeAdapter, ValidationError
+
+from koboshi.api.views import ErrorView, HealthView, IncidentDetail, IncidentView, StatusView
+from koboshi.domain.errors import DaemonUnreachable, KoboshiError
+
+CONNECT_S = 2.0
+ANSWER_S = 10.0
+MAX_ANSWER = 64 * 1024 * 1024
+
+T = TypeVar("T")
+
+
+class ApiError(KoboshiError):
+    """The daemon answered that it cannot serve the request; the text is its own."""
+
+
+class ApiClient:
+    """A synchronous client; every call raises DaemonUnreachable when nobody answers."""
+
+    def __init__(self, socket_path: Path, *, answer_s: float = ANSWER_S) -> None:
+        self._path = socket_path
+        self._client = httpx2.Client(
+            transport=httpx2.HTTPTransport(uds=str(socket_path)),
+            base_url="http://koboshi",
+            timeout=httpx2.Timeout(answer_s, connect=CONNECT_S),
+            trust_env=False,
+        )
+
+    def status(self) -> StatusView:
+        """Return the overview."""
+        return self._get("/v1/status", StatusView)
+
+    def incidents(self) -> list[IncidentView]:
+        """Return all incidents, newest first."""
+        return self._get("/v1/incidents", list[IncidentView])
+
+    def incident(self, wanted: str) -> IncidentDetail:
+        """Return one incident by its id, the beginning of it, or `last`."""
+        return self._get(f"/v1/incidents/{quote(wanted, safe='')}", IncidentDetail)
+
+    def health(self) -> HealthView:
+        """Return how the daemon is."""
+        return self._get("/readyz?verbose=true", HealthView, accepted=(200, 503))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _get(self, path: str, model: type[T], *, accepted: tuple[int, ...] = (200,)) -> T:
+        status, raw = self._ask(path)
+        try:
+            if status in accepted:
+                return TypeAdapter(model).validate_json(raw)
+            error = ErrorView.model_validate_json(raw).error
+        except ValidationError:
+            raise ApiError(
+                f"the daemon at {self._path} answered {path} with {status} and something that "
+                "this version does not understand; use the daemon's own version of koboshi",
+            ) from None
+        raise ApiError(error)
+
+    def _ask(self, path: str) -> tuple[int, bytes]:
+        try:
+            with self._client.stream("GET", path) as response:
+                raw = b""
+                for chunk in response.iter_bytes():
+                    raw += chunk
+                    if len(raw) > MAX_ANSWER:
+                        raise ApiError(f"the daemon at {self._path} answers {path} without end")
+                return response.status_code, raw
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            raise DaemonUnreachable(
+                f"no daemon answers at {self._path}: {_reason(error)}",
+            ) from None
+        except httpx2.TimeoutException:
+            raise DaemonUnreachable(
+                f"the daemon at {self._path} accepted the connection and did not answer {path} in "
+                "time; look into its log",
+            ) from None
+        except httpx2.TransportError as error:
+            raise DaemonUnreachable(
+                f"the daemon at {self._path} closed the connection ({_reason(error)}); it serves "
+                "root and its own user only: try sudo",
+            ) from None
+
+
+def _reason(error: BaseException) -> str:
+    """Return the operating system's own word, where there is one."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__
