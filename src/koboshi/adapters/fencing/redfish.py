@@ -1,0 +1,225 @@
+"""A host's BMC over Redfish: read the power, and switch it off.
+
+Only `ForceOff` is ever sent: a graceful shutdown never ends on a host that hangs, and a restart or
+a cycle would bring the host's servers up a second time.
+"""
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+from urllib.parse import quote
+
+import anyio
+import httpx2
+from pydantic import SecretStr
+
+from koboshi.adapters.fencing.tls import context_for
+from koboshi.domain.cloud import Power
+from koboshi.domain.errors import FenceError
+
+LONGEST = timedelta(seconds=10)
+"""The safety argument's bound on one call."""
+MAX_ANSWER_BYTES = 1024 * 1024
+SYSTEMS = "/redfish/v1/Systems"
+FORCE_OFF = "ForceOff"
+POWER = {"On": Power.ON, "Off": Power.OFF}
+"""PoweringOn, PoweringOff, Paused and all else prove nothing."""
+OK, UNAUTHORISED, FORBIDDEN = 200, 401, 403
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BmcAccess:
+    """How to reach one host's BMC."""
+
+    host: str
+    url: str
+    username: str
+    password: SecretStr
+    system_id: str | None = None
+    """None for a BMC with one system."""
+    verify_tls: bool = True
+    ca_file: Path | None = None
+    fingerprint: str | None = None
+    """The SHA-256 of the only certificate to trust, whoever signed it."""
+    timeout: timedelta = LONGEST
+
+
+class RedfishFence:
+    """Implements `koboshi.ports.fence.Fence` for one host; close it when it is not needed."""
+
+    def __init__(
+        self, bmc: BmcAccess, *, transport: httpx2.AsyncBaseTransport | None = None
+    ) -> None:
+        self._place = f"the BMC of {bmc.host} at {bmc.url}"
+        self._root = httpx2.URL(bmc.url.rstrip("/"))
+        self._timeout_s = min(bmc.timeout, LONGEST).total_seconds()
+        self._path = f"{SYSTEMS}/{quote(bmc.system_id, safe='')}" if bmc.system_id else None
+        self._reset: str | None = None
+        # Basic, not a session: BMCs keep few sessions, and a crash would leak ours.
+        self._client = httpx2.AsyncClient(
+            auth=httpx2.BasicAuth(bmc.username, bmc.password.get_secret_value()),
+            verify=context_for(
+                verify=bmc.verify_tls,
+                ca_file=bmc.ca_file,
+                fingerprint=bmc.fingerprint,
+            ),
+            transport=transport,
+            timeout=httpx2.Timeout(None),
+            # BMCs drop idle connections as they please; a new one costs little and is sure.
+            limits=httpx2.Limits(max_connections=4, max_keepalive_connections=0),
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def __repr__(self) -> str:
+        return f"RedfishFence({self._place})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def power_state(self) -> Power:
+        """Read the power once, within the call's time-out."""
+        with self._deadline():
+            return await self._read_power()
+
+    async def power_off(self) -> None:
+        """Ask for *off* (hard, never a cycle); already off is success."""
+        with self._deadline():
+            if self._reset is None:
+                await self._read_system()
+            target = self._reset or ""
+            status, body = await self._send("POST", target, {"ResetType": FORCE_OFF})
+            if OK <= status < 300:  # noqa: PLR2004 - the 2xx class
+                return
+            # What was learned of this BMC may be out of date (a new board, new firmware).
+            self._reset = None
+            # A host that is off already is refused by many BMCs, each in words of its own.
+            if status not in {UNAUTHORISED, FORBIDDEN} and await self._read_power() is Power.OFF:
+                return
+            raise self._refusal("POST", target, status, body)
+
+    @contextmanager
+    def _deadline(self) -> Generator[None]:
+        try:
+            with anyio.fail_after(self._timeout_s):
+                yield
+        except TimeoutError:
+            raise FenceError(
+                f"{self._place} did not answer within {self._timeout_s:g} s",
+            ) from None
+
+    async def _read_power(self) -> Power:
+        system = await self._read_system()
+        state = system.get("PowerState")
+        return POWER.get(state, Power.UNKNOWN) if isinstance(state, str) else Power.UNKNOWN
+
+    async def _read_system(self) -> Document:
+        if self._path is None:
+            self._path = await self._only_system()
+        system = await self._get(self._path)
+        if "PowerState" not in system and "Actions" not in system:
+            raise FenceError(f"{self._place}: {self._path} is no computer system")
+        self._reset = self._reset_target(system)
+        return system
+
+    async def _only_system(self) -> str:
+        found = (await self._get(SYSTEMS)).get("Members")
+        members = cast("list[Any]", found) if isinstance(found, list) else []
+        paths = [
+            str(cast("Document", member).get("@odata.id", ""))
+            for member in members
+            if isinstance(member, dict)
+        ]
+        if len(paths) != 1 or not paths[0]:
+            ids = ", ".join(path.rstrip("/").rpartition("/")[2] for path in paths) or "none"
+            raise FenceError(
+                f"{self._place} has {len(paths)} systems ({ids}); set system_id to this host's",
+            )
+        return self._local(paths[0])
+
+    def _reset_target(self, system: Document) -> str:
+        """Return where to send the reset; a BMC that cannot force off is of no use."""
+        standard = f"{self._path}/Actions/ComputerSystem.Reset"
+        actions = system.get("Actions")
+        action: Any = (
+            cast("Document", actions).get("#ComputerSystem.Reset")
+            if isinstance(actions, dict)
+            else None
+        )
+        if not isinstance(action, dict):
+            return standard
+        described = cast("Document", action)
+        allowed = described.get("ResetType@Redfish.AllowableValues")
+        if isinstance(allowed, list) and FORCE_OFF not in allowed:
+            raise FenceError(
+                f"{self._place} offers {', '.join(map(str, cast('list[Any]', allowed)))}, not "
+                f"{FORCE_OFF}: it cannot fence this host",
+            )
+        target = described.get("target")
+        return self._local(target) if isinstance(target, str) and target else standard
+
+    def _local(self, target: str) -> str:
+        """Refuse an address of another machine: it would get the password."""
+        url = self._root.join(target)
+        here = (self._root.scheme, self._root.host, self._root.port)
+        if (url.scheme, url.host, url.port) != here:
+            raise FenceError(f"{self._place} points to another machine: {target}")
+        return target
+
+    async def _get(self, path: str) -> Document:
+        status, body = await self._send("GET", path)
+        if status != OK:
+            raise self._refusal("GET", path, status, body)
+        try:
+            document: Any = json.loads(body)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise FenceError(
+                f"{self._place}: GET {path} is answered with something that is no JSON"
+            )
+        return cast("Document", document)
+
+    async def _send(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+        content: dict[str, Any] = {} if body is None else {"json": body}
+        try:
+            async with self._client.stream(method, self._root.join(path), **content) as response:
+                received = bytearray()
+                async for chunk in response.aiter_bytes():
+                    received += chunk
+                    if len(received) > MAX_ANSWER_BYTES:
+                        raise FenceError(f"{self._place}: {method} {path}: the answer has no end")
+                return response.status_code, bytes(received)
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+            text = " ".join(str(error).split())[:300] or type(error).__name__
+            raise FenceError(f"{self._place}: {method} {path}: {text}") from None
+
+    def _refusal(self, method: str, path: str, status: int, body: bytes) -> FenceError:
+        if status in {UNAUTHORISED, FORBIDDEN}:
+            cure = "; check username and password, and that the user may switch power"
+        elif 300 <= status < 400:  # noqa: PLR2004 - the 3xx class
+            cure = "; redirects are not followed: check url"
+        else:
+            cure = ""
+        text = " ".join(body[:300].decode(errors="replace").split())
+        return FenceError(f"{self._place}: {method} {path}: HTTP {status}{cure}: {text}")

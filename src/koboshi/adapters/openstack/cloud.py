@@ -1,0 +1,278 @@
+"""Every call that Koboshi makes to a cloud, each fixed to its microversion.
+
+The microversions are the oldest that give what is needed: 2.48 diagnostics by the hypervisor,
+2.53 services by UUID, 2.59 migration records with paging, 2.64 a group's policy, 2.69 a cell that
+does not answer is named, 2.72 servers with their flavor. Evacuate is 2.68 exactly: the scheduler
+checks the destination, and 2.95 would leave the server stopped (nova 34 api/evacuate.py).
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from urllib.parse import quote
+
+import httpx2
+
+from koboshi.adapters.openstack import facts, shapes
+from koboshi.adapters.openstack.access import CloudAccess, load
+from koboshi.adapters.openstack.calls import OK, Calls, reason
+from koboshi.adapters.openstack.capacity import Capacity
+from koboshi.adapters.openstack.health import ApiHealth, HealthRecord
+from koboshi.adapters.openstack.identity import Grant, Identity
+from koboshi.adapters.openstack.listing import by_marker, by_offset
+from koboshi.adapters.openstack.wire import Answer, Request, TimeLimits, Wire, new_client
+from koboshi.domain.cloud import (
+    ComputeService,
+    Demand,
+    Hypervisor,
+    Migration,
+    Room,
+    Running,
+    Server,
+    ServerGroup,
+)
+from koboshi.domain.errors import CommandRefused, InvalidAnswer
+from koboshi.domain.names import HostName, ServerId, ServiceId
+from koboshi.ports.clock import Clock
+
+NOT_FOUND, CONFLICT = 404, 409
+MAX_REASON_CHARS = 255
+"""Nova's bound on disabled_reason."""
+RUNS = frozenset({"running", "paused"})
+
+
+class OpenStackCloud:
+    """Implements `koboshi.ports.cloud.Cloud`."""
+
+    def __init__(
+        self, identity: Identity, calls: Calls, clock: Clock, health: HealthRecord
+    ) -> None:
+        self._identity = identity
+        self._health = health
+        self._capacity = Capacity(calls, clock, self.hypervisors)
+        self.calls = calls
+
+    @property
+    def label(self) -> str:
+        """Return the cloud's name and where it is written."""
+        return self._identity.label
+
+    @property
+    def health(self) -> ApiHealth:
+        """Return how the API did in the last 30 s."""
+        return self._health.recent()
+
+    async def grant(self) -> Grant:
+        """Return who we are: the token with its user, project, roles and catalog."""
+        return await self._identity.grant(renew=False)
+
+    async def verify(self) -> None:
+        """Authenticate and find every service, so that a wrong setting stops the start.
+
+        Raises ConfigurationError, NotAuthorised, CloudUnavailable or InvalidAnswer.
+        """
+        grant = await self.grant()
+        for service in ("compute", "placement", "image"):
+            self._identity.endpoint(service, grant)
+
+    async def services(self) -> tuple[ComputeService, ...]:
+        """Return every service that Nova lists, of every binary."""
+        limit_s = self.calls.limits.services_s
+        answer = await self.calls.read(
+            _compute("GET", "/os-services", "2.69"),
+            try_s=limit_s,
+            total_s=limit_s,
+        )
+        return facts.services(shapes.parse(shapes.Services, answer).services)
+
+    async def hypervisors(self) -> tuple[Hypervisor, ...]:
+        """Return every hypervisor, with its type and management address."""
+
+        def page(answer: Answer) -> tuple[list[shapes.Hypervisor], bool]:
+            parsed = shapes.parse(shapes.Hypervisors, answer)
+            return parsed.hypervisors, _has_next(parsed.links)
+
+        request = _compute("GET", "/os-hypervisors/detail", "2.53")
+        rows = await by_marker(self.calls, request, page, lambda row: row.id)
+        return tuple(facts.hypervisor(row) for row in rows)
+
+    async def servers(self, host: HostName | None = None) -> tuple[Server, ...]:
+        """Return all servers of all projects (or of one host), every page of them."""
+
+        def page(answer: Answer) -> tuple[list[shapes.Server], bool]:
+            parsed = shapes.parse(shapes.Servers, answer)
+            return parsed.servers, _has_next(parsed.links)
+
+        params = {"all_tenants": "1"} | ({"host": host} if host is not None else {})
+        request = _compute("GET", "/servers/detail", "2.72", params)
+        rows = await by_marker(self.calls, request, page, lambda row: row.id)
+        return facts.only_of(host, tuple(facts.server(row) for row in rows))
+
+    async def server(self, server: ServerId) -> Server | None:
+        """Return one server, or None when Nova says that there is none (404)."""
+        request = _compute("GET", f"/servers/{quote(server, safe='')}", "2.72")
+        answer = await self.calls.read(request, expect=frozenset({OK, NOT_FOUND}))
+        if answer.status == NOT_FOUND:
+            return _really_absent(answer)
+        facts.living_cell(shapes.parse(shapes.OneDownServer, answer).server, server)
+        return facts.server(shapes.parse(shapes.OneServer, answer).server)
+
+    async def migrations(
+        self,
+        *,
+        source: HostName | None = None,
+        server: ServerId | None = None,
+        evacuations_only: bool = False,
+        status: str | None = None,
+    ) -> tuple[Migration, ...]:
+        """Return migration records, newest first, every page of them."""
+
+        def page(answer: Answer) -> tuple[list[shapes.Migration], bool]:
+            parsed = shapes.parse(shapes.Migrations, answer)
+            return parsed.migrations, _has_next(parsed.links)
+
+        wanted = {
+            "source_compute": source,
+            "instance_uuid": server,
+            "migration_type": "evacuation" if evacuations_only else None,
+            "status": status,
+        }
+        params = {key: value for key, value in wanted.items() if value is not None}
+        request = _compute("GET", "/os-migrations", "2.59", params)
+        rows = await by_marker(self.calls, request, page, lambda row: row.uuid)
+        return facts.matching(
+            tuple(facts.migration(row) for row in rows),
+            source=source,
+            server=server,
+            evacuations_only=evacuations_only,
+            status=status,
+        )
+
+    async def server_groups(self) -> tuple[ServerGroup, ...]:
+        """Return the server groups of all projects."""
+        rows = await by_offset(
+            self.calls,
+            _compute("GET", "/os-server-groups", "2.64", {"all_projects": "true"}),
+            lambda answer: shapes.parse(shapes.ServerGroups, answer).server_groups,
+            lambda row: row.id,
+        )
+        return tuple(facts.server_group(row) for row in rows)
+
+    async def image_is_active(self, image_id: str) -> bool:
+        """Return whether Glance has the image and would serve it."""
+        request = Request(
+            service="image",
+            method="GET",
+            path=f"/images/{quote(image_id, safe='')}",
+        )
+        answer = await self.calls.read(request, expect=frozenset({OK, NOT_FOUND}))
+        if answer.status == NOT_FOUND:
+            return False
+        return shapes.parse(shapes.ImageDetail, answer).status == "active"
+
+    async def room(self, demand: Demand) -> tuple[Room, ...]:
+        """Return the hosts that can take `demand` now by Placement's account."""
+        return await self._capacity.room(demand)
+
+    async def is_running(self, server: ServerId) -> Running:
+        """Ask the server's hypervisor whether it runs, within 5 s; UNKNOWN on anything unclear."""
+        request = _compute("GET", f"/servers/{quote(server, safe='')}/diagnostics", "2.48")
+        limit_s = self.calls.limits.diagnostics_s
+        answer = await self.calls.ask_once(request, timeout_s=limit_s)
+        if answer is None or answer.is_html:
+            return Running.UNKNOWN
+        if answer.status == CONFLICT:
+            return Running.NO
+        try:
+            if answer.status == OK and shapes.parse(shapes.Diagnostics, answer).state in RUNS:
+                return Running.YES
+        except InvalidAnswer:
+            pass
+        return Running.UNKNOWN
+
+    async def isolate(self, service: ServiceId, reason: str) -> None:
+        """Disable the service with `reason` and force it down, in one PUT (2.53)."""
+        # nova-compute itself enables again what is marked with its own prefix.
+        if not 0 < len(reason) <= MAX_REASON_CHARS or reason.startswith("AUTO:"):
+            raise CommandRefused(f"never sent: {reason!r} is no disabled_reason of ours")
+        body = {"status": "disabled", "disabled_reason": reason, "forced_down": True}
+        await self.calls.command(
+            _compute("PUT", f"/os-services/{quote(service, safe='')}", "2.53", body=body),
+            accept=_is_json_object,
+        )
+
+    async def evacuate(self, server: ServerId, destination: HostName) -> None:
+        """Ask Nova to evacuate the server to `destination` (2.68: the scheduler checks it)."""
+        await self._act(server, "2.68", {"evacuate": {"host": destination}})
+
+    async def stop(self, server: ServerId) -> None:
+        """Stop a server (one that was stopped before its evacuation booted it)."""
+        await self._act(server, "2.72", {"os-stop": None})
+
+    async def _act(self, server: ServerId, microversion: str, body: dict[str, object]) -> None:
+        path = f"/servers/{quote(server, safe='')}/action"
+        await self.calls.command(
+            _compute("POST", path, microversion, body=body),
+            accept=lambda _: True,
+        )
+
+
+@asynccontextmanager
+async def connect(
+    access: CloudAccess,
+    *,
+    clock: Clock,
+    limits: TimeLimits | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> AsyncGenerator[OpenStackCloud]:
+    """Give the cloud that `access` names. Sends nothing yet; `verify` does.
+
+    `transport` replaces the network of the services (not Keystone's). Raises ConfigurationError.
+    """
+    limits = limits or TimeLimits()
+    credentials = load(access)
+    tls = credentials.tls()
+    identity = Identity(credentials, clock, timeout_s=limits.identity_s)
+    health = HealthRecord(clock)
+    async with (
+        new_client(verify=tls, limits=limits, transport=transport) as kept,
+        new_client(verify=tls, limits=limits, transport=transport, keep_alive=False) as fresh,
+    ):
+        calls = Calls(
+            identity,
+            Wire(identity, clock, kept, health),
+            Wire(identity, clock, fresh, health),
+            limits,
+        )
+        yield OpenStackCloud(identity, calls, clock, health)
+
+
+def _compute(
+    method: str,
+    path: str,
+    microversion: str,
+    params: dict[str, str] | None = None,
+    *,
+    body: object = None,
+) -> Request:
+    return Request(
+        service="compute",
+        method=method,
+        path=path,
+        microversion=microversion,
+        params=params or {},
+        json=body,
+    )
+
+
+def _has_next(links: list[shapes.Link]) -> bool:
+    return any(link.rel == "next" for link in links)
+
+
+def _really_absent(answer: Answer) -> None:
+    """Return None for Nova's own 404; a proxy's says nothing about the server."""
+    if answer.is_html or b"itemNotFound" not in answer.body:
+        raise InvalidAnswer(f"{answer.request.label}: HTTP 404, but not Nova's: {reason(answer)}")
+
+
+def _is_json_object(answer: Answer) -> bool:
+    return answer.body.lstrip()[:1] == b"{"

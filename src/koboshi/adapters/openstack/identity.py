@@ -1,0 +1,190 @@
+"""A valid token and the addresses of the services, from Keystone's plug-ins.
+
+keystoneauth1 is synchronous, so it runs in a worker thread with a time-out; it is asked for tokens
+only. Reads renew a token long before it expires, so that a command, which may not wait once its
+proof has been checked, nearly always finds a young one.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import anyio
+import anyio.to_thread
+from keystoneauth1 import exceptions as ksa
+from keystoneauth1.access import AccessInfo
+from keystoneauth1.session import Session
+from pydantic import SecretStr
+
+from koboshi.adapters.openstack.access import Credentials
+from koboshi.adapters.openstack.catalog import endpoint_of
+from koboshi.domain.errors import (
+    CloudError,
+    CloudUnavailable,
+    ConfigurationError,
+    InvalidAnswer,
+    NotAuthorised,
+)
+from koboshi.domain.instant import Instant
+from koboshi.ports.clock import Clock
+
+RENEW_AFTER = timedelta(minutes=10)
+"""Nova uses a command's token on the destination, perhaps much later: it should be young."""
+MARGIN = timedelta(minutes=2)
+"""A token this near its end is no longer used."""
+ASSUMED_LIFE = timedelta(minutes=5)
+"""For a Keystone that does not tell."""
+PAUSE = timedelta(seconds=30)
+"""After a refusal or a failed renewal: repeated wrong passwords lock an account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A token, what it is for, and when it came."""
+
+    token: SecretStr
+    access: AccessInfo = field(repr=False)
+    since: Instant
+    good_for: timedelta
+    endpoints: dict[str, str] = field(default_factory=dict[str, str])
+    """Those already looked up."""
+
+
+class Identity:
+    """One user's tokens, renewed before they expire."""
+
+    def __init__(self, credentials: Credentials, clock: Clock, *, timeout_s: float = 15) -> None:
+        self._credentials = credentials
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._held: Grant | None = None
+        self._refused: tuple[Instant, str] | None = None
+        self._renewal_failed: Instant | None = None
+        self._lock = anyio.Lock()
+        self._limiter = anyio.CapacityLimiter(4)
+        # No redirects: the password would be sent along.
+        self._session = Session(
+            verify=credentials.verify,
+            cert=credentials.client_cert,  # pyright: ignore[reportArgumentType] - requests takes (file, None)
+            timeout=timeout_s / 2,
+            redirect=False,
+            app_name="koboshi",
+        )
+
+    @property
+    def label(self) -> str:
+        """Return the cloud's name and where it is written."""
+        return self._credentials.label
+
+    async def grant(self, *, renew: bool) -> Grant:
+        """Return a valid token; `renew` allows waiting for a younger one.
+
+        Raises CloudUnavailable, NotAuthorised, InvalidAnswer or ConfigurationError.
+        """
+        held = self._valid()
+        if held is not None and (not renew or self._lock.locked() or not self._is_due(held)):
+            return held
+        async with self._lock:
+            held = self._valid()
+            if held is None:
+                return await self._authenticate()
+            if not self._is_due(held):
+                return held
+            try:
+                return await self._authenticate()
+            except (CloudError, ConfigurationError):
+                self._renewal_failed = self._clock.now()
+                return held
+
+    async def replace(self, rejected: Grant) -> Grant:
+        """Return another token than this one, which a service has just refused."""
+        async with self._lock:
+            if self._held is rejected:
+                self._held = None
+            return self._valid() or await self._authenticate()
+
+    def endpoint(self, service: str, grant: Grant) -> str:
+        """Return the service's address. Raises ConfigurationError when there is none."""
+        if service not in grant.endpoints:
+            grant.endpoints[service] = endpoint_of(service, self._credentials, grant.access)
+        return grant.endpoints[service]
+
+    def _valid(self) -> Grant | None:
+        held = self._held
+        if held is None or self._clock.now().since(held.since) >= held.good_for:
+            return None
+        return held
+
+    def _is_due(self, held: Grant) -> bool:
+        now = self._clock.now()
+        if self._renewal_failed is not None and now.since(self._renewal_failed) < PAUSE:
+            return False
+        return now.since(held.since) >= min(RENEW_AFTER, held.good_for / 2)
+
+    async def _authenticate(self) -> Grant:
+        started = self._clock.now()
+        if self._refused is not None and started.since(self._refused[0]) < PAUSE:
+            raise NotAuthorised(self._refused[1])
+        try:
+            with anyio.fail_after(self._timeout_s):
+                access = await anyio.to_thread.run_sync(
+                    self._fetch,
+                    abandon_on_cancel=True,
+                    limiter=self._limiter,
+                )
+        except TimeoutError:
+            raise CloudUnavailable(
+                f"Keystone at {self._credentials.auth_url} did not answer within "
+                f"{self._timeout_s:g} s",
+            ) from None
+        except NotAuthorised as refusal:
+            self._refused = (self._clock.now(), str(refusal))
+            raise
+        self._refused = self._renewal_failed = None
+        self._held = Grant(
+            token=SecretStr(access.auth_token or ""),
+            access=access,
+            since=started,
+            good_for=_life(access) - MARGIN,
+        )
+        return self._held
+
+    def _fetch(self) -> AccessInfo:
+        where = f"Keystone at {self._credentials.auth_url}"
+        try:
+            access = self._credentials.plugin.get_auth_ref(self._session)
+        except (ksa.Unauthorized, ksa.Forbidden) as error:
+            raise NotAuthorised(
+                f"{where} refuses the credentials of {self.label} (HTTP {error.http_status}); "
+                "check the user's name, domain and password (or the application credential's id "
+                "and secret), and the project",
+            ) from None
+        except (ksa.AuthPluginException, ksa.MissingAuthMethods) as error:
+            raise ConfigurationError(f"{self.label}: {error}") from None
+        except ksa.SSLError:
+            raise CloudUnavailable(
+                f"{where}: its certificate is not trusted, or it speaks no TLS; check auth_url, "
+                f"and set cacert for {self.label}",
+            ) from None
+        except (ksa.InvalidResponse, ksa.NotFound, AttributeError, KeyError, TypeError, ValueError):
+            raise InvalidAnswer(
+                f"{where} does not answer as a Keystone does; check auth_url of {self.label} (it "
+                "mostly ends in /v3; redirects are not followed)",
+            ) from None
+        except ksa.ClientException as error:
+            raise CloudUnavailable(
+                f"{where} is not reachable: {_short(error)}; check auth_url of {self.label}",
+            ) from None
+        if not access.auth_token:
+            raise InvalidAnswer(f"{where} gave no token")
+        return access
+
+
+def _life(access: AccessInfo) -> timedelta:
+    # Both by Keystone's clock: ours may be wrong.
+    if access.expires is None or access.issued is None:
+        return ASSUMED_LIFE
+    return max(access.expires - access.issued, MARGIN * 1.5)
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
