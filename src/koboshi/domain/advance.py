@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from koboshi.domain.brake import marker_of, why_braked
-from koboshi.domain.commands import Command, FenceOff, Isolate
 from koboshi.domain.cloud import Power
+from koboshi.domain.commands import Command, FenceOff, Isolate
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import DeathProven, Event, IncidentMoved, RecoveryMoved
 from koboshi.domain.incident import Incident, IncidentState, Proof, ProofKind

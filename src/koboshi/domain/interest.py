@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from koboshi.domain.cloud import Demand
 from koboshi.domain.decision import Picture
-from koboshi.domain.incident import Incident, IncidentState
+from koboshi.domain.incident import ACTING, Incident, IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.policy import images_wanted
-from koboshi.domain.recovery import ON_ITS_WAY, Recovery, RecoveryState
+from koboshi.domain.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
 from koboshi.domain.verdict import WORSE_THAN_UP
 
-_WATCHED = frozenset(IncidentState) - {IncidentState.CLOSED}
+_POWER_WATCHED = ACTING | {IncidentState.HELD, IncidentState.CONFIRMED}
 _LISTED = frozenset(
     {IncidentState.ISOLATING, IncidentState.RECOVERING, IncidentState.SOURCE_BACK},
 )
@@ -31,6 +31,8 @@ class Interest:
 
     suspicion: bool = False
     """Whether any host is suspect or has an open incident: read the services faster."""
+    urgent: bool = False
+    """Whether an incident is being acted upon: its reads go at full pace."""
     power: frozenset[HostName] = frozenset()
     list_servers: frozenset[HostName] = frozenset()
     list_records: frozenset[HostName] = frozenset()
@@ -55,7 +57,9 @@ def interest_of(picture: Picture) -> Interest:
     listed = {i.host for i in incidents if _is_listed(i)}
     return Interest(
         suspicion=bool(suspects or hosts),
-        power=frozenset(suspects | hosts),
+        urgent=any(i.state in ACTING for i in incidents)
+        or any(r.state in ON_ITS_WAY | WAITING for r in recoveries),
+        power=frozenset(suspects | {i.host for i in incidents if i.state in _POWER_WATCHED}),
         list_servers=frozenset(listed),
         list_records=frozenset(hosts),
         servers=frozenset(r.server for r in recoveries if _needs_reading(picture, r)),
@@ -97,12 +101,3 @@ def _images(picture: Picture, hosts: set[HostName]) -> frozenset[str]:
         if read is not None:
             wanted |= images_wanted(read.servers, picture.rules.on_local_disk)
     return wanted
-
-
-def is_moving(picture: Picture) -> bool:
-    """Return whether any evacuation is on its way."""
-    return any(
-        r.state in ON_ITS_WAY
-        for recoveries in picture.state.recoveries.values()
-        for r in recoveries.values()
-    )

@@ -35,11 +35,10 @@ class MigrationsRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRead:
-    """One server read by id with all its migration records; `server` is None when it is gone."""
+    """One server read by id; `server` is None when it is gone."""
 
     at: Instant
     server: Server | None
-    records: tuple[Migration, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

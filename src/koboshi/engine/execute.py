@@ -1,0 +1,238 @@
+"""The executor: carries out one journalled command, and tells what became of it.
+
+It trusts nobody, the planner included: before anything leaves it asks the guard again with what it
+has just read itself. It sends each request once; what it cannot know, it calls unknown.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import anyio
+import structlog
+
+from koboshi.domain.cloud import ComputeService
+from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, Outcome, StopServer
+from koboshi.domain.errors import (
+    CloudError,
+    CommandRefused,
+    FenceError,
+    OutcomeUnknown,
+    SafetyRefusal,
+)
+from koboshi.domain.events import (
+    CommandAccepted,
+    CommandEnded,
+    CommandUnknown,
+    Event,
+    HostIsolated,
+    RecoveryMoved,
+)
+from koboshi.domain.guard import LastLook, Refusal, why_not_evacuate
+from koboshi.domain.incident import IncidentState, Isolation
+from koboshi.domain.names import HostName
+from koboshi.domain.proof import why_host_not_proven_now
+from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.rules import Mode, Rules
+from koboshi.engine.memory import Memory
+from koboshi.engine.whiteboard import Whiteboard
+from koboshi.ports.clock import Clock
+from koboshi.ports.cloud import Cloud
+from koboshi.ports.fence import Fence
+
+log = structlog.get_logger(__name__)
+
+FENCE_DEADLINE = timedelta(seconds=10)
+SERVICES_MAX_AGE = timedelta(seconds=1)
+"""How old a read of the services may be that several evacuations share."""
+RETRIED_LATER = frozenset({400, 404, 413, 429})
+"""Refusals that a later look may see otherwise: still in use, not found any more, too many."""
+
+
+class Executor:
+    """Carries out commands against the ports."""
+
+    def __init__(
+        self,
+        *,
+        memory: Memory,
+        board: Whiteboard,
+        clock: Clock,
+        cloud: Cloud,
+        fences: Mapping[HostName, Fence],
+        rules: Rules,
+    ) -> None:
+        self._memory = memory
+        self._board = board
+        self._clock = clock
+        self._cloud = cloud
+        self._fences = fences
+        self._rules = rules
+        self._services_lock = anyio.Lock()
+
+    async def execute(self, command: Command) -> None:
+        """Carry out `command` and journal its outcome; never raises but for cancellation."""
+        try:
+            self._assert_may_act(command)
+            match command:
+                case FenceOff():
+                    events = await self._fence_off(command)
+                case Isolate():
+                    events = await self._isolate(command)
+                case Evacuate():
+                    events = await self._evacuate(command)
+                case StopServer():
+                    events = await self._stop(command)
+        except SafetyRefusal as refusal:
+            log.error("safety_refusal", command=command.id, reason=str(refusal))  # noqa: TRY400
+            events = self._refused(command, str(refusal))
+        except Exception as error:  # a bug must not take the other recoveries with it
+            log.exception("command_crashed", command=command.id)
+            events = _unclear(command, f"an internal error: {type(error).__name__}")
+        await self._memory.tell(events)
+
+    def _assert_may_act(self, command: Command) -> None:
+        if self._rules.mode is not Mode.ACT:
+            raise SafetyRefusal("observe mode: no command may be carried out")
+        opened = self._memory.state.commands.get(command.id)
+        if opened is None or opened.command != command:
+            raise SafetyRefusal("its intent is not in the journal")
+
+    def _refused(self, command: Command, reason: str) -> tuple[Event, ...]:
+        ended = CommandEnded(command=command.id, outcome=Outcome.REFUSED, detail=reason)
+        if not isinstance(command, Evacuate):
+            return (ended,)
+        return (ended, _recovery_moved(command, RecoveryState.QUEUED, reason))
+
+    async def _fence_off(self, command: FenceOff) -> tuple[Event, ...]:
+        incident = self._memory.state.incidents[command.incident]
+        if incident.state is not IncidentState.FENCING or incident.host != command.host:
+            raise SafetyRefusal(f"its incident is {incident.state}, not fencing")
+        fence = self._fences.get(command.host)
+        if fence is None:
+            raise SafetyRefusal(f"no fencing is configured for {command.host}")
+        try:
+            with anyio.fail_after(FENCE_DEADLINE.total_seconds()):
+                await fence.power_off()
+        except FenceError as error:
+            return (CommandEnded(command=command.id, outcome=Outcome.FAILED, detail=str(error)),)
+        except TimeoutError:
+            detail = f"no answer within {FENCE_DEADLINE.total_seconds():.0f} s"
+            return (CommandEnded(command=command.id, outcome=Outcome.FAILED, detail=detail),)
+        detail = "the device accepted it; only the power that is read back counts"
+        return (CommandEnded(command=command.id, outcome=Outcome.DONE, detail=detail),)
+
+    async def _isolate(self, command: Isolate) -> tuple[Event, ...]:
+        incident = self._memory.state.incidents[command.incident]
+        if incident.state is not IncidentState.ISOLATING or incident.proof is None:
+            raise SafetyRefusal("a host is forced down only after its death is proven")
+        try:
+            await self._cloud.isolate(command.service, command.marker)
+            detail = ""
+        except CommandRefused as error:
+            return (CommandEnded(command=command.id, outcome=Outcome.REFUSED, detail=str(error)),)
+        except OutcomeUnknown as error:
+            detail = str(error)  # the row itself tells, below
+        try:
+            service = await self._read_service(command.host, fresh=True)
+        except CloudError as error:
+            return _unclear(command, detail or str(error))
+        if service is None or service.id != command.service or not _is_isolated(service, command):
+            return _unclear(command, detail or "the service does not read back as isolated")
+        isolation = Isolation(
+            service=command.service, marker=command.marker, baseline=service.updated_at
+        )
+        return (
+            HostIsolated(incident=command.incident, isolation=isolation),
+            CommandEnded(command=command.id, outcome=Outcome.DONE, detail="read back"),
+        )
+
+    async def _read_service(self, host: HostName, *, fresh: bool = False) -> ComputeService | None:
+        """Return the host's nova-compute row, at most SERVICES_MAX_AGE old."""
+        async with self._services_lock:
+            read_at = self._board.world.services_read_at
+            now = self._clock.now()
+            if fresh or read_at is None or now.since(read_at) > SERVICES_MAX_AGE:
+                rows = await self._cloud.services()
+                self._board.see_services(rows, self._clock.now())
+        track = self._board.world.services.get(host)
+        if track is None or track.read_at != self._board.world.services_read_at:
+            return None
+        return track.service
+
+    async def _evacuate(self, command: Evacuate) -> tuple[Event, ...]:
+        try:
+            refusal = await self._look(command)
+        except CloudError as error:
+            return self._refused(command, f"not sent, the last look failed: {error}")
+        if refusal is not None:
+            return (
+                CommandEnded(command=command.id, outcome=Outcome.REFUSED, detail=refusal.reason),
+                _recovery_moved(command, refusal.to, refusal.reason),
+            )
+        try:
+            await self._cloud.evacuate(command.server, command.destination)
+        except CommandRefused as error:
+            later = error.status is None or error.status in RETRIED_LATER
+            to = RecoveryState.QUEUED if later else RecoveryState.REFUSED
+            return (
+                CommandEnded(command=command.id, outcome=Outcome.REFUSED, detail=str(error)),
+                _recovery_moved(command, to, str(error)),
+            )
+        except OutcomeUnknown as error:
+            return (CommandUnknown(command=command.id, detail=str(error)),)
+        return (
+            CommandAccepted(
+                command=command.id, detail=f"Nova accepted it; onto {command.destination}"
+            ),
+        )
+
+    async def _look(self, command: Evacuate) -> Refusal | None:
+        """Read everything that the guard asks for, and ask it."""
+        server = await self._cloud.server(command.server)
+        records = await self._cloud.migrations(server=command.server)
+        service = await self._read_service(command.host)
+        state, world = self._memory.state, self._board.world
+        now = self._clock.now()
+        look = LastLook(
+            incident=state.incidents[command.incident],
+            recovery=state.recoveries[command.incident][command.server],
+            server=server,
+            records=records,
+            service=service,
+            probe=world.probes.get(command.host),
+            power=world.power.get(command.host),
+            proven_dead=frozenset(
+                i.host
+                for i in state.open_incidents()
+                if i.host != command.host and why_host_not_proven_now(i, world, now) is None
+            ),
+            now=now,
+        )
+        return why_not_evacuate(command, look)
+
+    async def _stop(self, command: StopServer) -> tuple[Event, ...]:
+        recovery = self._memory.state.recoveries[command.incident][command.server]
+        if recovery.candidate.vm_state != "stopped":
+            raise SafetyRefusal("only a server that had been stopped is stopped again")
+        try:
+            await self._cloud.stop(command.server)
+        except CommandRefused as error:
+            return (CommandEnded(command=command.id, outcome=Outcome.REFUSED, detail=str(error)),)
+        except OutcomeUnknown as error:
+            return _unclear(command, str(error))
+        return (CommandEnded(command=command.id, outcome=Outcome.DONE, detail="accepted"),)
+
+
+def _recovery_moved(command: Evacuate, to: RecoveryState, reason: str) -> RecoveryMoved:
+    return RecoveryMoved(incident=command.incident, server=command.server, to=to, reason=reason)
+
+
+def _is_isolated(service: ComputeService, command: Isolate) -> bool:
+    return service.forced_down and not service.enabled and service.disabled_reason == command.marker
+
+
+def _unclear(command: Command, detail: str) -> tuple[Event, ...]:
+    """Return the outcome of a command of which nobody knows whether it had its effect."""
+    if isinstance(command, Evacuate):
+        return (CommandUnknown(command=command.id, detail=detail),)
+    return (CommandEnded(command=command.id, outcome=Outcome.UNRESOLVED, detail=detail),)

@@ -1,0 +1,104 @@
+"""The loop: each tick looks at everything anew, journals what follows, and starts it."""
+
+from datetime import timedelta
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from koboshi.domain.decide import decide, take_picture
+from koboshi.domain.decision import Picture
+from koboshi.domain.errors import NotLeader
+from koboshi.domain.events import DaemonStarted
+from koboshi.domain.instant import Instant
+from koboshi.domain.interest import interest_of
+from koboshi.domain.rules import LOOP_GAP, Rules
+from koboshi.engine.execute import Executor
+from koboshi.engine.memory import Memory
+from koboshi.engine.observe import Observers
+from koboshi.engine.resume import resume
+from koboshi.engine.schedule import Schedule
+from koboshi.engine.whiteboard import Whiteboard
+from koboshi.ports.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+TICK = timedelta(milliseconds=200)
+DECISIONS_A_TICK = 50
+"""A decision leads to the next at once; this many in one tick would be a bug, and wait a tick."""
+
+
+class Engine:
+    """Observe, decide, journal, execute, until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        version: str,
+        rules: Rules,
+        clock: Clock,
+        memory: Memory,
+        board: Whiteboard,
+        observers: Observers,
+        executor: Executor,
+    ) -> None:
+        self._version = version
+        self._rules = rules
+        self._clock = clock
+        self._memory = memory
+        self._board = board
+        self._observers = observers
+        self._executor = executor
+        self.ticked_at: Instant | None = None
+
+    async def start(self) -> None:
+        """Recall the journal and resume; afterwards the state is that of a daemon at work."""
+        await self._memory.recall()
+        async with self._memory.lock:
+            started = DaemonStarted(
+                version=self._version, mode=self._rules.mode, install=self._rules.install
+            )
+            events = (started, *resume(self._memory.state))
+            if not await self._memory.remember(events):
+                raise NotLeader(self._memory.failure or "the journal refused the first events")
+
+    async def run(self) -> None:
+        """Run for ever."""
+        async with anyio.create_task_group() as tasks:
+            schedule = Schedule(self._clock, tasks)
+            while True:
+                await self.tick(tasks, schedule)
+                await self._clock.sleep(TICK)
+
+    async def tick(self, tasks: TaskGroup, schedule: Schedule) -> None:
+        """Look once: decide until nothing more follows, then read what is due."""
+        self._notice_gap()
+        picture = await self._decide_all(tasks)
+        schedule.start_due(self._observers.orders(interest_of(picture)))
+
+    def _notice_gap(self) -> None:
+        now = self._clock.now()
+        if self.ticked_at is not None and now.since(self.ticked_at) > LOOP_GAP:
+            gap_s = now.since(self.ticked_at).total_seconds()
+            log.warning("loop_gap", seconds=round(gap_s, 1), meaning="all silence starts anew")
+            self._board.begin_anew(now)
+        self.ticked_at = now
+
+    async def _decide_all(self, tasks: TaskGroup) -> Picture:
+        kinds: list[str] = []
+        for _ in range(DECISIONS_A_TICK):
+            async with self._memory.lock:
+                picture = self._picture()
+                decision = decide(picture)
+                if not decision:
+                    return picture
+                if not await self._memory.remember(decision.events, decision.commands):
+                    return picture
+            kinds = [e.kind for e in decision.events]
+            for command in decision.commands:
+                tasks.start_soon(self._executor.execute, command)
+        log.error("decisions_do_not_end", kinds=kinds)
+        return self._picture()
+
+    def _picture(self) -> Picture:
+        return take_picture(self._board.world, self._memory.state, self._rules, self._clock.now())

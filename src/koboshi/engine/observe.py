@@ -1,0 +1,268 @@
+"""The observers: what is read, when, and what a failed reading means (nothing is known)."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+import anyio
+import structlog
+
+from koboshi.domain.cloud import PROTECTED_HYPERVISORS, Demand, Migration, Power
+from koboshi.domain.errors import CloudError, FenceError
+from koboshi.domain.evidence import PowerReading
+from koboshi.domain.instant import Instant
+from koboshi.domain.interest import Interest
+from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.world import (
+    GroupsRead,
+    ImageRead,
+    MigrationsRead,
+    RoomRead,
+    RunningRead,
+    ServerRead,
+    ServersRead,
+    with_item,
+)
+from koboshi.engine.pace import (
+    MAX_DIAGNOSTICS_AT_ONCE,
+    MAX_POWER_READS_AT_ONCE,
+    MAX_PROBES_AT_ONCE,
+    MAX_READS_AT_ONCE,
+    Pace,
+)
+from koboshi.engine.schedule import Order
+from koboshi.engine.whiteboard import Whiteboard
+from koboshi.ports.clock import Clock
+from koboshi.ports.cloud import CloudReader
+from koboshi.ports.fence import Fence
+from koboshi.ports.probe import Probe
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class Observers:
+    """Everything that is read of the world, and where it is written."""
+
+    def __init__(
+        self,
+        *,
+        board: Whiteboard,
+        clock: Clock,
+        cloud: CloudReader,
+        probe: Probe,
+        fences: Mapping[HostName, Fence],
+        pace: Pace,
+        is_protected: Callable[[HostName], bool],
+        addresses: Mapping[HostName, str],
+    ) -> None:
+        self._board = board
+        self._clock = clock
+        self._cloud = cloud
+        self._probe = probe
+        self._fences = fences
+        self._pace = pace
+        self._is_protected = is_protected
+        self._addresses = addresses
+        self._probe_limit = anyio.CapacityLimiter(MAX_PROBES_AT_ONCE)
+        self._power_limit = anyio.CapacityLimiter(MAX_POWER_READS_AT_ONCE)
+        self._diagnostics_limit = anyio.CapacityLimiter(MAX_DIAGNOSTICS_AT_ONCE)
+        self._read_limit = anyio.CapacityLimiter(MAX_READS_AT_ONCE)
+        self._failing: set[str] = set()
+
+    def orders(self, interest: Interest) -> Iterator[Order]:
+        """Return everything that should be read now and again, each with its pace."""
+        pace = self._pace
+        services = pace.services_suspect if interest.suspicion else pace.services
+        yield Order(key="services", every=services, work=self._services)
+        unknown = set(self._board.world.services) - set(self._board.world.hypervisors)
+        hypervisors = pace.calm if unknown else pace.hypervisors
+        yield Order(key="hypervisors", every=hypervisors, work=self._hypervisors)
+        yield Order(key="probes", every=pace.probes, work=self._probe_round)
+        yield Order(key="sweep", every=pace.sweep, work=self._sweep)
+        yield Order(key="stale", every=pace.stale_records, work=self._stale_records)
+        yield from self._power_orders(interest)
+        yield from self._incident_orders(interest)
+
+    def _power_orders(self, interest: Interest) -> Iterator[Order]:
+        for host in self._fences:
+            every = self._pace.power_suspect if host in interest.power else self._pace.power
+            yield Order(key=("power", host), every=every, work=partial(self._power, host))
+
+    def _incident_orders(self, interest: Interest) -> Iterator[Order]:
+        pace = self._pace
+
+        def urgent(interval: timedelta) -> timedelta:
+            return interval if interest.urgent else max(interval, pace.calm)
+
+        for host in interest.list_records:
+            yield Order(
+                key=("records", host), every=urgent(pace.records), work=partial(self._records, host)
+            )
+        for host in interest.list_servers:
+            yield Order(
+                key=("listing", host), every=urgent(pace.listing), work=partial(self._listing, host)
+            )
+        for server in interest.servers:
+            yield Order(
+                key=("server", server), every=pace.servers, work=partial(self._server, server)
+            )
+        for server in interest.running:
+            yield Order(
+                key=("running", server), every=pace.running, work=partial(self._running, server)
+            )
+        for demand in interest.demands:
+            yield Order(key=("room", demand), every=pace.room, work=partial(self._room, demand))
+        for image in interest.images:
+            yield Order(key=("image", image), every=pace.images, work=partial(self._image, image))
+        if interest.groups:
+            yield Order(key="groups", every=pace.groups, work=self._groups)
+
+    async def _ask(self, what: str, question: Callable[[], Awaitable[T]]) -> T | None:
+        """Return the answer, or None when there was none; a failure is logged once, and its end."""
+        try:
+            answer = await question()
+        except CloudError as error:
+            if what not in self._failing:
+                self._failing.add(what)
+                log.warning("read_failed", what=what, error=str(error))
+            await self._clock.sleep(self._pace.failed)
+            return None
+        if what in self._failing:
+            self._failing.discard(what)
+            log.info("read_recovered", what=what)
+        return answer
+
+    async def _services(self) -> None:
+        try:
+            rows = await self._cloud.services()
+        except CloudError as error:
+            if "services" not in self._failing:
+                self._failing.add("services")
+                log.warning("read_failed", what="services", error=str(error))
+            self._board.miss_services(str(error), self._clock.now())
+            return
+        self._failing.discard("services")
+        self._board.see_services(rows, self._clock.now())
+
+    async def _hypervisors(self) -> None:
+        rows = await self._ask("hypervisors", self._cloud.hypervisors)
+        if rows is None:
+            return
+        protected = frozenset(
+            r.host
+            for r in rows
+            if r.type.upper() in PROTECTED_HYPERVISORS and self._is_protected(r.host)
+        )
+        self._board.see_hypervisors(rows, protected)
+
+    def _address_of(self, host: HostName) -> str | None:
+        hypervisor = self._board.world.hypervisors.get(host)
+        return self._addresses.get(host) or (hypervisor.address if hypervisor else None)
+
+    async def _probe_round(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            for host in self._board.world.protected:
+                if address := self._address_of(host):
+                    tasks.start_soon(self._probe_host, host, address)
+
+    async def _probe_host(self, host: HostName, address: str) -> None:
+        async with self._probe_limit:
+            answer = await self._probe.ask(address)
+        self._board.see_probe(host, answer, self._clock.now())
+
+    async def _power(self, host: HostName) -> None:
+        async with self._power_limit:
+            try:
+                power, detail = await self._fences[host].power_state(), ""
+            except FenceError as error:
+                power, detail = Power.UNKNOWN, str(error)
+        self._board.see_power(host, PowerReading(at=self._clock.now(), power=power, detail=detail))
+
+    async def _sweep(self) -> None:
+        servers = await self._ask("servers", self._cloud.servers)
+        if servers is not None:
+            self._board.world = replace(
+                self._board.world, sweep=ServersRead(at=self._clock.now(), servers=servers)
+            )
+
+    async def _stale_records(self) -> None:
+        records = await self._ask("open evacuation records", self._open_records)
+        if records is not None:
+            now = self._clock.now()
+            self._board.world = replace(
+                self._board.world,
+                evacuations=MigrationsRead(at=now, records=records, unbroken_since=now),
+            )
+
+    async def _open_records(self) -> tuple[Migration, ...]:
+        accepted = await self._cloud.migrations(evacuations_only=True, status="accepted")
+        claimed = await self._cloud.migrations(evacuations_only=True, status="pre-migrating")
+        return accepted + claimed
+
+    async def _records(self, host: HostName) -> None:
+        started = self._clock.now()
+        records = await self._ask(
+            f"evacuation records of {host}",
+            lambda: self._cloud.migrations(source=host, evacuations_only=True),
+        )
+        if records is None:
+            self._board.miss_records(host)
+        else:
+            self._board.see_records(host, records, started)
+
+    async def _listing(self, host: HostName) -> None:
+        started = self._clock.now()
+        servers = await self._ask(f"servers of {host}", lambda: self._cloud.servers(host))
+        if servers is not None:
+            read = ServersRead(at=started, servers=servers)
+            self._board.world = replace(
+                self._board.world, on_host=with_item(self._board.world.on_host, host, read)
+            )
+
+    async def _server(self, server: ServerId) -> None:
+        started = self._clock.now()
+        async with self._read_limit:
+            found = await self._ask("a server", lambda: self._read_server(server, started))
+        if found is not None:
+            self._board.world = replace(
+                self._board.world, servers=with_item(self._board.world.servers, server, found)
+            )
+
+    async def _read_server(self, server: ServerId, started: Instant) -> ServerRead:
+        return ServerRead(at=started, server=await self._cloud.server(server))
+
+    async def _running(self, server: ServerId) -> None:
+        started = self._clock.now()
+        async with self._diagnostics_limit:
+            running = await self._cloud.is_running(server)
+        read = RunningRead(at=started, running=running)
+        self._board.world = replace(
+            self._board.world, running=with_item(self._board.world.running, server, read)
+        )
+
+    async def _room(self, demand: Demand) -> None:
+        rooms = await self._ask("room on the hosts", lambda: self._cloud.room(demand))
+        if rooms is not None:
+            read = RoomRead(at=self._clock.now(), rooms=rooms)
+            self._board.world = replace(
+                self._board.world, room=with_item(self._board.world.room, demand, read)
+            )
+
+    async def _image(self, image: str) -> None:
+        active = await self._ask("an image", lambda: self._cloud.image_is_active(image))
+        if active is not None:
+            read = ImageRead(at=self._clock.now(), active=active)
+            self._board.world = replace(
+                self._board.world, images=with_item(self._board.world.images, image, read)
+            )
+
+    async def _groups(self) -> None:
+        groups = await self._ask("server groups", self._cloud.server_groups)
+        if groups is not None:
+            self._board.world = replace(
+                self._board.world, groups=GroupsRead(at=self._clock.now(), groups=groups)
+            )

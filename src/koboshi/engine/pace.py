@@ -1,0 +1,40 @@
+"""How often each thing is read: calm while all is well, quick while a host is in trouble."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Intervals of the observers."""
+
+    probes: timedelta = timedelta(seconds=1)
+    services: timedelta = timedelta(seconds=5)
+    services_suspect: timedelta = timedelta(seconds=2)
+    hypervisors: timedelta = timedelta(minutes=5)
+    sweep: timedelta = timedelta(seconds=60)
+    stale_records: timedelta = timedelta(minutes=5)
+    power: timedelta = timedelta(minutes=10)
+    power_suspect: timedelta = timedelta(seconds=2)
+    """From one answer to the next question: two readings are never closer than this."""
+    records: timedelta = timedelta(seconds=1)
+    servers: timedelta = timedelta(seconds=1)
+    listing: timedelta = timedelta(seconds=3)
+    room: timedelta = timedelta(seconds=3)
+    running: timedelta = timedelta(seconds=2)
+    images: timedelta = timedelta(seconds=30)
+    groups: timedelta = timedelta(seconds=60)
+    calm: timedelta = timedelta(seconds=15)
+    """Records and listings of an incident in which nothing is on its way."""
+    failed: timedelta = timedelta(seconds=1)
+    """The least pause after a read that failed."""
+
+
+MAX_PROBES_AT_ONCE = 256
+"""Sockets that one round of probes may hold open together."""
+MAX_POWER_READS_AT_ONCE = 32
+"""BMCs asked at once by the calm patrol: they are slow, and often behind one small switch."""
+MAX_DIAGNOSTICS_AT_ONCE = 4
+"""Diagnostics block an API worker for up to a minute where a host is down (nova 34, measured)."""
+MAX_READS_AT_ONCE = 16
+"""Servers read by id at once."""

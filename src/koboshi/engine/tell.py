@@ -1,0 +1,121 @@
+"""From events to notices: what a person should hear of, how urgently, in one sentence."""
+
+from koboshi.domain import events as ev
+from koboshi.domain.incident import INCIDENT_MEANING, IncidentState
+from koboshi.domain.names import HostName, IncidentId
+from koboshi.domain.recovery import NEEDS_A_PERSON, RECOVERY_MEANING, RecoveryState
+from koboshi.domain.state import State
+from koboshi.ports.journal import Recorded
+from koboshi.ports.notify import Notice, Notifier, Severity
+
+_INCIDENT_SEVERITY = {
+    IncidentState.HELD: Severity.CRITICAL,
+    IncidentState.WOULD_ACT: Severity.CRITICAL,
+    IncidentState.UNPROVEN: Severity.CRITICAL,
+    IncidentState.SOURCE_BACK: Severity.CRITICAL,
+    IncidentState.NEEDS_HUMAN: Severity.CRITICAL,
+    IncidentState.FOREIGN: Severity.WARNING,
+    IncidentState.RECOVERING: Severity.WARNING,
+    IncidentState.SETTLED: Severity.WARNING,
+    IncidentState.CLOSED: Severity.INFO,
+}
+"""Incident states that are told; the others pass quickly, and stand in the timeline."""
+
+_TOPIC_SEVERITY = {
+    "stale_record": Severity.CRITICAL,
+    "disabled_and_dark": Severity.CRITICAL,
+    "hung": Severity.CRITICAL,
+}
+
+
+class Teller:
+    """Turns each journalled event into at most one notice."""
+
+    def __init__(self, notifier: Notifier, install: str) -> None:
+        self._notifier = notifier
+        self._install = install
+
+    def __call__(self, record: Recorded, state: State) -> None:
+        """Tell of `record`, if it is to be told; `state` is the memory after it."""
+        told = _told(record.event, state)
+        if told is None:
+            return
+        severity, summary, host, incident, topic = told
+        subject = incident or (f"{host}/{topic}" if host else topic)
+        self._notifier.send(
+            Notice(
+                id=f"{self._install}-{record.seq}",
+                key=f"{self._install}/{subject}",
+                kind=record.event.kind,
+                severity=severity,
+                at=record.at,
+                summary=summary,
+                host=host,
+                incident=incident,
+            ),
+        )
+
+
+_Told = tuple[Severity, str, HostName | None, IncidentId | None, str]
+
+
+def _told(event: ev.Event, state: State) -> _Told | None:
+    match event:
+        case ev.HostNoticed():
+            severity = _TOPIC_SEVERITY.get(event.topic, Severity.WARNING)
+            return severity, event.text, event.host, None, event.topic
+        case ev.HostNoticeCleared():
+            text = f"{event.host}: '{event.topic}' is over"
+            return Severity.INFO, text, event.host, None, event.topic
+        case ev.HostFoundDown():
+            text = (
+                f"{event.host} was down before Koboshi first saw it: it is not recovered by itself. "
+                "Bring it back, or evacuate it by hand"
+            )
+            return Severity.CRITICAL, text, event.host, None, "found_down"
+        case ev.IncidentOpened():
+            text = f"host {event.host} fails: {'; '.join(event.evidence)}"
+            return Severity.CRITICAL, text, event.host, event.incident, ""
+        case ev.IncidentMoved():
+            return _incident_moved(event, state)
+        case ev.DataLossCommitted():
+            name = _server_name(event.incident, event.server, state)
+            text = f"server {name} loses its {' and '.join(event.disks)}: {event.policy}"
+            return Severity.CRITICAL, text, _host(event.incident, state), event.incident, ""
+        case ev.RecoveryMoved():
+            return _recovery_moved(event, state)
+        case _:
+            return None
+
+
+def _host(incident: IncidentId, state: State) -> HostName:
+    return state.incidents[incident].host
+
+
+def _server_name(incident: IncidentId, server: str, state: State) -> str:
+    recoveries = state.recoveries.get(incident, {})
+    return next((r.candidate.name for r in recoveries.values() if r.server == server), server)
+
+
+def _incident_moved(event: ev.IncidentMoved, state: State) -> _Told | None:
+    severity = _INCIDENT_SEVERITY.get(event.to)
+    if severity is None:
+        return None
+    host = _host(event.incident, state)
+    held = sum(
+        r.state is RecoveryState.HELD for r in state.recoveries.get(event.incident, {}).values()
+    )
+    text = f"host {host} is {event.to} ({INCIDENT_MEANING[event.to]}): {event.reason}"
+    if event.to is IncidentState.SETTLED and held:
+        text += (
+            f". {held} servers are held: 'koboshi incident show {event.incident}' says how to go on"
+        )
+    return severity, text, host, event.incident, ""
+
+
+def _recovery_moved(event: ev.RecoveryMoved, state: State) -> _Told | None:
+    if event.to not in NEEDS_A_PERSON | {RecoveryState.FOREIGN}:
+        return None
+    name = _server_name(event.incident, event.server, state)
+    text = f"server {name} is {event.to} ({RECOVERY_MEANING[event.to]}): {event.reason}"
+    return Severity.CRITICAL, text, _host(event.incident, state), event.incident, ""

@@ -1,0 +1,95 @@
+"""The newest facts, in one place: observers write here, decisions read an immutable picture."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from koboshi.domain.cloud import (
+    COMPUTE_BINARY,
+    CONTROL_BINARIES,
+    ComputeService,
+    Hypervisor,
+    Migration,
+    ProbeAnswer,
+)
+from koboshi.domain.evidence import (
+    Heartbeat,
+    PowerReading,
+    observe_power,
+    observe_probe,
+    observe_service,
+)
+from koboshi.domain.instant import Instant
+from koboshi.domain.names import HostName
+from koboshi.domain.world import ApiView, MigrationsRead, World, with_item
+
+K = TypeVar("K")
+
+
+class Whiteboard:
+    """Holds the present `World`; every method replaces it by one with a new fact."""
+
+    def __init__(self, now: Instant, fenced: frozenset[HostName]) -> None:
+        self.world = World(began_at=now, fenced=fenced)
+
+    def begin_anew(self, now: Instant) -> None:
+        """Discard all silence: our own loop stood still, and saw nothing in that time."""
+        self.world = replace(
+            self.world,
+            began_at=now,
+            probes={},
+            services=_without_ages(self.world.services),
+            control=_without_ages(self.world.control),
+        )
+
+    def see_services(self, rows: Iterable[ComputeService], at: Instant) -> None:
+        """Add one complete read of Nova's services; a host that vanished keeps its old entry."""
+        services, control = dict(self.world.services), dict(self.world.control)
+        for row in rows:
+            if row.binary == COMPUTE_BINARY:
+                services[row.host] = observe_service(services.get(row.host), row, at)
+            elif row.binary in CONTROL_BINARIES:
+                name = f"{row.binary}@{row.host}"
+                control[name] = observe_service(control.get(name), row, at)
+        self.world = replace(
+            self.world, services=services, control=control, services_read_at=at, api=ApiView()
+        )
+
+    def miss_services(self, error: str, at: Instant) -> None:
+        """Note that Nova's services could not be read."""
+        since = self.world.api.failing_since or at
+        self.world = replace(self.world, api=ApiView(failing_since=since, error=error))
+
+    def see_hypervisors(self, rows: Iterable[Hypervisor], protected: frozenset[HostName]) -> None:
+        """Add one complete read of the hypervisors."""
+        self.world = replace(self.world, hypervisors={r.host: r for r in rows}, protected=protected)
+
+    def see_probe(self, host: HostName, answer: ProbeAnswer, at: Instant) -> None:
+        """Add one probe's answer."""
+        track = observe_probe(self.world.probes.get(host), answer, at)
+        self.world = replace(self.world, probes=with_item(self.world.probes, host, track))
+
+    def see_power(self, host: HostName, reading: PowerReading) -> None:
+        """Add one reading of a host's power."""
+        track = observe_power(self.world.power.get(host), reading)
+        self.world = replace(self.world, power=with_item(self.world.power, host, track))
+
+    def see_records(self, host: HostName, records: tuple[Migration, ...], at: Instant) -> None:
+        """Add one complete read of the evacuation records with this source."""
+        before = self.world.from_host.get(host)
+        read = MigrationsRead(
+            at=at,
+            records=records,
+            unbroken_since=before.unbroken_since if before else at,
+            count=before.count + 1 if before else 1,
+        )
+        self.world = replace(self.world, from_host=with_item(self.world.from_host, host, read))
+
+    def miss_records(self, host: HostName) -> None:
+        """Forget the records of a host: reading them failed, so nothing is known of them now."""
+        rest = {h: r for h, r in self.world.from_host.items() if h != host}
+        self.world = replace(self.world, from_host=rest)
+
+
+def _without_ages(tracks: Mapping[K, Heartbeat]) -> dict[K, Heartbeat]:
+    return {k: Heartbeat(service=t.service, read_at=t.read_at) for k, t in tracks.items()}
