@@ -40,11 +40,18 @@ class _Order:
     kind: str
     flavor: str
     image: str
-    network: str
+    network: str | None
 
 
 def boot(
-    lab: Layout, *, host: str, kind: str, count: int, name: str | None, timeout_s: float = 180.0
+    lab: Layout,
+    *,
+    host: str,
+    kind: str,
+    count: int,
+    name: str | None,
+    ports: bool,
+    timeout_s: float = 180.0,
 ) -> list[Booted]:
     """Create `count` servers at once; the names are numbered on from those that exist."""
     if kind not in KINDS:
@@ -52,7 +59,7 @@ def boot(
     prefix, flavor = KINDS[kind]
     with network.inside(lab.control_ns):
         cloud = seed.admin(lab)
-        order = _order(cloud, host, kind, flavor)
+        order = _order(cloud, host, kind, flavor, ports=ports)
         names = [name] if name and count == 1 else _free_names(cloud, name or prefix, count)
         with ThreadPoolExecutor(min(count, 12)) as pool:
 
@@ -67,10 +74,12 @@ def boot(
     return booted
 
 
-def _order(cloud: Cloud, host: str, kind: str, flavor: str) -> _Order:
+def _order(cloud: Cloud, host: str, kind: str, flavor: str, *, ports: bool) -> _Order:
     flavors = {f["name"]: f["id"] for f in cloud.get(f"{rest.NOVA}/flavors")["flavors"]}
     image = cloud.get(f"{rest.GLANCE}/images?name=tiny")["images"][0]["id"]
-    net = cloud.get(f"{rest.NEUTRON}/networks?name=net1")["networks"][0]["id"]
+    net = None
+    if ports:
+        net = cloud.get(f"{rest.NEUTRON}/networks?name=net1")["networks"][0]["id"]
     return _Order(host=host, kind=kind, flavor=flavors[flavor], image=image, network=net)
 
 
@@ -82,7 +91,7 @@ def _free_names(cloud: Cloud, prefix: str, count: int) -> list[str]:
 
 def _create(cloud: Cloud, order: _Order, name: str) -> Booted:
     body: dict[str, object] = {"name": name, "flavorRef": order.flavor, "host": order.host}
-    body["networks"] = [{"uuid": order.network}]
+    body["networks"] = [{"uuid": order.network}] if order.network else "none"
     if order.kind == "bfv":
         root = {"boot_index": 0, "uuid": order.image, "source_type": "image", "volume_size": 1}
         root |= {"destination_type": "volume", "delete_on_termination": True}
@@ -94,21 +103,29 @@ def _create(cloud: Cloud, order: _Order, name: str) -> Booted:
 
 
 def _await_active(cloud: Cloud, booted: list[Booted], deadline: float) -> None:
-    missing = {b.id: b.name for b in booted}
-    while missing:
-        url = f"{rest.NOVA}/servers/detail?all_tenants=1&host={booted[0].host}"
-        servers = {s["id"]: s for s in cloud.get(url)["servers"]}
-        for server in list(missing):
-            found = servers.get(server) or cloud.get(f"{rest.NOVA}/servers/{server}")["server"]
-            if found["status"] == "ERROR":
-                fault = found.get("fault", {}).get("message", "no fault is recorded")
-                raise LabError(f"server {missing[server]} went to ERROR: {fault}")
-            if found["status"] == "ACTIVE" and found["OS-EXT-STS:task_state"] is None:
-                del missing[server]
+    # The short list is asked again and again, the long one once: nova pays for each field.
+    url = f"{rest.NOVA}/servers?all_tenants=1&status=BUILD&host={booted[0].host}"
+    building = {b.id for b in booted}
+    while building:
+        time.sleep(0.5)
+        building &= {s["id"] for s in cloud.get(url)["servers"]}
         if time.monotonic() > deadline:
-            raise LabError(f"not ACTIVE in time: {', '.join(missing.values())}")
-        if missing:
-            time.sleep(0.3)
+            raise LabError(f"still BUILD: {', '.join(b.name for b in booted if b.id in building)}")
+    for server in booted:
+        _require_active(cloud, server, deadline)
+
+
+def _require_active(cloud: Cloud, server: Booted, deadline: float) -> None:
+    while True:
+        found = cloud.get(f"{rest.NOVA}/servers/{server.id}")["server"]
+        if found["status"] == "ERROR":
+            fault = found.get("fault", {}).get("message", "no fault is recorded")
+            raise LabError(f"server {server.name} went to ERROR: {fault}")
+        if found["status"] == "ACTIVE" and found["OS-EXT-STS:task_state"] is None:
+            return
+        if time.monotonic() > deadline:
+            raise LabError(f"server {server.name} is not ACTIVE but {found['status']}")
+        time.sleep(0.3)
 
 
 def _attach_volumes(cloud: Cloud, booted: list[Booted], deadline: float) -> None:

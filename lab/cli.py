@@ -88,6 +88,9 @@ def parser() -> argparse.ArgumentParser:
     boot.add_argument("--host", required=True, metavar="HOST")
     boot.add_argument("--kind", required=True, choices=KINDS, help="bfv: boot from volume")
     boot.add_argument("--count", type=int, default=1, metavar="N")
+    boot.add_argument(
+        "--ports", action="store_true", help="each with a port on net1 (twice as slow)"
+    )
     boot.add_argument("--name", help="name, or its beginning if there are several")
     _format(boot)
     truth = command("truth", _truth, "show which server is where, from the hosts' own disks")
@@ -196,7 +199,11 @@ def _api(lab: Lab, arguments: argparse.Namespace) -> None:
 
 def _boot(lab: Lab, arguments: argparse.Namespace) -> None:
     found = lab.boot(
-        host=arguments.host, kind=arguments.kind, count=arguments.count, name=arguments.name
+        host=arguments.host,
+        kind=arguments.kind,
+        count=arguments.count,
+        name=arguments.name,
+        ports=arguments.ports,
     )
     _print(arguments.format, [asdict(server) for server in found])
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from lab import network, processes
 from lab.errors import LabError
-from lab.layout import CONTROL_IP
+from lab.layout import BMC_PORT, CONTROL_IP, bmc_ip
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from lab.layout import Layout
@@ -99,27 +100,36 @@ def wait_for_zygote(lab: Layout) -> None:
     _wait(path.exists, "the zygote", lab, "zygote", lab.control_ns)
 
 
+def wait_for_bmcs(lab: Layout, hosts: list[str]) -> None:
+    with network.inside(lab.control_ns):
+        for host in hosts:
+            address = (bmc_ip(host), BMC_PORT)
+            what = f"the BMC of {host}"
+            _wait(lambda: _is_open(address), what, lab, "bmcs", lab.bmc_ns)  # noqa: B023
+
+
 def wait_open(lab: Layout, *names: str) -> None:
     """Wait until each of the services accepts connections."""
     known = services(lab)
     with network.inside(lab.control_ns):
         for name in names:
             service = known[name]
+            address = (service.address, service.port)
+            what = f"port {service.port} of {name}"
+            _wait(lambda: _is_open(address), what, lab, name, lab.control_ns)  # noqa: B023
 
-            def is_open(address: tuple[str, int] = (service.address, service.port)) -> bool:
-                try:
-                    socket.create_connection(address, timeout=2).close()
-                except OSError:
-                    return False
-                return True
 
-            _wait(is_open, f"port {service.port} of {name}", lab, name, lab.control_ns)
+def _is_open(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 def _wait(
-    condition: object, what: str, lab: Layout, name: str, namespace: str, timeout_s: float = 120.0
+    condition: Callable[[], bool], what: str, lab: Layout, name: str, namespace: str, timeout_s: float = 120.0
 ) -> None:
-    assert callable(condition)
     deadline = time.monotonic() + timeout_s
     while not condition():
         log = lab.log / f"{name}.out"

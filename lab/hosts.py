@@ -20,6 +20,7 @@ from lab.guests import HostDisk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lab.layout import Layout
 
@@ -51,18 +52,31 @@ def _power_off(lab: Layout, host: str, disk: HostDisk) -> None:
 
 
 def power_on(lab: Layout, host: str) -> None:
-    """Give the host power, or mend what is wrong with one that has it."""
+    """Do what the power switch does; a host that has power stays as it is."""
     with _switch(lab, host) as disk:
-        if not disk.powered or not network.exists(lab.host_ns(host)):
-            _power_off(lab, host, disk)
-            (lab.hosts / host / "nova").mkdir(exist_ok=True)
-            network.create_host(lab, host)
-            disk.set_powered(True)
+        _power_on(lab, host, disk)
+
+
+def _power_on(lab: Layout, host: str, disk: HostDisk) -> None:
+    if disk.powered and network.exists(lab.host_ns(host)):
+        return
+    _power_off(lab, host, disk)
+    (lab.hosts / host / "nova").mkdir(exist_ok=True)
+    network.create_host(lab, host)
+    if _cut_marker(lab, host).exists():
+        network.set_cable(lab, host, connected=False)
+    disk.set_powered(True)
+    _start_processes(lab, host)
+
+
+def start(lab: Layout, host: str) -> None:
+    """Do what an operator does: cable in, power on, and whatever hangs or died goes again."""
+    with _switch(lab, host) as disk:
+        _cut_marker(lab, host).unlink(missing_ok=True)
+        _power_on(lab, host, disk)
         network.set_cable(lab, host, connected=True)
         processes.signal_namespace(lab.host_ns(host), signal.SIGCONT)
-        for kind in ("ssh", "compute"):
-            if not processes.running(lab, f"{kind}-{host}", lab.host_ns(host)):
-                _fork(lab, kind, host)
+        _start_processes(lab, host)
 
 
 def reboot(lab: Layout, host: str) -> None:
@@ -70,6 +84,17 @@ def reboot(lab: Layout, host: str) -> None:
         _power_off(lab, host, disk)
     time.sleep(REBOOT_DARK_S)
     power_on(lab, host)
+
+
+def _start_processes(lab: Layout, host: str) -> None:
+    for kind in ("ssh", "compute"):
+        if not processes.running(lab, f"{kind}-{host}", lab.host_ns(host)):
+            _fork(lab, kind, host)
+
+
+def _cut_marker(lab: Layout, host: str) -> Path:
+    """A cut cable stays cut when the power goes and comes: it ends at the switch."""
+    return lab.hosts / host / "cut"
 
 
 def kill_compute(lab: Layout, host: str) -> None:
@@ -81,6 +106,7 @@ def kill_compute(lab: Layout, host: str) -> None:
 def cut(lab: Layout, host: str) -> None:
     with _switch(lab, host) as disk:
         _require_power(disk, "cut off")
+        _cut_marker(lab, host).touch()
         network.set_cable(lab, host, connected=False)
 
 
@@ -97,7 +123,7 @@ FAULTS = {
     "cut": cut,
     "hang": hang,
     "reboot": reboot,
-    "start": power_on,
+    "start": start,
 }
 
 

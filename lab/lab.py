@@ -119,11 +119,12 @@ class Lab:
             if fresh:
                 seed.create_resources(lab)
                 self._keep_seed()
-        control.start_bmcs(lab)
         control.wait_for_zygote(lab)
         for host in wanted.host_names:
             hosts.power_on(lab, host)
-        self._lap("hosts have power")
+        control.start_bmcs(lab)
+        control.wait_for_bmcs(lab, wanted.host_names)
+        self._lap("hosts and BMCs have power")
 
     def _keep_seed(self) -> None:
         lab = self.layout
@@ -238,10 +239,20 @@ class Lab:
         return f"api-{name}"
 
     # -- servers and truth -----------------------------------------------------------
-    def boot(self, *, host: str, kind: str, count: int = 1, name: str | None = None) -> list[Booted]:
+    def boot(
+        self,
+        *,
+        host: str,
+        kind: str,
+        count: int = 1,
+        name: str | None = None,
+        ports: bool = False,
+    ) -> list[Booted]:
         """Create servers on a host and wait until they are ACTIVE."""
         settings.require_host(self.layout, host)
-        return boot.boot(self.layout, host=host, kind=kind, count=count, name=name)
+        return boot.boot(
+            self.layout, host=host, kind=kind, count=count, name=name, ports=ports
+        )
 
     def truth(self) -> list[truth.Entry]:
         return truth.read(self.layout.run)

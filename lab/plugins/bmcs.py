@@ -83,6 +83,9 @@ class SwitchDriver(AbstractSystemsDriver):
     def get_boot_device(self, identity):
         return 'Hdd'
 
+    def set_boot_device(self, identity, boot_source):
+        raise error.NotSupportedError('the boot device cannot be chosen here')
+
     def get_boot_mode(self, identity):
         return 'UEFI'
 
