@@ -313,7 +313,7 @@ def _healthy_for_long(picture: Picture, incident: Incident) -> bool:
     probe = picture.world.probes.get(incident.host)
     return (
         judgement is not None
-        and judgement.network is Network.USERLAND
+        and judgement.network in {Network.USERLAND, Network.KERNEL}
         and judgement.control is Control.FRESH
         and probe is not None
         and probe.answering_since is not None

@@ -72,7 +72,7 @@ class ProbeTrack:
     kernel_at: Instant | None = None
     """When at least the kernel last answered."""
     answering_since: Instant | None = None
-    """Start of the present unbroken run of userland answers."""
+    """Start of the present unbroken run of answers, the kernel's included."""
     silent_since: Instant | None = None
     """Start of the present unbroken silence."""
 
@@ -91,7 +91,11 @@ def observe_probe(track: ProbeTrack | None, answer: ProbeAnswer, at: Instant) ->
             )
         case ProbeAnswer.KERNEL:
             return ProbeTrack(
-                asked_at=at, answer=answer, userland_at=before.userland_at, kernel_at=at
+                asked_at=at,
+                answer=answer,
+                userland_at=before.userland_at,
+                kernel_at=at,
+                answering_since=before.answering_since or at,
             )
         case ProbeAnswer.SILENT:
             return replace(

@@ -125,7 +125,7 @@ class Pace:
             return False
         service = self._picture.world.services[host].service
         return (
-            judgement.network is Network.USERLAND
+            judgement.network in {Network.USERLAND, Network.KERNEL}
             and judgement.control is Control.FRESH
             and service.enabled
             and not service.forced_down

@@ -1,0 +1,160 @@
+"""What Prometheus reads: every series exists from the start, so that an absence means trouble.
+
+No server or host is a label: their number is the cloud's, and their names are the operator's.
+"""
+
+import math
+import platform
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from enum import StrEnum
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
+
+from koboshi import __version__
+from koboshi.domain.commands import Command, Evacuate, FenceOff, Outcome
+from koboshi.domain.events import CommandEnded, CommandIntended, Event
+from koboshi.domain.incident import IncidentState
+from koboshi.domain.names import CommandId
+from koboshi.domain.rules import Mode
+from koboshi.domain.verdict import Verdict
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Witness(StrEnum):
+    """Who tells us about hosts."""
+
+    NOVA = "nova"
+    """Heartbeats: the services as Nova lists them."""
+    PROBES = "probes"
+    """Our own probes of the management network."""
+    POWER = "power"
+    """The power devices."""
+
+
+class Metrics:
+    """The daemon's numbers; every method returns at once."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._open: dict[CommandId, Command] = {}
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"koboshi_{name}", text, labels, registry=registry)
+
+        def counter(name: str, text: str) -> Counter:
+            return Counter(f"koboshi_{name}", text, registry=registry)
+
+        self._acting = gauge("acting", "1 if it would act upon a dead host now, else 0.")
+        self._mode = gauge("mode", "1 for the mode that is set.", "mode")
+        self._hosts = gauge("hosts", "Protected hosts by verdict.", "verdict")
+        self._incidents = gauge("incidents", "Incidents in the journal by state.", "state")
+        self._age = gauge(
+            "evidence_age_seconds", "Since the witness last told anything; +Inf: never.", "witness"
+        )
+        self._evacuations = counter("evacuations_attempted", "Evacuate requests that were begun.")
+        self._evacuations_failed = counter(
+            "evacuations_failed", "Evacuations that ended as failed or refused."
+        )
+        self._fences = counter("fences_attempted", "Hosts that were being switched off.")
+        self._fences_failed = counter(
+            "fences_failed", "Fences that ended without the host read as off."
+        )
+        self._requests = counter("api_requests", "Requests to the cloud's API.")
+        self._requests_failed = counter(
+            "api_requests_failed", "Requests to the cloud's API without a usable answer."
+        )
+        self._dropped = counter("notices_dropped", "Notices that did not reach the webhook.")
+        self._events = counter("journal_events", "Events that were written to the journal.")
+        build = Info("koboshi_build", "Which Koboshi this is.", registry=registry)
+        build.info({"version": __version__, "python": platform.python_version()})
+        self._begin_at_zero()
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Return the registry, for whoever serves it."""
+        return self._registry
+
+    def _begin_at_zero(self) -> None:
+        self._acting.set(0)
+        for mode in Mode:
+            self._mode.labels(mode.value).set(0)
+        self.hosts({})
+        self.incidents({})
+        for witness in Witness:
+            self.evidence_age(witness, None)
+
+    def acting(self, *, is_acting: bool) -> None:
+        """Set whether it would act upon a dead host now."""
+        self._acting.set(int(is_acting))
+
+    def mode(self, mode: Mode) -> None:
+        """Set the mode."""
+        for one in Mode:
+            self._mode.labels(one.value).set(int(one is mode))
+
+    def hosts(self, count: Mapping[Verdict, int]) -> None:
+        """Set how many hosts have each verdict; those not named have none."""
+        for verdict in Verdict:
+            self._hosts.labels(verdict.value).set(count.get(verdict, 0))
+
+    def incidents(self, count: Mapping[IncidentState, int]) -> None:
+        """Set how many incidents are in each state; those not named have none."""
+        for state in IncidentState:
+            self._incidents.labels(state.value).set(count.get(state, 0))
+
+    def evidence_age(self, witness: Witness, age: timedelta | None) -> None:
+        """Set how old the newest word of a witness is; None: it never said any.
+
+        Never is infinitely old rather than zero: an alert on the age must see a blind daemon.
+        """
+        seconds = math.inf if age is None else age.total_seconds()
+        self._age.labels(witness.value).set(seconds)
+
+    def resume(self, open_commands: Iterable[Command]) -> None:
+        """Know the commands that an earlier life left open, so that their ends are counted."""
+        self._open.update((command.id, command) for command in open_commands)
+
+    def journalled(self, events: Iterable[Event]) -> None:
+        """Count what was just written to the journal: attempts, failures, events."""
+        for event in events:
+            self._events.inc()
+            if isinstance(event, CommandIntended):
+                self._open[event.command.id] = event.command
+                self._count(event.command, self._evacuations, self._fences)
+            elif isinstance(event, CommandEnded):
+                command = self._open.pop(event.command, None)
+                if command is not None and event.outcome is not Outcome.DONE:
+                    self._count(command, self._evacuations_failed, self._fences_failed)
+
+    def api_request(self) -> None:
+        """Count one request to the cloud's API."""
+        self._requests.inc()
+
+    def api_request_failed(self) -> None:
+        """Count one request to the cloud's API that got no usable answer."""
+        self._requests_failed.inc()
+
+    def notice_dropped(self) -> None:
+        """Count one notice that did not reach the webhook."""
+        self._dropped.inc()
+
+    def render(self) -> bytes:
+        """Return the text for /metrics, of content type CONTENT_TYPE."""
+        return generate_latest(self._registry)
+
+    @staticmethod
+    def _count(command: Command, evacuations: Counter, fences: Counter) -> None:
+        if isinstance(command, Evacuate):
+            evacuations.inc()
+        elif isinstance(command, FenceOff):
+            fences.inc()

@@ -1,0 +1,5 @@
+"""The daemon: what builds the adapters, gives them to the engine, and tells how it is."""
+
+from koboshi.daemon.compose import run
+
+__all__ = ["run"]

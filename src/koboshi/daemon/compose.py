@@ -1,0 +1,270 @@
+"""The composition root: the one place that builds adapters and gives them to the engine."""
+
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+from pydantic import SecretStr
+
+from koboshi import __version__
+from koboshi.adapters.clock import SystemClock
+from koboshi.adapters.fencing.redfish import BmcAccess, RedfishFence
+from koboshi.adapters.journal.sql import SqlJournal
+from koboshi.adapters.notify.fanout import Notifiers
+from koboshi.adapters.notify.log import LogNotifier
+from koboshi.adapters.notify.webhook import WebhookNotifier
+from koboshi.adapters.openstack.access import CloudAccess
+from koboshi.adapters.openstack.cloud import OpenStackCloud, connect
+from koboshi.adapters.openstack.wire import TimeLimits
+from koboshi.adapters.probing.ssh import SshProbe
+from koboshi.adapters.probing.tcp import TcpProbe
+from koboshi.adapters.systemd import ServiceManager
+from koboshi.adapters.telemetry.logs import configure_logs
+from koboshi.adapters.telemetry.metrics import Metrics
+from koboshi.api.server import serve
+from koboshi.daemon.status import DaemonStatus
+from koboshi.domain.cloud import PROTECTED_HYPERVISORS
+from koboshi.domain.errors import CloudUnavailable, ConfigurationError, KoboshiError
+from koboshi.domain.names import HostName
+from koboshi.domain.rules import Mode
+from koboshi.engine.execute import Executor
+from koboshi.engine.loop import Engine
+from koboshi.engine.memory import Memory
+from koboshi.engine.observe import Observers
+from koboshi.engine.pace import Pace
+from koboshi.engine.tell import Teller
+from koboshi.engine.whiteboard import Whiteboard
+from koboshi.ports.fence import Fence
+from koboshi.ports.notify import Notifier
+from koboshi.ports.probe import Probe
+from koboshi.settings import Settings
+from koboshi.settings.telling import LogFormat
+from koboshi.settings.watching import ProbeKind
+
+log = structlog.get_logger(__name__)
+
+CLOUD_RETRY = timedelta(seconds=5)
+"""How long to wait for a cloud that does not answer at the start: it may be down too."""
+PULSE = timedelta(seconds=2)
+"""How often the metrics are set, and the service manager is told that the loop turns."""
+
+
+def run(settings: Settings) -> int:
+    """Run the daemon until SIGTERM or SIGINT; return its exit code.
+
+    Raises KoboshiError when it cannot start: nothing was touched then.
+    """
+    _configure_logs(settings)
+    return anyio.run(_run, settings)
+
+
+def _configure_logs(settings: Settings) -> None:
+    as_json = {LogFormat.JSON: True, LogFormat.CONSOLE: False}.get(settings.log.format)
+    secrets: list[SecretStr] = [d.password for d in settings.fencing.devices()]
+    if settings.webhook.secret is not None:
+        secrets.append(settings.webhook.secret)
+    configure_logs(level=settings.log.level.value, as_json=as_json, secrets=secrets)
+
+
+async def _run(settings: Settings) -> int:
+    try:
+        async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
+            tasks.start_soon(_cancel_on_signal, tasks)
+            await _serve(settings, stack, tasks)
+    except* KoboshiError as group:
+        raise _first(group) from None
+    return 0
+
+
+def _first(group: BaseExceptionGroup[KoboshiError]) -> KoboshiError:
+    """Return the first error of a group: a person reads one cause at a time."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+async def _cancel_on_signal(tasks: TaskGroup) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            log.info("stopping", signal=signal.Signals(number).name)
+            tasks.cancel_scope.cancel()
+            return
+
+
+async def _serve(settings: Settings, stack: AsyncExitStack, tasks: TaskGroup) -> None:
+    clock, metrics, manager = SystemClock(), Metrics(), ServiceManager()
+    access = CloudAccess(
+        name=settings.cloud.name,
+        config_file=settings.cloud.config_file,
+        region=settings.cloud.region,
+        interface=settings.cloud.interface,
+    )
+    limits = TimeLimits(
+        read_s=settings.cloud.read_timeout.total_seconds(),
+        command_s=settings.cloud.command_timeout.total_seconds(),
+    )
+    cloud = await stack.enter_async_context(connect(access, clock=clock, limits=limits))
+    fences = await stack.enter_async_context(_fences(settings))
+    await _until_reachable(cloud, clock)
+    await _assert_fenced(settings, cloud, clock)
+
+    holder = f"pid {os.getpid()} on {socket.gethostname()}"
+    journal = await SqlJournal.open_to_lead(settings.journal_path, holder)
+    stack.push_async_callback(journal.close)
+
+    notifier = _notifier(settings, clock, metrics, tasks)
+    memory = Memory(
+        journal,
+        clock,
+        listeners=(
+            lambda record, _state: metrics.journalled((record.event,)),
+            Teller(notifier, settings.install),
+        ),
+    )
+    board = Whiteboard(clock.now(), fenced=frozenset(fences))
+    rules = settings.rules()
+    engine = Engine(
+        version=__version__,
+        rules=rules,
+        clock=clock,
+        memory=memory,
+        board=board,
+        observers=Observers(
+            board=board,
+            clock=clock,
+            cloud=cloud,
+            probe=_probe(settings),
+            fences=fences,
+            pace=_pace(settings),
+            is_protected=settings.hosts.is_protected,
+            addresses={HostName(h): a for h, a in settings.hosts.addresses.items()},
+        ),
+        executor=Executor(
+            memory=memory, board=board, clock=clock, cloud=cloud, fences=fences, rules=rules
+        ),
+    )
+    await engine.start()
+    metrics.resume(c.command for c in memory.state.commands.values())
+    status = DaemonStatus(
+        engine=engine, memory=memory, board=board, rules=rules, clock=clock, cloud=cloud.label
+    )
+    await tasks.start(serve, settings, status, metrics.registry)
+    log.info("started", version=__version__, mode=rules.mode.value, cloud=cloud.label)
+    manager.ready()
+    tasks.start_soon(_pulse, status, metrics, manager, clock)
+    stack.callback(manager.stopping)
+    await engine.run()
+
+
+async def _until_reachable(cloud: OpenStackCloud, clock: SystemClock) -> None:
+    """Authenticate; a wrong setting raises, a cloud that is down is waited for."""
+    told = False
+    while True:
+        try:
+            await cloud.verify()
+        except CloudUnavailable as error:
+            if not told:
+                log.warning("cloud_unreachable", error=str(error), meaning="waiting for it")
+                told = True
+            await clock.sleep(CLOUD_RETRY)
+        else:
+            return
+
+
+async def _assert_fenced(settings: Settings, cloud: OpenStackCloud, clock: SystemClock) -> None:
+    """Refuse to act where a host that should be protected could never be proven dead."""
+    if settings.mode is not Mode.ACT:
+        return
+    while True:
+        try:
+            hypervisors = await cloud.hypervisors()
+        except CloudUnavailable:
+            await clock.sleep(CLOUD_RETRY)
+        else:
+            break
+    missing = sorted(
+        h.host
+        for h in hypervisors
+        if h.type.upper() in PROTECTED_HYPERVISORS
+        and settings.hosts.is_protected(h.host)
+        and settings.fencing.device(h.host) is None
+    )
+    if missing:
+        raise ConfigurationError(
+            f'mode = "act" needs fencing for every host that it protects, and {", ".join(missing)} '
+            f"has none: without a power device no death can be proven. Add [fencing.hosts.{missing[0]}], "
+            'exclude it under [hosts], or set mode = "observe"',
+        )
+
+
+@asynccontextmanager
+async def _fences(settings: Settings) -> AsyncGenerator[dict[HostName, Fence]]:
+    async with AsyncExitStack() as stack:
+        fences: dict[HostName, Fence] = {}
+        for device in settings.fencing.devices():
+            bmc = BmcAccess(
+                host=device.host,
+                url=device.url,
+                username=device.username,
+                password=device.password,
+                system_id=device.system_id,
+                verify_tls=device.verify_tls,
+                ca_file=device.ca_file,
+                timeout=device.timeout,
+            )
+            fences[HostName(device.host)] = await stack.enter_async_context(RedfishFence(bmc))
+        yield fences
+
+
+def _probe(settings: Settings) -> Probe:
+    make: dict[ProbeKind, Callable[[], Probe]] = {
+        ProbeKind.SSH: lambda: SshProbe(port=settings.probe.port, timeout=settings.probe.timeout),
+        ProbeKind.TCP: lambda: TcpProbe(port=settings.probe.port, timeout=settings.probe.timeout),
+    }
+    return make[settings.probe.kind]()
+
+
+def _pace(settings: Settings) -> Pace:
+    evidence = settings.evidence
+    return Pace(
+        probes=settings.probe.interval,
+        services=evidence.services_interval,
+        services_suspect=evidence.services_interval_suspect,
+        sweep=evidence.sweep_interval,
+        power=evidence.power_interval,
+    )
+
+
+def _notifier(
+    settings: Settings, clock: SystemClock, metrics: Metrics, tasks: TaskGroup
+) -> Notifier:
+    notifiers: list[Notifier] = [LogNotifier()]
+    webhook = settings.webhook
+    if webhook.url is not None and webhook.secret is not None:
+        sender = WebhookNotifier(
+            url=SecretStr(webhook.url),
+            secret=webhook.secret,
+            source=f"koboshi/{settings.install}",
+            clock=clock,
+            on_drop=metrics.notice_dropped,
+            timeout=webhook.timeout,
+        )
+        tasks.start_soon(sender.run)
+        notifiers.append(sender)
+    return Notifiers(*notifiers)
+
+
+async def _pulse(
+    status: DaemonStatus, metrics: Metrics, manager: ServiceManager, clock: SystemClock
+) -> None:
+    """Set the metrics, and tell the service manager that the loop turns while it does."""
+    while True:
+        status.measure(metrics)
+        if status.health().is_alive:
+            manager.alive()
+        await clock.sleep(PULSE)

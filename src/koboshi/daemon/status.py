@@ -1,0 +1,136 @@
+"""How the daemon is: for its API, its metrics and its service manager."""
+
+from collections import Counter
+from datetime import timedelta
+
+from koboshi.adapters.telemetry.metrics import Metrics, Witness
+from koboshi.api.source import Health, HealthCheck
+from koboshi.domain.instant import Instant, latest
+from koboshi.domain.rules import Mode, Rules
+from koboshi.domain.state import State
+from koboshi.domain.verdict import judge_all, seconds
+from koboshi.domain.world import World
+from koboshi.engine.loop import Engine
+from koboshi.engine.memory import Memory
+from koboshi.engine.whiteboard import Whiteboard
+from koboshi.ports.clock import Clock
+from koboshi.ports.journal import JournalReader
+
+STANDSTILL = timedelta(seconds=15)
+"""A loop that has not turned for this long is dead: the service manager should restart it."""
+EVIDENCE_MAX_AGE = timedelta(seconds=30)
+
+
+class DaemonStatus:
+    """Implements `koboshi.api.source.StatusSource` from memory."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        memory: Memory,
+        board: Whiteboard,
+        rules: Rules,
+        clock: Clock,
+        cloud: str,
+    ) -> None:
+        self._engine = engine
+        self._memory = memory
+        self._board = board
+        self._rules = rules
+        self._clock = clock
+        self._cloud = cloud
+
+    def state(self) -> State:
+        """Return the memory, folded."""
+        return self._memory.state
+
+    def world(self) -> World:
+        """Return the newest picture of the cloud."""
+        return self._board.world
+
+    def rules(self) -> Rules:
+        """Return what the operator decided."""
+        return self._rules
+
+    def now(self) -> Instant:
+        """Return the present moment."""
+        return self._clock.now()
+
+    def cloud(self) -> str:
+        """Return the cloud's name and region, for people."""
+        return self._cloud
+
+    def journal(self) -> JournalReader:
+        """Return the journal, for timelines."""
+        return self._memory.journal
+
+    def health(self) -> Health:
+        """Return how the daemon is."""
+        now = self._clock.now()
+        ticked = self._engine.ticked_at
+        alive = ticked is not None and now.since(ticked) < STANDSTILL
+        checks = (self._nova(now), self._probes(now), self._journal_check())
+        failed = [check.detail for check in checks if not check.is_ok]
+        if self._rules.mode is not Mode.ACT:
+            acting, reason = False, "observe mode: it journals what it would do"
+        elif failed or not alive:
+            acting, reason = False, failed[0] if failed else "its loop stands still"
+        else:
+            acting, reason = True, "act mode, and everything that it needs is well"
+        return Health(is_alive=alive, is_acting=acting, acting_reason=reason, checks=checks)
+
+    def _nova(self, now: Instant) -> HealthCheck:
+        world = self._board.world
+        if world.api.failing_since is not None:
+            since = seconds(now.since(world.api.failing_since))
+            detail = f"Nova's services cannot be read for {since}: {world.api.error}"
+            return HealthCheck(name="nova", is_ok=False, detail=detail)
+        return self._age("nova", "Nova's services", world.services_read_at, now)
+
+    def _probes(self, now: Instant) -> HealthCheck:
+        newest = self._newest_probe()
+        if not self._board.world.protected:
+            detail = "no host is protected: is any hypervisor of type QEMU or KVM?"
+            return HealthCheck(name="probes", is_ok=False, detail=detail)
+        return self._age("probes", "the hosts", newest, now)
+
+    def _newest_probe(self) -> Instant | None:
+        asked = [track.asked_at for track in self._board.world.probes.values()]
+        return latest(*asked) if asked else None
+
+    def _newest_power(self) -> Instant | None:
+        tracks = self._board.world.power.values()
+        known = [track.known_at for track in tracks if track.known_at is not None]
+        return latest(*known) if known else None
+
+    @staticmethod
+    def _age(name: str, what: str, at: Instant | None, now: Instant) -> HealthCheck:
+        if at is None:
+            return HealthCheck(name=name, is_ok=False, detail=f"{what} were not read yet")
+        age = now.since(at)
+        return HealthCheck(
+            name=name, is_ok=age < EVIDENCE_MAX_AGE, detail=f"{what} were read {seconds(age)} ago"
+        )
+
+    def _journal_check(self) -> HealthCheck:
+        failure = self._memory.failure
+        return HealthCheck(
+            name="journal", is_ok=failure is None, detail=failure or "the journal is written"
+        )
+
+    def measure(self, metrics: Metrics) -> None:
+        """Set every gauge."""
+        now, world, state = self._clock.now(), self._board.world, self._memory.state
+        judgements = judge_all(world, state, self._rules, now)
+        protected = [j for j in judgements.values() if j.host in world.protected]
+        metrics.mode(self._rules.mode)
+        metrics.acting(is_acting=self.health().is_acting)
+        metrics.hosts(Counter(j.verdict for j in protected))
+        metrics.incidents(Counter(i.state for i in state.incidents.values()))
+        for witness, at in (
+            (Witness.NOVA, world.services_read_at),
+            (Witness.PROBES, self._newest_probe()),
+            (Witness.POWER, self._newest_power()),
+        ):
+            metrics.evidence_age(witness, None if at is None else now.since(at))
