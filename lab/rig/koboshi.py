@@ -1,8 +1,10 @@
 """Koboshi as a process in the control plane's namespace: started, asked, killed, started again."""
 
+import http.client
 import json
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -14,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
 
-import httpx2
 import tomli_w
 
 from lab import Lab, LabError
@@ -51,6 +52,28 @@ class Answer:
     def json(self) -> Any:
         """Return its output, read as JSON."""
         return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What the daemon answered over HTTP."""
+
+    status: int
+    text: str
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket; httpx2 leaks a socket for each daemon that is not there yet."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("koboshi", timeout=10)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the path instead of to a host."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
 
 
 class Koboshi:
@@ -114,15 +137,17 @@ class Koboshi:
     def is_ready(self) -> bool:
         """Return whether the daemon answers 200 to /readyz."""
         try:
-            return self.get("/readyz").status_code == OK
-        except httpx2.HTTPError:
+            return self.get("/readyz").status == OK
+        except OSError:
             return False
 
-    def get(self, path: str) -> httpx2.Response:
-        """Ask the daemon over its socket."""
-        transport = httpx2.HTTPTransport(uds=str(self.state / "koboshi.sock"))
-        with httpx2.Client(transport=transport, timeout=10) as client:
-            return client.get(f"http://koboshi{path}")
+    def get(self, path: str) -> "Reply":
+        """Ask the daemon over its socket; raises OSError if it does not answer."""
+        connection = _UnixConnection(self.state / "koboshi.sock")
+        with closing(connection):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return Reply(status=answer.status, text=answer.read().decode())
 
     def kill9(self) -> None:
         """Kill the daemon as nothing else can: no clean-up, no farewell."""

@@ -117,7 +117,7 @@ def test_health_and_metrics_are_on_the_socket_and_on_the_port_that_was_asked_for
     koboshi.start()
 
     metrics = koboshi.get("/metrics").text
-    assert koboshi.get("/livez").status_code == koboshi.get("/readyz").status_code == 200
+    assert koboshi.get("/livez").status == koboshi.get("/readyz").status == 200
     assert "koboshi_" in metrics
     process = lab.popen(
         ["/usr/bin/python3", "-c", FETCH.format(url="http://127.0.0.1:9777/metrics")], stdout=-1

@@ -53,5 +53,5 @@ def test_it_needs_nothing_but_a_cloud(lab: Lab, make_koboshi: MakeKoboshi) -> No
 
     koboshi.start()
 
-    assert koboshi.get("/livez").status_code == 200
+    assert koboshi.get("/livez").status == 200
     assert koboshi.run("status").code == 0
