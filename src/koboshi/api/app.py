@@ -48,7 +48,9 @@ def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
     async def incident(incident: str) -> IncidentDetail:
         recorded = await read_all(source.journal())
         state = source.state()
-        return incident_detail(find_incident(state, incident), state, recorded)
+        found = find_incident(state, incident)
+        read = source.world().from_host.get(found.host)
+        return incident_detail(found, state, recorded, read.records if read else None)
 
     @app.exception_handler(NoSuchIncident)
     async def no_such_incident(_: Request, error: NoSuchIncident) -> JSONResponse:

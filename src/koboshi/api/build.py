@@ -12,6 +12,7 @@ from koboshi.api.views import (
     EvidenceView,
     HealthView,
     HeldServer,
+    HomeStepView,
     HostView,
     IncidentDetail,
     IncidentView,
@@ -21,6 +22,7 @@ from koboshi.api.views import (
     Source,
     StatusView,
 )
+from koboshi.domain.cloud import Migration
 from koboshi.domain.incident import INCIDENT_MEANING, Incident
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
@@ -35,6 +37,7 @@ from koboshi.domain.recovery import (
 from koboshi.domain.rules import Mode
 from koboshi.domain.state import State
 from koboshi.domain.verdict import VERDICT_MEANING, Judgement, Verdict, judge_all
+from koboshi.domain.way_home import way_home
 from koboshi.domain.world import World
 from koboshi.ports.journal import Recorded
 
@@ -118,8 +121,13 @@ def incident_detail(
     incident: Incident,
     state: State,
     recorded: Iterable[Recorded],
+    records: Iterable[Migration] | None,
 ) -> IncidentDetail:
-    """Return everything about one incident."""
+    """Return everything about one incident.
+
+    `records` are the evacuation records of its host, as read last; None when nobody read them.
+    """
+    steps = way_home(incident, state.recoveries.get(incident.id, {}), records)
     return IncidentDetail(
         incident=incident_view(incident, state),
         proof=ProofView(kind=incident.proof.kind, at=incident.proof.at.wall)
@@ -128,7 +136,7 @@ def incident_detail(
         marker=incident.isolation.marker if incident.isolation else None,
         recoveries=[_recovery(r) for r in _recoveries(incident, state)],
         timeline=timeline(incident, recorded),
-        way_home=[],
+        way_home=[HomeStepView(text=s.text, commands=list(s.commands)) for s in steps],
     )
 
 

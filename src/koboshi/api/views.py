@@ -132,6 +132,13 @@ class ProofView(View):
     at: Utc
 
 
+class HomeStepView(View):
+    """One step of the way home: what to do and why, and what to type for it."""
+
+    text: str
+    commands: list[str]
+
+
 class IncidentDetail(View):
     """Everything about one incident."""
 
@@ -141,8 +148,8 @@ class IncidentDetail(View):
     """What stands as the reason of the service's disable in Nova."""
     recoveries: list[RecoveryView]
     timeline: list[TimelineEntry]
-    way_home: list[str]
-    """What to type, in order, to bring the host and its held servers back."""
+    way_home: list[HomeStepView]
+    """How to bring the host and its held servers back, in order; empty while it is too early."""
 
 
 class HeldServer(View):

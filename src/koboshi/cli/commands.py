@@ -1,0 +1,79 @@
+"""Which commands there are: one table for the parser, the first help page and the documents.
+
+Each names the function that carries it out, which is imported only when it is called: the first
+help page must not wait for libraries that it does not need.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandLine:
+    """One command, as it is typed."""
+
+    words: tuple[str, ...]
+    arguments: str
+    help: str
+    target: str
+    """`module:function`."""
+
+
+COMMANDS = (
+    CommandLine(
+        words=("init",),
+        arguments="",
+        help="Write a commented configuration, filled in from the cloud.",
+        target="koboshi.cli.init:init",
+    ),
+    CommandLine(
+        words=("check",),
+        arguments="",
+        help="Test the configuration against the cloud; changes nothing.",
+        target="koboshi.cli.check:check",
+    ),
+    CommandLine(
+        words=("run",),
+        arguments="",
+        help="Run the daemon: watch, judge, and (mode = act) recover.",
+        target="koboshi.cli.run:run",
+    ),
+    CommandLine(
+        words=("status",),
+        arguments="[--watch]",
+        help="Show the hosts, what is going on, and what to do next.",
+        target="koboshi.cli.status:status",
+    ),
+    CommandLine(
+        words=("incident", "list"),
+        arguments="",
+        help="List what has happened, newest first.",
+        target="koboshi.cli.incident:list_incidents",
+    ),
+    CommandLine(
+        words=("incident", "show"),
+        arguments="ID",
+        help="Tell one incident step by step, with the reasons.",
+        target="koboshi.cli.incident:show_incident",
+    ),
+    CommandLine(
+        words=("completion",),
+        arguments="SHELL",
+        help="Print the completion script for bash, zsh or fish.",
+        target="koboshi.cli.completion:completion",
+    ),
+    CommandLine(
+        words=("help",),
+        arguments="[TOPIC]",
+        help="This page, or a topic: exit-codes.",
+        target="koboshi.cli.help:help_topic",
+    ),
+)
+
+GROUPS = {"incident": "What has happened to a host and its servers."}
+
+GLOBAL_OPTIONS = (
+    ("--config FILE", "Settings to use [KOBOSHI_CONFIG; /etc/koboshi/koboshi.toml]."),
+    ("--os-cloud NAME", "Cloud in clouds.yaml [OS_CLOUD]; other OS_* variables count too."),
+    ("--help, -h", "This page, or a command's own."),
+    ("--version", "The version."),
+)

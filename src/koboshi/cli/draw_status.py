@@ -1,0 +1,179 @@
+"""The overview, for eyes."""
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from koboshi.api.views import HostView, IncidentView, Source, StatusView
+from koboshi.cli.words import clean, moment, since, span
+from koboshi.domain.verdict import Verdict
+
+_STYLE = {
+    Verdict.UP: "green",
+    Verdict.SUSPECT: "yellow",
+    Verdict.SERVICE_FAILED: "yellow",
+    Verdict.HUNG: "red",
+    Verdict.UNREACHABLE: "bold red",
+    Verdict.UNKNOWN: "yellow",
+    Verdict.FOUND_DOWN: "red",
+}
+_ICON = {Verdict.UP: "●", Verdict.UNREACHABLE: "✗", Verdict.FOUND_DOWN: "✗", Verdict.HUNG: "✗"}
+OTHER_ICON = "▲"
+WIDE = 110
+"""Columns from which on a table also shows ids."""
+
+
+def plain_table(*headers: str, right: Iterable[str] = ()) -> Table:
+    """Return an empty table in the one style of all commands."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    rights = set(right)
+    for header in headers:
+        table.add_column(
+            header,
+            overflow="fold",
+            justify="right" if header in rights else "left",
+            no_wrap=header in rights,
+        )
+    return table
+
+
+def cell(text: object, style: str = "") -> Text:
+    """Return a table's cell; what is not there is a dash."""
+    return Text("-" if text is None or text == "" else clean(str(text)), style=style)
+
+
+def heading(text: str) -> Text:
+    """Return the heading of a part."""
+    return Text(f"\n{text}", style="bold")
+
+
+def draw_status(status: StatusView, console: Console) -> None:
+    """Write the overview."""
+    console.print(status_parts(status, console.width))
+
+
+def status_parts(status: StatusView, width: int) -> Group:
+    """Return the overview, drawable; `--watch` draws it again and again."""
+    parts: list[RenderableType] = [_head(status)]
+    if status.source is Source.DAEMON:
+        parts += [heading("Hosts"), _hosts(status.hosts), heading("Evidence"), _evidence(status)]
+    elif status.found_down:
+        parts.append(Text(f"down from the start: {', '.join(map(clean, status.found_down))}"))
+    if status.incidents:
+        parts.append(heading("Open incidents"))
+        parts += [_incident(incident, status) for incident in status.incidents]
+    if status.held:
+        parts += [heading("Held servers"), _held(status, with_ids=width >= WIDE)]
+    if status.notices:
+        parts += [heading("Notices"), _notices(status)]
+    if status.next:
+        parts.append(heading("Next"))
+        parts += [Text(f"  {clean(step)}") for step in status.next]
+    return Group(*parts)
+
+
+def _head(status: StatusView) -> Group:
+    acting = Text("acting" if status.is_acting else "not acting")
+    acting.stylize("green" if status.is_acting else "yellow")
+    started = since(status.started_at, status.at) if status.started_at else "never"
+    words = "daemon started" if status.source is Source.DAEMON else "the last daemon started"
+    name = f"{status.cloud}, " if status.cloud else ""
+    return Group(
+        Text(f"{name}mode {status.mode or '-'}: ")
+        .append(acting)
+        .append(f" ({clean(status.acting_reason)})"),
+        Text(f"{words} {started}, Koboshi {status.version}, install {status.install or '-'}"),
+    )
+
+
+def _hosts(hosts: list[HostView]) -> RenderableType:
+    if not hosts:
+        return Text("  none is known yet")
+    right = ("heartbeat", "servers")
+    table = plain_table("host", "verdict", "power", "heartbeat", "servers", "why", right=right)
+    for host in hosts:
+        icon = _ICON.get(host.verdict, OTHER_ICON)
+        table.add_row(
+            cell(host.host),
+            cell(f"{icon} {host.verdict}", _STYLE[host.verdict]),
+            cell(host.power),
+            cell(span(host.heartbeat_age_s)),
+            cell(host.servers),
+            cell(_why(host)),
+        )
+    return table
+
+
+def _why(host: HostView) -> str:
+    words: list[str] = []
+    if not host.is_protected:
+        words.append("not protected")
+    elif not host.is_fenced:
+        words.append("no power device configured")
+    if host.is_forced_down:
+        words.append("forced down")
+    if not host.is_enabled:
+        words.append(f"disabled ({host.disabled_reason or 'no reason given'})")
+    if host.verdict is not Verdict.UP:
+        words += host.reasons
+    return "; ".join(words)
+
+
+def _evidence(status: StatusView) -> Table:
+    table = plain_table("kind", "age", "detail", right=("age",))
+    for evidence in status.evidence:
+        table.add_row(cell(evidence.kind), cell(span(evidence.age_s)), cell(evidence.detail))
+    return table
+
+
+def servers_line(incident: IncidentView) -> str:
+    """Return what became of an incident's servers, in a line."""
+    if not incident.servers:
+        return "not listed yet"
+    parts = [f"{incident.recovered} of {incident.servers} recovered"]
+    for number, word in (
+        (incident.on_their_way, "on their way"),
+        (incident.waiting, "waiting"),
+        (incident.held, "held"),
+        (incident.need_a_person, "need a person"),
+    ):
+        if number:
+            parts.append(f"{number} {word}")
+    return ", ".join(parts)
+
+
+def _incident(incident: IncidentView, status: StatusView) -> Padding:
+    lines = (
+        Text(f"{clean(incident.id)}  host {clean(incident.host)}", style="bold"),
+        Text(f"{incident.state}: {incident.meaning}"),
+        Text(f"why: {clean(incident.reason)}"),
+        Text(f"servers: {servers_line(incident)}; opened {since(incident.opened_at, status.at)}"),
+    )
+    return Padding(Group(*lines), (0, 0, 0, 2))
+
+
+def _held(status: StatusView, *, with_ids: bool) -> Table:
+    columns = ("name", "host", "local disks", "why")
+    table = plain_table(*(("server", *columns) if with_ids else columns))
+    for held in status.held:
+        cells = (
+            cell(held.name),
+            cell(held.host),
+            cell(", ".join(held.local_disks)),
+            cell(held.reason),
+        )
+        table.add_row(*((cell(held.server), *cells) if with_ids else cells))
+    return table
+
+
+def _notices(status: StatusView) -> Table:
+    table = plain_table("host", "topic", "since", "notice")
+    for notice in status.notices:
+        table.add_row(
+            cell(notice.host), cell(notice.topic), cell(moment(notice.since)), cell(notice.text)
+        )
+    return table
