@@ -1,8 +1,6 @@
 """The composition root: the one place that builds adapters and gives them to the engine."""
 
-import os
 import signal
-import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -18,7 +16,7 @@ from koboshi.adapters.fencing.redfish import BmcAccess, RedfishFence
 from koboshi.adapters.journal.sql import SqlJournal
 from koboshi.adapters.notify.fanout import Notifiers
 from koboshi.adapters.notify.log import LogNotifier
-from koboshi.adapters.notify.webhook import WebhookNotifier
+from koboshi.adapters.notify.webhook import Delivery, WebhookNotifier
 from koboshi.adapters.openstack.access import CloudAccess
 from koboshi.adapters.openstack.cloud import OpenStackCloud, connect
 from koboshi.adapters.openstack.wire import TimeLimits
@@ -113,8 +111,7 @@ async def _serve(settings: Settings, stack: AsyncExitStack, tasks: TaskGroup) ->
     await _until_reachable(cloud, clock)
     await _assert_fenced(settings, cloud, clock)
 
-    holder = f"pid {os.getpid()} on {socket.gethostname()}"
-    journal = await SqlJournal.open_to_lead(settings.journal_path, holder)
+    journal = await SqlJournal.open_to_lead(settings.journal_path, f"koboshi {__version__}")
     stack.push_async_callback(journal.close)
 
     notifier = _notifier(settings, clock, metrics, tasks)
@@ -252,7 +249,7 @@ def _notifier(
             source=f"koboshi/{settings.install}",
             clock=clock,
             on_drop=metrics.notice_dropped,
-            timeout=webhook.timeout,
+            delivery=Delivery(timeout=webhook.timeout),
         )
         tasks.start_soon(sender.run)
         notifiers.append(sender)

@@ -11,7 +11,6 @@ from sqlalchemy.pool import QueuePool
 
 from koboshi.domain.errors import JournalError
 
-FILE_NAME = "journal.sqlite"
 BUSY_TIMEOUT = timedelta(seconds=5)
 """How long to wait for another program's lock; a backup with the sqlite3 tool takes less."""
 

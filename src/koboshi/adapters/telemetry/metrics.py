@@ -15,6 +15,7 @@ from prometheus_client import (
     Gauge,
     Info,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 
@@ -25,8 +26,6 @@ from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import CommandId
 from koboshi.domain.rules import Mode
 from koboshi.domain.verdict import Verdict
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Witness(StrEnum):
@@ -44,7 +43,9 @@ class Metrics:
     """The daemon's numbers; every method returns at once."""
 
     def __init__(self) -> None:
-        registry = self._registry = CollectorRegistry()
+        disable_created_metrics()  # a second series for each counter, which nobody reads
+        registry = self.registry = CollectorRegistry()
+        """For whoever serves it."""
         ProcessCollector(registry=registry)
         self._open: dict[CommandId, Command] = {}
 
@@ -78,11 +79,6 @@ class Metrics:
         build = Info("koboshi_build", "Which Koboshi this is.", registry=registry)
         build.info({"version": __version__, "python": platform.python_version()})
         self._begin_at_zero()
-
-    @property
-    def registry(self) -> CollectorRegistry:
-        """Return the registry, for whoever serves it."""
-        return self._registry
 
     def _begin_at_zero(self) -> None:
         self._acting.set(0)
@@ -149,8 +145,8 @@ class Metrics:
         self._dropped.inc()
 
     def render(self) -> bytes:
-        """Return the text for /metrics, of content type CONTENT_TYPE."""
-        return generate_latest(self._registry)
+        """Return the text for /metrics; an API may also encode `registry` as its reader asks."""
+        return generate_latest(self.registry)
 
     @staticmethod
     def _count(command: Command, evacuations: Counter, fences: Counter) -> None:

@@ -1,0 +1,1 @@
+"""Telling people and their tools: the log, and a signed webhook."""
