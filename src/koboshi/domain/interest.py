@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from koboshi.domain.cloud import Demand
 from koboshi.domain.decision import Picture
-from koboshi.domain.incident import ACTING, Incident, IncidentState
+from koboshi.domain.incident import ACTING, IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.policy import images_wanted
 from koboshi.domain.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
@@ -12,8 +12,9 @@ from koboshi.domain.verdict import WORSE_THAN_UP
 
 _POWER_WATCHED = ACTING | {IncidentState.HELD, IncidentState.CONFIRMED}
 _LISTED = frozenset(
-    {IncidentState.ISOLATING, IncidentState.RECOVERING, IncidentState.SOURCE_BACK},
+    {IncidentState.RECOVERING, IncidentState.SOURCE_BACK, IncidentState.SETTLED},
 )
+"""Not before: a listing counts only when it was begun after the isolation, and is then due at once."""
 _READ_BY_ID = frozenset(
     {
         RecoveryState.UNKNOWN,
@@ -54,7 +55,7 @@ def interest_of(picture: Picture) -> Interest:
     incidents = state.open_incidents()
     hosts = {i.host for i in incidents}
     recoveries = [r for i in incidents for r in state.recoveries.get(i.id, {}).values()]
-    listed = {i.host for i in incidents if _is_listed(i)}
+    listed = {i.host for i in incidents if i.state in _LISTED}
     return Interest(
         suspicion=bool(suspects or hosts),
         urgent=any(i.state in ACTING for i in incidents)
@@ -70,12 +71,8 @@ def interest_of(picture: Picture) -> Interest:
             if r.state in {RecoveryState.QUEUED, RecoveryState.GIVEN_UP}
         ),
         images=_images(picture, listed),
-        groups=bool(listed),
+        groups=bool(hosts),
     )
-
-
-def _is_listed(incident: Incident) -> bool:
-    return incident.state in _LISTED or incident.state is IncidentState.SETTLED
 
 
 def _needs_reading(picture: Picture, recovery: Recovery) -> bool:

@@ -16,7 +16,7 @@ from koboshi.domain.events import DataLossCommitted, Event, RecoveryMoved
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.proof import why_host_not_proven_now
-from koboshi.domain.recovery import ON_ITS_WAY, Recovery, RecoveryState, Treatment
+from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, Recovery, RecoveryState, Treatment
 from koboshi.domain.rules import MAX_POSTS, Mode
 from koboshi.domain.verdict import Control, Network
 
@@ -47,12 +47,14 @@ class Pace:
 
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
-        self._moving = [r for r in _all_recoveries(picture) if r.state in ON_ITS_WAY]
+        self._moving = [r for r in _all_recoveries(picture) if r.state in HOLDS_A_SLOT]
         self._onto: Counter[HostName] = Counter()
         self._rebuilds: Counter[HostName] = Counter()
         self._placed: dict[ServerId, HostName] = {}
         for recovery in _all_recoveries(picture):
-            if recovery.destination and recovery.state in ON_ITS_WAY | {RecoveryState.DONE}:
+            if recovery.destination and recovery.state in HOLDS_A_SLOT | ON_ITS_WAY | {
+                RecoveryState.DONE
+            }:
                 self._placed[recovery.server] = recovery.destination
         for recovery in self._moving:
             if recovery.destination:

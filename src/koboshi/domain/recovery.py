@@ -75,6 +75,9 @@ RECOVERY_STEPS: Table[RecoveryState] = {
     _S.REFUSED: frozenset({_S.QUEUED, _S.GONE}),
 }
 
+HOLDS_A_SLOT = frozenset({_S.POSTING, _S.UNKNOWN, _S.BUILDING, _S.STUCK})
+"""States in which a destination may still be at work; a terminal record frees the slot."""
+
 ON_ITS_WAY = frozenset({_S.POSTING, _S.UNKNOWN, _S.BUILDING, _S.CONFIRMING, _S.SETTLING})
 """States in which an evacuation may be running in Nova."""
 
