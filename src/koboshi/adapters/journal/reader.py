@@ -2,10 +2,9 @@
 
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import anyio
 from anyio import to_thread
@@ -23,8 +22,6 @@ from koboshi.ports.journal import Recorded
 MAX_READ = 10_000
 """The most events of one read: bounds the memory that a page of the journal takes."""
 
-T = TypeVar("T")
-
 
 class SqlJournalReader:
     """Implements ports.journal.JournalReader; open it with `open_to_read`."""
@@ -32,9 +29,9 @@ class SqlJournalReader:
     def __init__(self, path: Path, engine: Engine) -> None:
         self.path = path
         self.engine = engine
-        """Of the one connection; public for maintenance and for the tests that spoil it."""
-        # One at a time and in the order of asking: the file has one connection and one writer.
-        self._limiter = anyio.CapacityLimiter(1)
+        """Of one connection that can only read."""
+        self._reads = anyio.CapacityLimiter(1)
+        """One at a time: a hasty page of a browser takes no more memory than one read."""
 
     @staticmethod
     async def open_to_read(
@@ -48,12 +45,12 @@ class SqlJournalReader:
         """Return up to `limit` events behind number `after`, in order, none left out."""
         if not 1 <= limit <= MAX_READ:
             raise ValueError(f"limit must be 1 to {MAX_READ}, not {limit}: read page by page")
-        return await self._in_thread(partial(self._read, after, limit))
+        return await to_thread.run_sync(self._read, after, limit, limiter=self._reads)
 
     async def close(self) -> None:
         """Close the file."""
         with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(self.engine.dispose, limiter=self._limiter)
+            await to_thread.run_sync(self.engine.dispose, limiter=self._reads)
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,10 +62,6 @@ class SqlJournalReader:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
-
-    async def _in_thread(self, work: "partial[T]") -> T:
-        # Never abandoned half-way: a cancelled caller waits for what the thread has begun.
-        return await to_thread.run_sync(work, limiter=self._limiter)
 
     def _explained(self, doing: str) -> AbstractContextManager[None]:
         return explained(self.path, doing)

@@ -8,7 +8,6 @@ import os
 import socket
 from collections.abc import Sequence
 from datetime import UTC, timedelta
-from functools import partial
 from pathlib import Path
 
 import anyio
@@ -35,8 +34,12 @@ _HOLDER_CHARS = 300
 class SqlJournal(SqlJournalReader):
     """Implements ports.journal.Journal; open it with `open_to_lead`."""
 
-    def __init__(self, path: Path, engine: Engine, lock: JournalLock, epoch: int) -> None:
-        super().__init__(path, engine)
+    def __init__(self, path: Path, writer: Engine, lock: JournalLock, epoch: int) -> None:
+        # Reads have a connection of their own: a long one never keeps an intent waiting.
+        super().__init__(path, open_database(path, may_write=False))
+        self.writer = writer
+        """Of the one connection that writes; public for the tests that spoil it."""
+        self._writes = anyio.CapacityLimiter(1)
         self._lock = lock
         self._inode = _inode(path)
         self.epoch = epoch
@@ -57,13 +60,16 @@ class SqlJournal(SqlJournalReader):
         """Append all of `events` or none; on the disk when this returns."""
         if not events:
             return ()
-        return await self._in_thread(partial(self._append, at, tuple(events)))
+        # In the order of asking, and never abandoned half-way: who is cancelled meanwhile waits
+        # for what the thread has begun.
+        return await to_thread.run_sync(self._append, at, tuple(events), limiter=self._writes)
 
     async def close(self) -> None:
         """Close the file, then let another daemon lead."""
         with anyio.CancelScope(shield=True):
             try:
                 await super().close()
+                await to_thread.run_sync(self.writer.dispose, limiter=self._writes)
             finally:
                 self._lock.release()
 
@@ -71,7 +77,7 @@ class SqlJournal(SqlJournalReader):
         encoded = [codec.encode(one) for one in events]
         with self._explained("written"):
             self._stay_in_place()
-        with self._explained("written"), self.engine.begin() as connection:
+        with self._explained("written"), self.writer.begin() as connection:
             first = self._reserve(connection, len(events))
             for seq, one in enumerate(events, first):
                 if isinstance(one, CommandIntended):

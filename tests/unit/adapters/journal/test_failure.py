@@ -44,7 +44,7 @@ def unprivileged() -> Iterator[Path]:
 async def test_a_full_disk(path: Path) -> None:
     async with await SqlJournal.open_to_lead(path, "first") as journal:
         await journal.append(NOW, [fence("c-1")])
-        with journal.engine.connect() as connection:
+        with journal.writer.connect() as connection:
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1}")
         with pytest.raises(JournalError, match=rf"{path} cannot be written .*full.*make room"):
@@ -52,7 +52,7 @@ async def test_a_full_disk(path: Path) -> None:
                 NOW, [ended("c-1", Outcome.DONE), *[down("x" * 900) for _ in range(20)]]
             )
         assert [one.event for one in await journal.read()] == [fence("c-1")]
-        with journal.engine.connect() as connection:
+        with journal.writer.connect() as connection:
             connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
         await journal.append(NOW, [ended("c-1", Outcome.DONE)])
         assert [one.seq for one in await journal.read()] == [1, 2]
@@ -80,7 +80,7 @@ async def test_a_folder_that_may_not_be_written(unprivileged: Path) -> None:
 
 async def test_a_file_that_may_not_be_written(path: Path) -> None:
     async with await SqlJournal.open_to_lead(path, "first") as journal:
-        with journal.engine.connect() as connection:
+        with journal.writer.connect() as connection:
             connection.exec_driver_sql("PRAGMA query_only = ON")
         with pytest.raises(JournalError, match=r"cannot be written .*readonly.*mode 0700"):
             await journal.append(NOW, [down("host-1")])

@@ -27,7 +27,7 @@ def test_the_newest_migration_is_the_one_that_readers_expect() -> None:
 @pytest.mark.anyio
 async def test_the_migrations_make_the_tables_that_are_queried(path: Path) -> None:
     async with await SqlJournal.open_to_lead(path, "first") as journal:
-        with journal.engine.begin() as connection:
+        with journal.writer.begin() as connection:
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 

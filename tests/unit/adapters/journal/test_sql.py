@@ -136,6 +136,16 @@ async def test_a_cancelled_append_is_all_there_or_not_at_all(journal: SqlJournal
     assert hosts == whole
 
 
+async def test_a_long_read_keeps_no_intent_waiting(journal: SqlJournal) -> None:
+    await journal.append(NOW, [down("host-1")])
+    with journal.engine.begin() as reading:  # a transaction that reads, and does not end
+        assert reading.exec_driver_sql("SELECT count(*) FROM event").scalar() == 1
+        with anyio.fail_after(2):
+            await journal.append(NOW, [fence("c-1")])
+        assert reading.exec_driver_sql("SELECT count(*) FROM event").scalar() == 1
+    assert len(await journal.read()) == 2
+
+
 async def test_what_was_open_is_open_after_a_restart(path: Path) -> None:
     async with await SqlJournal.open_to_lead(path, "first") as journal:
         assert journal.epoch == 1
@@ -174,7 +184,7 @@ async def test_files_are_private(journal: SqlJournal, path: Path) -> None:
 
 
 async def test_a_commit_is_on_the_disk(journal: SqlJournal) -> None:
-    with journal.engine.connect() as connection:
+    with journal.writer.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 

@@ -51,7 +51,7 @@ async def live(order: dict[str, Any]) -> None:
     await journal.append(NOW, [fence(f"{name}-0", name), down("x"), down("y")])
     tell(acknowledged=3)
     if order["die_appending_at"]:
-        die_at(journal.engine, order["die_appending_at"])
+        die_at(journal.writer, order["die_appending_at"])
     for n in range(1, order["appends"] + 1):
         over = ended(f"{name}-{n - 1}", Outcome.DONE)
         await journal.append(NOW, [over, fence(f"{name}-{n}", name), down(f"host-{n}")])
