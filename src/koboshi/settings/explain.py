@@ -9,6 +9,12 @@ from koboshi.settings.keys import ANY_HOST, Key, keys, nearest, tables, value_te
 
 Path = tuple[str, ...]
 
+_PATTERNS = {
+    "install": "letters, digits, dots, dashes and underscores, 32 at most",
+    "fingerprint": "a SHA-256 in hexadecimal (openssl x509 -noout -fingerprint -sha256)",
+}
+"""What the schema's patterns mean, in words."""
+
 
 def explain(detail: ErrorDetails, data: dict[str, Any]) -> tuple[Path, str, str]:
     """Return the key, what is wrong with it, and the cure."""
@@ -32,8 +38,7 @@ def explain(detail: ErrorDetails, data: dict[str, Any]) -> tuple[Path, str, str]
         case "model_type" | "dict_type" | "model_attributes_type":
             return path, f"{dotted} must be a table", f"write [{dotted}] and its keys below it"
         case "string_pattern_mismatch":
-            what = f"{dotted} may hold letters, digits, dot, dash and underscore, 32 at most{shown}"
-            return path, what, ""
+            return path, f"{dotted} must be {_PATTERNS[path[-1]]}{shown}", ""
         case _:
             wanted = known.type if known else detail["msg"]
             return path, f"{dotted} must be a {wanted}{shown}", _form(known)

@@ -64,6 +64,13 @@ class FencingHost(FencingOptions):
         "/redfish/v1/Systems/ID); without it the only one.",
     )
 
+    fingerprint: str | None = Field(
+        default=None,
+        pattern=r"^(?:[sS][hH][aA]256[:= ]?)?(?:[0-9A-Fa-f]{2}:?){32}$",
+        description="The SHA-256 of the BMC's certificate (openssl x509 -noout -fingerprint "
+        "-sha256): trusts exactly this one, as most BMCs sign their own.",
+    )
+
     @field_validator("url")
     @classmethod
     def _is_http(cls, value: str) -> str:
@@ -81,6 +88,7 @@ class RedfishDevice:
     password: SecretStr
     verify_tls: bool
     ca_file: Path | None
+    fingerprint: str | None
     timeout: timedelta
 
 
@@ -132,6 +140,7 @@ class FencingSettings(Section):
             password=password,
             verify_tls=verify_tls,
             ca_file=entry.ca_file or self.defaults.ca_file,
+            fingerprint=entry.fingerprint,
             timeout=timeout,
         )
 

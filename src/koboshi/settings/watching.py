@@ -81,7 +81,7 @@ class ProbeKind(StrEnum):
     SSH = "ssh"
     """A connection and an ssh banner: a program on the host answers."""
     TCP = "tcp"
-    """A connection: whatever listens there answers."""
+    """A connection, accepted or refused: shows only that the kernel lives."""
 
 
 class ProbeSettings(Section):

@@ -1,0 +1,166 @@
+"""Each host, looked at as the daemon will: whether it answers, and its BMC tells its power."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import anyio
+
+from koboshi.cli.checks import Check, Result
+from koboshi.domain.cloud import PROTECTED_HYPERVISORS, Hypervisor, Power, ProbeAnswer
+from koboshi.domain.errors import ConfigurationError, FenceError
+from koboshi.domain.rules import Mode
+from koboshi.ports.fence import Fence
+from koboshi.ports.probe import Probe
+from koboshi.settings import ProbeKind, RedfishDevice, Settings
+
+AT_ONCE = 16
+"""Hosts asked at the same time: hundreds take seconds, and no network notices."""
+
+NewFence = Callable[[RedfishDevice], AbstractAsyncContextManager[Fence]]
+"""Opens a host's power device; it is closed behind the check."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruments:
+    """What hosts are asked with."""
+
+    probe: Probe
+    new_fence: NewFence
+
+
+async def check_hosts(
+    settings: Settings,
+    hypervisors: Iterable[Hypervisor] | None,
+    instruments: Instruments,
+) -> list[Check]:
+    """Return a row for each thing of each host. `hypervisors` is None when Nova did not tell."""
+    listed: dict[str, Hypervisor] | None = (
+        None if hypervisors is None else {h.host: h for h in hypervisors}
+    )
+    found = [] if listed is None else [_protected(settings, listed), *_strangers(settings, listed)]
+    chosen = sorted(_chosen(settings, listed or {}))
+    rows: dict[str, list[Check]] = {}
+    limiter = anyio.CapacityLimiter(AT_ONCE)
+
+    async def look(host: str) -> None:
+        async with limiter:
+            address = settings.hosts.addresses.get(host)
+            if address is None and listed is not None and host in listed:
+                address = listed[host].address
+            answer, row = await _probe(host, address, settings, instruments.probe)
+            rows[host] = [row, await _power(host, answer, settings, instruments.new_fence)]
+
+    async with anyio.create_task_group() as group:
+        for host in chosen:
+            group.start_soon(look, host)
+    return [*found, *(row for host in chosen for row in rows[host])]
+
+
+def protected_hosts(settings: Settings, listed: dict[str, Hypervisor]) -> set[str]:
+    """Return the hosts that Koboshi will look after."""
+    return {
+        name
+        for name, hypervisor in listed.items()
+        if hypervisor.type in PROTECTED_HYPERVISORS and settings.hosts.is_protected(name)
+    }
+
+
+def _chosen(settings: Settings, listed: dict[str, Hypervisor]) -> set[str]:
+    """Return the hosts to look at: the protected ones, or, unknown to Nova, the configured ones."""
+    return protected_hosts(settings, listed) if listed else set(settings.fencing.hosts)
+
+
+def _protected(settings: Settings, listed: dict[str, Hypervisor]) -> Check:
+    hosts = protected_hosts(settings, listed)
+    others = sorted(set(listed) - hosts)
+    detail = f"{len(hosts)} of {len(listed)} hosts are protected"
+    if others:
+        detail += f"; not: {', '.join(others[:5])}" + (" …" if len(others) > 5 else "")  # noqa: PLR2004 - as many as a row holds
+    return Check(
+        check="hosts",
+        subject="protect",
+        result=Result.OK if hosts else Result.FAIL,
+        detail=detail,
+        cure="" if hosts else "mend protect and exclude in [hosts]; only QEMU/KVM hosts count",
+    )
+
+
+def _strangers(settings: Settings, listed: dict[str, Hypervisor]) -> Iterable[Check]:
+    """Return a warning for each host in the settings that Nova does not know: often a typo."""
+    for table, names in (
+        ("fencing.hosts", settings.fencing.hosts),
+        ("hosts.addresses", settings.hosts.addresses),
+    ):
+        for name in sorted(set(names) - set(listed)):
+            close = get_close_matches(name, listed, n=1)
+            yield Check(
+                check="unknown host",
+                subject=name,
+                result=Result.WARN,
+                detail=f"[{table}] names it, and Nova has no such host",
+                cure=f"did you mean {close[0]}?" if close else "remove it, or mend its spelling",
+            )
+
+
+async def _probe(
+    host: str,
+    address: str | None,
+    settings: Settings,
+    probe: Probe,
+) -> tuple[ProbeAnswer, Check]:
+    def row(result: Result, detail: str, cure: str = "") -> Check:
+        return Check(check="probe", subject=host, result=result, detail=detail, cure=cure)
+
+    if address is None:
+        cure = f'add to [hosts.addresses]: {host} = "ADDRESS"'
+        return ProbeAnswer.OWN_TROUBLE, row(Result.FAIL, "has no known address", cure)
+    answer = await probe.ask(address)
+    kind, port = settings.probe.kind, settings.probe.port
+    where = f"{address} port {port}"
+    match answer:
+        case ProbeAnswer.USERLAND:
+            return answer, row(Result.OK, f"{where} answers")
+        case ProbeAnswer.KERNEL if kind is ProbeKind.TCP:
+            return answer, row(Result.OK, f"{where} answers (its kernel does)")
+        case ProbeAnswer.KERNEL:
+            cure = "is sshd there, and does it let this machine in? Otherwise set [probe] port"
+            return answer, row(Result.WARN, f"{where}: its kernel answers, no ssh server", cure)
+        case ProbeAnswer.SILENT:
+            cure = "let this machine through the firewall, or set [hosts.addresses]"
+            return answer, row(Result.WARN, f"{where} is silent", cure)
+        case ProbeAnswer.OWN_TROUBLE:
+            cure = "run this where the daemon will run, with a route to the hosts"
+            return answer, row(Result.FAIL, f"{where} cannot be asked from here", cure)
+
+
+async def _power(
+    host: str,
+    answer: ProbeAnswer,
+    settings: Settings,
+    new_fence: NewFence,
+) -> Check:
+    def row(result: Result, detail: str, cure: str = "") -> Check:
+        return Check(check="power", subject=host, result=result, detail=detail, cure=cure)
+
+    device = settings.fencing.device(host)
+    if device is None:
+        result = Result.FAIL if settings.mode is Mode.ACT else Result.WARN
+        cure = f"add [fencing.hosts.{host}], or the host to exclude in [hosts]"
+        return row(result, "no power device: its death could not be proven", cure)
+    try:
+        async with new_fence(device) as fence:
+            power = await fence.power_state()
+    except (FenceError, ConfigurationError) as error:
+        detail, _, cure = str(error).partition("; ")
+        return row(Result.FAIL, detail, cure or f"mend [fencing.hosts.{host}]")
+    answers = answer in {ProbeAnswer.USERLAND, ProbeAnswer.KERNEL}
+    if power is Power.ON:
+        return row(Result.OK, "its BMC reads on")
+    if power is Power.OFF and answers:
+        cure = f"url and system_id in [fencing.hosts.{host}] are probably another machine's"
+        return row(Result.FAIL, "its BMC reads off, but the host answers", cure)
+    if power is Power.OFF:
+        return row(Result.WARN, "its BMC reads off", "switch it on, or exclude it in [hosts]")
+    return row(Result.FAIL, "its BMC does not say on or off", "look at its web page; reset the BMC")
