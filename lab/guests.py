@@ -89,7 +89,8 @@ class HostDisk:
         guest = self.get(server)
         (self._guests / f"{server}.json").unlink(missing_ok=True)
         if destroy_disks:
-            shutil.rmtree(self.disk_folder(server, shared=False), ignore_errors=True)
+            shared = bool(guest and guest.shared_disks)
+            shutil.rmtree(self.disk_folder(server, shared=shared), ignore_errors=True)
         if guest:
             self._record("destroy", guest, destroy_disks=destroy_disks)
 

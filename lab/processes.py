@@ -145,11 +145,19 @@ def wait_for_end(pids: Iterable[int], timeout_s: float) -> bool:
 
 def _await_end(pid: int, timeout_s: float) -> bool:
     deadline = time.monotonic() + timeout_s
-    while process_state(pid) not in ("", "Z"):
+    while not _ended(pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)
     return True
+
+
+def _ended(pid: int) -> bool:
+    """Say whether the whole process is gone: a dead first thread may leave others, with files."""
+    try:
+        return process_state(pid) in ("", "Z") and len(os.listdir(f"/proc/{pid}/task")) == 1
+    except FileNotFoundError:
+        return True
 
 
 def _kill(pid: int, number: signal.Signals) -> None:

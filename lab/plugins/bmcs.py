@@ -111,6 +111,9 @@ emulator.app.configure(extra_config={'SUSHY_EMULATOR_AUTH_FILE': str(auth_file)}
 def application_of(host):
     def application(environ, start_response):
         mode = mode_of(host)
+        if mode in ('refuse', 'hang'):
+            # a body left unread would be taken for the connection's next request
+            environ['wsgi.input'].read(int(environ.get('CONTENT_LENGTH') or 0))
         if mode == 'refuse':
             start_response('503 Service Unavailable', [('Content-Type', 'application/json')])
             return [b'{"error": {"code": "Base.1.0.GeneralError", "message": "not available"}}']

@@ -87,6 +87,12 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
             return True
         return self.disk.disk_folder(instance.uuid, shared=False).exists()
 
+    def check_instance_shared_storage_local(self, context, instance):
+        # None means shared: who cleans up here leaves the disks to the other host
+        if self._guest(instance).shared_disks:
+            return None
+        raise NotImplementedError  # "not shared"
+
     def get_available_resource(self, nodename):
         guests = [self.disk.get(uuid) for uuid in self.disk.servers()]
         resources = super().get_available_resource(nodename)
