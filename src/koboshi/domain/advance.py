@@ -1,5 +1,6 @@
 """One step of a host incident: what its state, the evidence and the brake lead to now."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from koboshi.domain.brake import marker_of, why_braked
@@ -329,10 +330,31 @@ def _until_healthy(picture: Picture, incident: Incident) -> Decision:
         return NOTHING
     service = heartbeat.service
     if service.enabled and not service.forced_down and _healthy_for_long(picture, incident):
-        return _move(incident, _S.CLOSED, "the host is enabled, answers, and reports again")
+        return _move(
+            incident,
+            _S.CLOSED,
+            "the host is enabled, answers, and reports again",
+            *_came_home(picture, incident),
+        )
     if incident.state is not _S.SETTLED or _life(picture, incident):
         return NOTHING
     recoveries = picture.state.recoveries.get(incident.id, {}).values()
     if any(r.state in WAITING for r in recoveries):
         return _move(incident, _S.RECOVERING, "another of its servers can be recovered")
     return list_new_servers(picture, incident)
+
+
+def _came_home(picture: Picture, incident: Incident) -> Iterator[Event]:
+    """Tell of the servers that waited for their host and run there again."""
+    sweep = picture.world.sweep
+    if sweep is None or sweep.at.since(incident.moved_at) <= timedelta():
+        return
+    active = {s.id for s in sweep.servers if s.host == incident.host and s.vm_state == "active"}
+    for recovery in picture.state.recoveries.get(incident.id, {}).values():
+        if recovery.state is RecoveryState.HELD and recovery.server in active:
+            yield RecoveryMoved(
+                incident=incident.id,
+                server=recovery.server,
+                to=RecoveryState.DONE,
+                reason=f"it runs on {incident.host} again, with its disks",
+            )
