@@ -32,7 +32,7 @@ def check(
     output = output or Output()
     settings = context.settings()
     with progress(context, "asking the cloud") as tell:
-        checks = check_settings(settings) + anyio.run(_look_outside, settings, tell)
+        checks = check_settings(settings) + anyio.run(_look_outside, context, settings, tell)
     write_rows(
         context,
         output,
@@ -47,7 +47,11 @@ def check(
     return code
 
 
-async def _look_outside(settings: "Settings", tell: "Tell") -> list["Check"]:
+async def _look_outside(
+    context: Context,
+    settings: "Settings",
+    tell: "Tell",
+) -> list["Check"]:
     from koboshi.adapters.clock import SystemClock  # noqa: PLC0415 - slow to import
     from koboshi.adapters.openstack import connect, survey  # noqa: PLC0415 - slow to import
     from koboshi.cli import wiring  # noqa: PLC0415 - slow to import
@@ -57,6 +61,7 @@ async def _look_outside(settings: "Settings", tell: "Tell") -> list["Check"]:
 
     results = {True: Result.OK, False: Result.FAIL, None: Result.WARN}
     hypervisors = None
+    wiring.keep_logs_apart(context, settings)
     access, limits = wiring.cloud_access(settings), wiring.time_limits(settings)
     async with connect(access, clock=SystemClock(), limits=limits) as cloud:
         findings = await survey(cloud)

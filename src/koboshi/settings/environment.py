@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from koboshi.settings.keys import ANY_HOST, keys, nearest
+from koboshi.settings.secrets import named_variables
 
 PREFIX = "KOBOSHI_"
 OURS = frozenset({"KOBOSHI_CONFIG"})
@@ -31,8 +32,9 @@ def from_environment(
     overrides: Overrides = {}
     strangers: list[tuple[str, str, str]] = []
     known = {key.dotted for key in keys()}
+    ours = OURS | named_variables(data)
     for variable, value in sorted(environ.items()):
-        if not variable.startswith(PREFIX) or variable in OURS:
+        if not variable.startswith(PREFIX) or variable in ours:
             continue
         if _OF_KUBERNETES.fullmatch(variable):
             continue

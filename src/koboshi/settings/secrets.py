@@ -23,6 +23,16 @@ def secret_tables(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], di
     yield ("webhook",), _table(data.get("webhook"))
 
 
+def named_variables(data: Mapping[str, Any]) -> frozenset[str]:
+    """Return the environment variables in which secrets are said to be."""
+    return frozenset(
+        str(table[f"{name}_env"])
+        for _, table in secret_tables(data)
+        for name in SECRET_NAMES
+        if f"{name}_env" in table
+    )
+
+
 def resolve_secrets(
     data: dict[str, Any],
     environ: Mapping[str, str],

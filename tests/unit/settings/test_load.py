@@ -274,3 +274,16 @@ def test_a_table_where_a_value_belongs_and_the_reverse(write: Write) -> None:
     assert "cloud must be a table" in text
     assert "install must be a text" in text
     assert "mode must be" in text
+
+
+def test_the_variable_that_holds_a_secret_is_no_unknown_setting(write: Write) -> None:
+    text = FENCED.replace('password = "correct horse"', 'password_env = "KOBOSHI_BMC_PASSWORD"')
+    settings = load_settings(write(text), {"KOBOSHI_BMC_PASSWORD": "s3cret"})
+    assert settings.fencing.devices()[0].password.get_secret_value() == "s3cret"
+
+
+def test_a_fingerprint_is_a_sha256(write: Write) -> None:
+    pin = ":".join(["AB"] * 32)
+    settings = load_settings(write(f'{FENCED}fingerprint = "{pin}"'), {})
+    assert settings.fencing.devices()[0].fingerprint == pin
+    assert "a SHA-256 in hexadecimal" in complaint(write(f'{FENCED}fingerprint = "AB"'))
