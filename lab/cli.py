@@ -40,6 +40,7 @@ wrong-host   its cables end at the next host"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; give its exit code."""
     arguments = parser().parse_args(argv)
     run: Callable[[Lab, argparse.Namespace], int | None] = arguments.run
     try:
@@ -52,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
+    """Describe every command."""
     raw = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser(
         prog="python3 -m lab", description="A real OpenStack in network namespaces of this machine."
@@ -224,7 +226,10 @@ def _truth(lab: Lab, arguments: argparse.Namespace) -> int:
             ]
         _print(arguments.format, rows)
     if violations:
-        print(f"lab: {len(violations)} times a server was started while it ran elsewhere", file=sys.stderr)
+        print(
+            f"lab: {len(violations)} times a server was started while it ran elsewhere",
+            file=sys.stderr,
+        )
     return VIOLATED if violations else 0
 
 

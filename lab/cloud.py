@@ -35,12 +35,15 @@ class Cloud:
     project_id: str = field(default="", init=False)
 
     def get(self, url: str) -> Any:
+        """Read."""
         return self.call("GET", url)
 
     def post(self, url: str, body: Any) -> Any:
+        """Create, or act."""
         return self.call("POST", url, body)
 
     def put(self, url: str, body: Any = None) -> Any:
+        """Set."""
         return self.call("PUT", url, body)
 
     def call(self, method: str, url: str, body: Any = None, *, raw: bytes | None = None) -> Any:

@@ -18,11 +18,21 @@ if TYPE_CHECKING:
     from lab.settings import Settings
 
 AUTH_URL = f"http://{names.CONTROL_IP}:5000/v3"
-DATABASES = ("keystone", "placement", "glance", "cinder", "neutron", "nova_api", "nova", "nova_cell0")
+DATABASES = (
+    "keystone",
+    "placement",
+    "glance",
+    "cinder",
+    "neutron",
+    "nova_api",
+    "nova",
+    "nova_cell0",
+)
 SERVICE_USERS = ("placement", "glance", "cinder", "neutron", "nova")
 
 
 def database_url(name: str) -> str:
+    """Give a database's address as SQLAlchemy wants it."""
     return f"mysql+pymysql://root@127.0.0.1:3306/{name}?charset=utf8mb3"
 
 
@@ -43,27 +53,32 @@ def render(lab: Layout, settings: Settings) -> dict[Path, str]:
 
 
 def write(lab: Layout, settings: Settings) -> None:
+    """Write all of it below run/."""
     for path, text in render(lab, settings).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text, mode=0o600)
     write_atomically(lab.clouds_yaml, clouds_yaml(lab), mode=0o600)
-    bmc_password = password(lab.run / "secrets", "bmc")
+    bmc_password = password(lab.secrets, "bmc")
     write_atomically(lab.koboshi_toml, koboshi_toml(lab, settings, bmc_password), mode=0o600)
 
 
 def admin_password(lab: Layout) -> str:
-    return password(lab.run / "secrets", "admin")
+    """Give the cloud administrator's password."""
+    return password(lab.secrets, "admin")
 
 
 def member_password(lab: Layout) -> str:
-    return password(lab.run / "secrets", "member")
+    """Give the plain member's password."""
+    return password(lab.secrets, "member")
 
 
 def service_password(lab: Layout) -> str:
-    return password(lab.run / "secrets", "service")
+    """Give the password that all services' users have."""
+    return password(lab.secrets, "service")
 
 
 def clouds_yaml(lab: Layout) -> str:
+    """Name two clouds: `lab` for the administrator, `lab-member` for a plain member."""
     clouds = [
         ("lab", "admin", "admin", admin_password(lab)),
         ("lab-member", "member", "member", member_password(lab)),
@@ -86,6 +101,7 @@ def clouds_yaml(lab: Layout) -> str:
 
 
 def koboshi_toml(lab: Layout, settings: Settings, bmc_password: str) -> str:
+    """Render Koboshi's configuration for this lab."""
     text = f"""\
 mode = "act"
 state_dir = "{lab.run}/koboshi"

@@ -34,6 +34,7 @@ class Service:
 
 
 def services(lab: Layout) -> dict[str, Service]:
+    """List the services, in the order in which they depend on each other."""
     etc, bin_ = lab.etc, lab.venv / "bin"
     nova = ["--config-file", f"{etc}/nova.conf", "--config-file", f"{etc}/nova-control.conf"]
     cinder = ["--config-file", f"{etc}/cinder.conf"]
@@ -56,12 +57,19 @@ def services(lab: Layout) -> dict[str, Service]:
     return {service.name: service for service in known}
 
 
-ALIASES = {"nova": "nova-api", "conductor": "nova-conductor", "scheduler": "nova-scheduler"}
-ALIASES |= {"cinder": "cinder-api", "rabbitmq": "rabbit", "mariadb": "mysql"}
+ALIASES = {
+    "nova": "nova-api",
+    "conductor": "nova-conductor",
+    "scheduler": "nova-scheduler",
+    "cinder": "cinder-api",
+    "rabbitmq": "rabbit",
+    "mariadb": "mysql",
+}
 APIS = ("keystone", "placement", "glance", "cinder-api", "neutron", "nova-api")
 
 
 def named(lab: Layout, name: str) -> Service:
+    """Find a service by its name or a short one."""
     known = services(lab)
     found = known.get(ALIASES.get(name, name))
     if found is None:
@@ -71,6 +79,7 @@ def named(lab: Layout, name: str) -> Service:
 
 
 def start(lab: Layout, *names: str) -> None:
+    """Start the services that do not run; does not wait."""
     known = services(lab)
     for name in names:
         service = known[name]
@@ -79,6 +88,7 @@ def start(lab: Layout, *names: str) -> None:
 
 
 def stop(lab: Layout, service: Service) -> None:
+    """Stop the service; kills it unless it keeps data."""
     processes.stop(lab, service.name, lab.control_ns, grace_s=service.grace_s)
 
 
@@ -90,17 +100,20 @@ def start_zygote(lab: Layout) -> None:
 
 
 def start_bmcs(lab: Layout) -> None:
+    """Start the process that is all hosts' BMCs."""
     argv = [lab.python, lab.plugins / "bmcs.py"]
     env = {"LAB_RUN": str(lab.run)}
     processes.start(lab, "bmcs", argv, namespace=lab.bmc_ns, env=env)
 
 
 def wait_for_zygote(lab: Layout) -> None:
+    """Wait until hosts can be started."""
     path = lab.sockets / "zygote.sock"
     _wait(path.exists, "the zygote", lab, "zygote", lab.control_ns)
 
 
 def wait_for_bmcs(lab: Layout, hosts: list[str]) -> None:
+    """Wait until each host's BMC accepts connections."""
     with network.inside(lab.control_ns):
         for host in hosts:
             address = (bmc_ip(host), BMC_PORT)
@@ -128,7 +141,12 @@ def _is_open(address: tuple[str, int]) -> bool:
 
 
 def _wait(
-    condition: Callable[[], bool], what: str, lab: Layout, name: str, namespace: str, timeout_s: float = 120.0
+    condition: Callable[[], bool],
+    what: str,
+    lab: Layout,
+    name: str,
+    namespace: str,
+    timeout_s: float = 120.0,
 ) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():

@@ -53,19 +53,23 @@ class HostDisk:
     # -- power -------------------------------------------------------------------
     @property
     def powered(self) -> bool:
+        """Say whether the host has power."""
         try:
             return (self._home / "power").read_text().strip() == "on"
         except OSError:
             return False
 
     def set_powered(self, powered: bool) -> None:  # noqa: FBT001 - it is a switch
+        """Set the switch; nothing else is done."""
         _replace(self._home / "power", "on\n" if powered else "off\n")
 
     # -- definitions -------------------------------------------------------------
     def servers(self) -> list[str]:
+        """List the servers that are defined here."""
         return sorted(p.stem for p in self._guests.glob("*.json"))
 
     def get(self, server: str) -> Guest | None:
+        """Give the server's definition, None if there is none."""
         try:
             return Guest(**json.loads((self._guests / f"{server}.json").read_text()))
         except FileNotFoundError:
@@ -86,6 +90,7 @@ class HostDisk:
             self._record("stop", guest)
 
     def undefine(self, server: str, *, destroy_disks: bool) -> None:
+        """Remove the definition; recorded as a destruction."""
         guest = self.get(server)
         (self._guests / f"{server}.json").unlink(missing_ok=True)
         if destroy_disks:
@@ -104,6 +109,7 @@ class HostDisk:
 
     # -- disks -------------------------------------------------------------------
     def disk_folder(self, server: str, *, shared: bool) -> Path:
+        """Give the folder of the server's disks, on this host or on shared storage."""
         return (self._run / "shared" if shared else self._home) / "disks" / server
 
     def ensure_disk(self, server: str, name: str, *, shared: bool) -> str:
@@ -115,6 +121,7 @@ class HostDisk:
         return path.read_text()
 
     def disks(self, guest: Guest) -> list[dict[str, str]]:
+        """List the server's disks, volumes last."""
         folder = self.disk_folder(guest.server, shared=guest.shared_disks)
         kind = "shared" if guest.shared_disks else "local"
         found = [
@@ -138,6 +145,7 @@ class HostDisk:
 
 
 def all_hosts(run: Path) -> list[HostDisk]:
+    """List every host that has a disk, with power or without."""
     folder = run / "hosts"
     found = [p.name for p in folder.iterdir() if p.is_dir()] if folder.is_dir() else []
     return [HostDisk(run, name) for name in sorted(found, key=lambda n: (len(n), n))]

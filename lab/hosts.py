@@ -19,7 +19,7 @@ from lab.errors import LabError
 from lab.guests import HostDisk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from lab.layout import Layout
@@ -28,7 +28,7 @@ REBOOT_DARK_S = 1.0
 
 
 @contextmanager
-def _switch(lab: Layout, host: str) -> Iterator[HostDisk]:
+def _switch(lab: Layout, host: str) -> Generator[HostDisk]:
     """Let one at a time work the host's switch: the BMC and the command line both may."""
     disk = HostDisk(lab.run, host)
     with (lab.hosts / host / "lock").open("w") as lock:
@@ -37,6 +37,7 @@ def _switch(lab: Layout, host: str) -> Iterator[HostDisk]:
 
 
 def power_off(lab: Layout, host: str) -> None:
+    """Take the power away."""
     with _switch(lab, host) as disk:
         _power_off(lab, host, disk)
 
@@ -80,6 +81,7 @@ def start(lab: Layout, host: str) -> None:
 
 
 def reboot(lab: Layout, host: str) -> None:
+    """Take the power away for a second."""
     with _switch(lab, host) as disk:
         _power_off(lab, host, disk)
     time.sleep(REBOOT_DARK_S)
@@ -93,7 +95,7 @@ def _start_processes(lab: Layout, host: str) -> None:
 
 
 def _cut_marker(lab: Layout, host: str) -> Path:
-    """A cut cable stays cut when the power goes and comes: it ends at the switch."""
+    """Name the mark that a cable is cut: it stays so when the power goes and comes."""
     return lab.hosts / host / "cut"
 
 
@@ -104,6 +106,7 @@ def kill_compute(lab: Layout, host: str) -> None:
 
 
 def cut(lab: Layout, host: str) -> None:
+    """Pull the host's cable."""
     with _switch(lab, host) as disk:
         _require_power(disk, "cut off")
         _cut_marker(lab, host).touch()
@@ -146,7 +149,9 @@ def state(lab: Layout, host: str) -> dict[str, str]:
 
 def _require_power(disk: HostDisk, what: str) -> None:
     if not disk.powered:
-        raise LabError(f"{disk.host} has no power, it cannot be {what}; first: fault {disk.host} start")
+        raise LabError(
+            f"{disk.host} has no power, it cannot be {what}; first: fault {disk.host} start"
+        )
 
 
 def _fork(lab: Layout, kind: str, host: str) -> None:
@@ -156,7 +161,9 @@ def _fork(lab: Layout, kind: str, host: str) -> None:
             zygote.connect(str(lab.sockets / "zygote.sock"))
             zygote.sendall(f"{kind} {host}".encode())
             if not zygote.recv(64):
-                raise LabError(f"the zygote did not start {kind} of {host}; see {lab.log}/zygote.out")
+                raise LabError(
+                    f"the zygote did not start {kind} of {host}; see {lab.log}/zygote.out"
+                )
     except OSError as error:
         raise LabError(
             f"cannot start {kind} of {host}: no zygote ({error}); make lab-down lab"

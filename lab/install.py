@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from lab.layout import Layout
 
@@ -37,7 +37,9 @@ def require_machine() -> None:
     if os.geteuid() != 0:
         raise LabError("the lab makes network namespaces and needs root: sudo make lab")
     if not Path("/etc/debian_version").exists() or not shutil.which("apt-get"):
-        raise LabError("the lab installs packages of Debian 12; use a Debian 12 machine or container")
+        raise LabError(
+            "the lab installs packages of Debian 12; use a Debian 12 machine or container"
+        )
 
 
 def install(lab: Layout) -> bool:
@@ -60,7 +62,7 @@ def _packages(lab: Layout) -> bool:
 
 
 @contextmanager
-def _nothing_started() -> Iterator[None]:
+def _nothing_started() -> Generator[None]:
     """Keep the packages from starting services; the lab starts its own, in its namespaces."""
     if _POLICY.exists():
         yield

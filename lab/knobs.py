@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def read(run: Path, name: str) -> dict[str, Any]:
+    """Give the values that are set."""
     try:
         return json.loads((run / "knobs" / f"{name}.json").read_text())
     except FileNotFoundError:
@@ -21,6 +22,7 @@ def read(run: Path, name: str) -> dict[str, Any]:
 
 
 def write(run: Path, name: str, values: dict[str, Any]) -> None:
+    """Replace all values; none at all means normal."""
     path = run / "knobs" / f"{name}.json"
     if not values:
         path.unlink(missing_ok=True)

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import subprocess
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lab import (
     boot,
-    configure,
     control,
-    databases,
     hosts,
     install,
     knobs,
     layout,
+    lifecycle,
     network,
     processes,
-    ready,
-    seed,
     settings,
     truth,
 )
@@ -31,7 +25,7 @@ from lab.guests import HostDisk
 from lab.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from lab.boot import Booted
     from lab.layout import Layout
@@ -45,126 +39,27 @@ class Lab:
     def __init__(self, where: Layout | None = None, say: Callable[[str], None] = print) -> None:
         self.layout = where or layout.here()
         self._say = say
-        self._began = time.monotonic()
 
     # -- up and down -----------------------------------------------------------
     def install(self) -> bool:
         """Install what is missing on this machine; say whether anything was."""
-        return install.install(self.layout)
+        with lifecycle.alone(self.layout, self._say):
+            return install.install(self.layout)
 
     def up(self, wanted: Settings | None = None) -> bool:
         """Bring up such a lab; False if it was up already."""
-        wanted = wanted or Settings()
-        self._began = time.monotonic()
-        with self._alone():
-            if settings.load(self.layout) == (wanted, True) and self._whole():
-                return False
-            if self.install():
-                self._lap("installed")
-            self._down()
-            self._up(wanted)
-        return True
+        with lifecycle.alone(self.layout, self._say):
+            return lifecycle.up(self.layout, wanted or Settings(), self._say)
 
     def down(self) -> None:
         """Stop everything; also what a crashed lab left behind."""
-        with self._alone():
-            self._down()
-
-    def _up(self, wanted: Settings) -> None:
-        lab = self.layout
-        fresh = not seed.exists(lab)
-        for path in (lab.etc, lab.log, lab.pids, lab.state, lab.knobs, lab.sockets):
-            path.mkdir(parents=True, exist_ok=True)
-        settings.save(lab, wanted, ready=False)
-        network.create_fabric(lab, wanted.host_names)
-        if not fresh:
-            seed.restore(lab)
-        configure.write(lab, wanted)
-        for service in ("nova", "glance", "cinder", "neutron"):
-            (lab.state / service).mkdir()
-        (lab.run / "rabbit").mkdir()
-        (lab.run / "rabbit" / "plugins").write_text("[].\n")
-        (lab.run / "images").mkdir(exist_ok=True)
-        control.start(lab, "rabbit")
-        if fresh:
-            self._lap("no seed yet: making the databases, once")
-            databases.install(lab)
-        control.start(lab, "mysql")
-        control.wait_open(lab, "mysql")
-        if fresh:
-            databases.create(lab)
-            self._lap("databases made")
-        self._start_services(wanted, fresh=fresh)
-        ready.wait(lab, wanted.hosts)
-        settings.save(lab, wanted, ready=True)
-        self._lap(f"ready: {wanted.hosts} hosts are up, mapped, and have their inventories")
-
-    def _start_services(self, wanted: Settings, *, fresh: bool) -> None:
-        lab = self.layout
-        control.start(lab, "keystone", "placement")
-        control.start_zygote(lab)
-        control.wait_open(lab, "rabbit", "keystone")
-        # The first requests to keystone must be serial: eight at once gave one 403.
-        with network.inside(lab.control_ns):
-            seed.admin(lab).get(f"{configure.AUTH_URL}/users")
-            if fresh:
-                seed.create_users(lab)
-        self._lap("keystone answers")
-        control.start(lab, "nova-conductor", "neutron", "nova-api", "glance", "nova-scheduler")
-        control.start(lab, "cinder-api", "cinder-volume", "cinder-scheduler")
-        control.wait_open(lab, *control.APIS)
-        with network.inside(lab.control_ns):
-            ready.first_requests(lab)
-            self._lap("the APIs answer")
-            if fresh:
-                seed.create_resources(lab)
-                self._keep_seed()
-        control.wait_for_zygote(lab)
-        for host in wanted.host_names:
-            hosts.power_on(lab, host)
-        control.start_bmcs(lab)
-        control.wait_for_bmcs(lab, wanted.host_names)
-        self._lap("hosts and BMCs have power")
-
-    def _keep_seed(self) -> None:
-        lab = self.layout
-        mysql = control.named(lab, "mysql")
-        control.stop(lab, mysql)
-        seed.keep(lab)
-        control.start(lab, "mysql")
-        control.wait_open(lab, "mysql")
-        self._lap("seed kept: the next cloud is quick")
-
-    def _down(self) -> None:
-        lab = self.layout
-        spaces = network.namespaces(lab)
-        # Hosts first: nothing of theirs may write while its files are taken away.
-        for namespace in spaces:
-            processes.kill_namespace(namespace)
-        for namespace in spaces:
-            network.delete(namespace)
-        shutil.rmtree(lab.run, ignore_errors=True)
-        shutil.rmtree(lab.sockets, ignore_errors=True)
-
-    def _whole(self) -> bool:
-        lab = self.layout
-        names = [*control.services(lab), "zygote"]
-        alive = all(processes.running(lab, name, lab.control_ns) for name in names)
-        return alive and processes.running(lab, "bmcs", lab.bmc_ns) is not None
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self.layout.cache.mkdir(parents=True, exist_ok=True)
-        with (self.layout.cache / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    def _lap(self, words: str) -> None:
-        self._say(f"[{time.monotonic() - self._began:6.1f} s] {words}")
+        with lifecycle.alone(self.layout, self._say):
+            lifecycle.down(self.layout)
 
     # -- faults ------------------------------------------------------------------
     @property
     def hosts(self) -> list[str]:
+        """List the compute hosts of the lab that is up."""
         return settings.require(self.layout).host_names
 
     def fault(self, host: str, what: str) -> None:
@@ -191,12 +86,14 @@ class Lab:
         return kept
 
     def clear_knobs(self, host: str) -> None:
+        """Put a host's knobs back to normal (`all`: of each host)."""
         targets = self.hosts if host == "all" else [settings.require_host(self.layout, host)]
         for target in targets:
             knobs.write(self.layout.run, target, {})
 
     # -- the control plane ---------------------------------------------------------
     def api_stop(self, service: str) -> None:
+        """Stop a service of the control plane."""
         settings.require(self.layout)
         control.stop(self.layout, control.named(self.layout, service))
 
@@ -224,11 +121,10 @@ class Lab:
             raise LabError("say how it shall fail: --status, --delay or --drop-after")
         rule = {"path": path, "method": method, "status": status, "delay": delay_s}
         rules = knobs.read(self.layout.run, name).get("rules", [])
-        knobs.write(
-            self.layout.run, name, {"rules": [{**rule, "drop_after": drop_after}, *rules]}
-        )
+        knobs.write(self.layout.run, name, {"rules": [{**rule, "drop_after": drop_after}, *rules]})
 
     def api_normal(self, service: str) -> None:
+        """Let the API work again."""
         knobs.write(self.layout.run, self._api_name(service), {})
 
     def _api_name(self, service: str) -> str:
@@ -250,24 +146,25 @@ class Lab:
     ) -> list[Booted]:
         """Create servers on a host and wait until they are ACTIVE."""
         settings.require_host(self.layout, host)
-        return boot.boot(
-            self.layout, host=host, kind=kind, count=count, name=name, ports=ports
-        )
+        return boot.boot(self.layout, host=host, kind=kind, count=count, name=name, ports=ports)
 
     def truth(self) -> list[truth.Entry]:
+        """List every server on every disk, whatever OpenStack believes."""
         return truth.read(self.layout.run)
 
     def violations(self) -> list[dict[str, object]]:
+        """List each server that was started while it ran elsewhere."""
         return truth.violations(self.layout.run)
 
     def events(self) -> list[dict[str, object]]:
+        """List each start, stop and destruction of a server, oldest first."""
         return truth.events(self.layout.run)
 
     def status(self) -> dict[str, Any]:
         """Describe the lab: settings, services, hosts."""
         lab = self.layout
         kept = settings.require(lab)
-        names = {name: lab.control_ns for name in [*control.services(lab), "zygote"]}
+        names = dict.fromkeys([*control.services(lab), "zygote"], lab.control_ns)
         names["bmcs"] = lab.bmc_ns
         running = {name: processes.running(lab, name, space) for name, space in names.items()}
         return {
@@ -302,12 +199,12 @@ class Lab:
         settings.require(self.layout)
         network.setns(self.layout.control_ns)
         try:
-            os.execvpe(argv[0], list(argv), self.environment())
+            os.execvpe(argv[0], list(argv), self.environment())  # noqa: S606 - in place, on purpose
         except OSError as error:
             raise LabError(f"cannot run {argv[0]}: {error.strerror}") from error
 
     @contextmanager
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> Generator[None]:
         """Run the block (this thread of it) in the control plane's namespace."""
         with network.inside(self.layout.control_ns):
             yield

@@ -8,8 +8,6 @@ addresses need not differ: each lab's bridge stands in a namespace of its own.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from uuid import NAMESPACE_OID, uuid5
 
@@ -20,101 +18,40 @@ BMC_PORT = 8000
 REGION = "RegionOne"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Layout:
     """The lab of one checkout."""
 
-    root: Path
-
-    @cached_property
-    def tag(self) -> str:
-        return hashlib.sha256(str(self.root).encode()).hexdigest()[:6]
-
-    # -- folders: what persists ------------------------------------------------
-    @property
-    def cache(self) -> Path:
-        return self.root / ".cache" / "lab"
-
-    @property
-    def venv(self) -> Path:
-        return self.cache / "venv"
-
-    @property
-    def python(self) -> Path:
-        return self.venv / "bin" / "python"
-
-    @property
-    def source(self) -> Path:
-        return self.root / "lab"
-
-    @property
-    def plugins(self) -> Path:
-        return self.source / "plugins"
-
-    # -- folders: what `down` forgets --------------------------------------------
-    @property
-    def run(self) -> Path:
-        return self.source / "run"
-
-    @property
-    def etc(self) -> Path:
-        return self.run / "etc"
-
-    @property
-    def log(self) -> Path:
-        return self.run / "log"
-
-    @property
-    def pids(self) -> Path:
-        return self.run / "pids"
-
-    @property
-    def state(self) -> Path:
-        return self.run / "state"
-
-    @property
-    def knobs(self) -> Path:
-        return self.run / "knobs"
-
-    @property
-    def hosts(self) -> Path:
-        return self.run / "hosts"
-
-    @property
-    def clouds_yaml(self) -> Path:
-        return self.run / "clouds.yaml"
-
-    @property
-    def koboshi_toml(self) -> Path:
-        return self.run / "koboshi.toml"
-
-    @property
-    def settings_file(self) -> Path:
-        return self.run / "lab.json"
-
-    @property
-    def sockets(self) -> Path:
-        """Unix sockets stand outside the checkout: their paths end after 107 bytes."""
-        return Path("/run") / f"koboshi-lab-{self.tag}"
-
-    # -- namespaces ------------------------------------------------------------
-    @property
-    def namespace_prefix(self) -> str:
-        return f"koboshi-{self.tag}-"
-
-    @property
-    def control_ns(self) -> str:
-        return self.namespace_prefix + "control"
-
-    @property
-    def bridge_ns(self) -> str:
-        return self.namespace_prefix + "bridge"
-
-    @property
-    def bmc_ns(self) -> str:
-        return self.namespace_prefix + "bmc"
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.tag = hashlib.sha256(str(root).encode()).hexdigest()[:6]
+        self.source = root / "lab"
+        self.plugins = self.source / "plugins"
+        # what persists
+        self.cache = root / ".cache" / "lab"
+        self.venv = self.cache / "venv"
+        self.python = self.venv / "bin" / "python"
+        # what `down` forgets
+        self.run = self.source / "run"
+        self.etc = self.run / "etc"
+        self.log = self.run / "log"
+        self.pids = self.run / "pids"
+        self.state = self.run / "state"
+        self.knobs = self.run / "knobs"
+        self.hosts = self.run / "hosts"
+        self.secrets = self.run / "secrets"
+        self.clouds_yaml = self.run / "clouds.yaml"
+        self.koboshi_toml = self.run / "koboshi.toml"
+        self.settings_file = self.run / "lab.json"
+        # Unix sockets stand outside the checkout: their paths end after 107 bytes.
+        self.sockets = Path("/run") / f"koboshi-lab-{self.tag}"
+        # namespaces
+        self.namespace_prefix = f"koboshi-{self.tag}-"
+        self.control_ns = self.namespace_prefix + "control"
+        self.bridge_ns = self.namespace_prefix + "bridge"
+        self.bmc_ns = self.namespace_prefix + "bmc"
 
     def host_ns(self, host: str) -> str:
+        """Name the host's namespace."""
         return self.namespace_prefix + host
 
 
@@ -124,18 +61,22 @@ def host_names(count: int) -> list[str]:
 
 
 def host_number(host: str) -> int:
+    """Give N of cmpN."""
     return int(host.removeprefix("cmp"))
 
 
 def host_ip(host: str) -> str:
+    """Give the host's address."""
     return f"10.77.1.{host_number(host)}"
 
 
 def host_mac(host: str) -> str:
+    """Give the host's hardware address."""
     return f"02:77:00:01:00:{host_number(host):02x}"
 
 
 def bmc_ip(host: str) -> str:
+    """Give the address of the host's BMC."""
     return f"10.77.2.{host_number(host)}"
 
 
@@ -149,4 +90,4 @@ BMC_MAC = "02:77:00:02:00:00"
 
 def here() -> Layout:
     """Give the lab of the checkout that this file belongs to."""
-    return Layout(root=Path(__file__).resolve().parent.parent)
+    return Layout(Path(__file__).resolve().parent.parent)

@@ -19,7 +19,7 @@ from lab import layout as names
 from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from lab.layout import Layout
 
@@ -29,7 +29,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def ip(*args: str) -> str:
-    """Run ip(8); its words are the error's."""
+    """Call the program ip; its words are the error's."""
     done = subprocess.run(["ip", *args], capture_output=True, text=True, check=False, timeout=30)
     if done.returncode:
         raise LabError(f"ip {' '.join(args)}: {done.stderr.strip()}")
@@ -55,7 +55,7 @@ def _setns_fd(fd: int, what: str) -> None:
 
 
 @contextmanager
-def inside(namespace: str) -> Iterator[None]:
+def inside(namespace: str) -> Generator[None]:
     """Run the block in the namespace; only the calling thread moves, and it comes back."""
     back = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -76,6 +76,7 @@ def namespaces(lab: Layout) -> list[str]:
 
 
 def exists(namespace: str) -> bool:
+    """Say whether there is such a namespace."""
     return (_NETNS / namespace).exists()
 
 
@@ -104,12 +105,14 @@ def create_fabric(lab: Layout, hosts: list[str]) -> None:
 
 
 def create_host(lab: Layout, host: str) -> None:
+    """Make a host's namespace with its cable plugged in."""
     namespace = lab.host_ns(host)
     _plug(lab, namespace, host, names.host_mac(host))
     _address(namespace, names.host_ip(host))
 
 
 def delete(namespace: str) -> None:
+    """Delete the namespace if it is there."""
     if exists(namespace):
         ip("netns", "delete", namespace)
 
@@ -125,6 +128,7 @@ def delete_cable(lab: Layout, port: str) -> None:
 
 
 def set_cable(lab: Layout, port: str, *, connected: bool) -> None:
+    """Plug a host's cable in, or pull it."""
     ip("-n", lab.bridge_ns, "link", "set", port, "up" if connected else "down")
 
 
@@ -138,6 +142,7 @@ def cable_connected(lab: Layout, port: str) -> bool:
 
 
 def set_bmc_reachable(lab: Layout, host: str, *, reachable: bool) -> None:
+    """Give the host's BMC its address, or take it away."""
     address = f"{names.bmc_ip(host)}/{names.PREFIX_LENGTH}"
     held = names.bmc_ip(host) in ip("-n", lab.bmc_ns, "-o", "address", "show", "dev", "eth0")
     if reachable != held:

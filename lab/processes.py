@@ -7,6 +7,7 @@ host" is a question to the kernel and not to our records, and a lab that was lef
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from lab import network
 from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from lab.layout import Layout
 
@@ -34,10 +35,10 @@ def pids_inside(namespace: str) -> list[int]:
         return []
     wanted = f"net:[{identity}]"
     found: list[int] = []
-    for entry in os.listdir("/proc"):
+    for entry in os.listdir("/proc"):  # noqa: PTH208 - hundreds of entries, often
         if entry.isdigit() and int(entry) != os.getpid():
             try:
-                if os.readlink(f"/proc/{entry}/ns/net") == wanted:
+                if os.readlink(f"/proc/{entry}/ns/net") == wanted:  # noqa: PTH115
                     found.append(int(entry))
             except OSError:
                 continue
@@ -111,7 +112,7 @@ def running(lab: Layout, name: str, namespace: str) -> int | None:
     """Give the pid of the named process if it runs, else None."""
     try:
         pid = int((lab.pids / name).read_text())
-        if os.stat(f"/proc/{pid}/ns/net").st_ino == network.inode(namespace):
+        if Path(f"/proc/{pid}/ns/net").stat().st_ino == network.inode(namespace):
             return pid
     except (OSError, ValueError):
         return None
@@ -138,11 +139,6 @@ def base_environment(lab: Layout) -> dict[str, str]:
     }
 
 
-def wait_for_end(pids: Iterable[int], timeout_s: float) -> bool:
-    deadline = time.monotonic() + timeout_s
-    return all(_await_end(pid, deadline - time.monotonic()) for pid in pids)
-
-
 def _await_end(pid: int, timeout_s: float) -> bool:
     deadline = time.monotonic() + timeout_s
     while not _ended(pid):
@@ -155,13 +151,13 @@ def _await_end(pid: int, timeout_s: float) -> bool:
 def _ended(pid: int) -> bool:
     """Say whether the whole process is gone: a dead first thread may leave others, with files."""
     try:
-        return process_state(pid) in ("", "Z") and len(os.listdir(f"/proc/{pid}/task")) == 1
+        return (
+            process_state(pid) in ("", "Z") and len(list(Path(f"/proc/{pid}/task").iterdir())) == 1
+        )
     except FileNotFoundError:
         return True
 
 
 def _kill(pid: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass

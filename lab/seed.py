@@ -41,21 +41,24 @@ _SECRETS = ("admin", "member", "service")
 
 
 def folder(lab: Layout) -> Path:
+    """Name the folder of the copy that fits this checkout."""
     made_of = [lab.source / name for name in ("openstack.lock", "seed.py", "databases.py")]
     key = hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()[:12]
     return lab.cache / f"seed-{key}"
 
 
 def exists(lab: Layout) -> bool:
+    """Say whether there is a complete copy."""
     return (folder(lab) / "complete").exists()
 
 
 def restore(lab: Layout) -> None:
+    """Put the copy where the services will find it."""
     for name in _SAVED:
         shutil.copytree(folder(lab) / name, lab.run / name)
-    (lab.run / "secrets").mkdir()
+    (lab.secrets).mkdir()
     for name in _SECRETS:
-        shutil.copy2(folder(lab) / "secrets" / name, lab.run / "secrets" / name)
+        shutil.copy2(folder(lab) / "secrets" / name, lab.secrets / name)
 
 
 def keep(lab: Layout) -> None:
@@ -68,11 +71,12 @@ def keep(lab: Layout) -> None:
         shutil.copytree(lab.run / name, target / name)
     (target / "secrets").mkdir()
     for name in _SECRETS:
-        shutil.copy2(lab.run / "secrets" / name, target / "secrets" / name)
+        shutil.copy2(lab.secrets / name, target / "secrets" / name)
     (target / "complete").touch()
 
 
 def admin(lab: Layout) -> Cloud:
+    """Give a client with all rights."""
     return Cloud("admin", configure.admin_password(lab), "admin")
 
 
@@ -120,8 +124,8 @@ def create_resources(lab: Layout) -> None:
 
 
 def _lift_quotas(cloud: Cloud, project: str) -> None:
-    compute = dict.fromkeys(("instances", "cores", "ram", "key_pairs", "server_groups"), -1)
-    compute["server_group_members"] = -1
+    countable = ("instances", "cores", "ram", "key_pairs", "server_groups", "server_group_members")
+    compute = dict.fromkeys(countable, -1)
     cloud.put(f"{rest.NOVA}/os-quota-sets/{project}", {"quota_set": compute})
     volume = dict.fromkeys(("volumes", "gigabytes", "snapshots"), -1)
     url = f"{rest.CINDER}/{cloud.project_id}/os-quota-sets/{project}"

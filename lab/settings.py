@@ -34,10 +34,12 @@ class Settings:
 
     @property
     def host_names(self) -> list[str]:
+        """List the compute hosts."""
         return host_names(self.hosts)
 
 
 def save(lab: Layout, settings: Settings, *, ready: bool) -> None:
+    """Remember the settings, and whether the lab came up with them."""
     write_atomically(lab.settings_file, json.dumps({**asdict(settings), "ready": ready}) + "\n")
 
 
@@ -59,6 +61,7 @@ def require(lab: Layout) -> Settings:
 
 
 def require_host(lab: Layout, host: str) -> str:
+    """Refuse a name that no host of this lab has."""
     known = require(lab).host_names
     if host not in known:
         raise LabError(f"unknown host {host!r}; this lab has {', '.join(known)}")
@@ -75,6 +78,7 @@ def password(folder: Path, name: str) -> str:
 
 
 def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write the file so that no reader sees a part of it."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
     new.touch(mode=mode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, TypedDict
 
 from lab.guests import RUNNING, all_hosts
@@ -44,15 +45,33 @@ def read(run: Path) -> list[Entry]:
                     name=guest.name,
                     host=disk.host,
                     running=powered and guest.state == RUNNING,
-                    disks=[Disk(name=d["name"], kind=d["kind"], id=d["id"]) for d in disk.disks(guest)],
+                    disks=[
+                        Disk(name=d["name"], kind=d["kind"], id=d["id"]) for d in disk.disks(guest)
+                    ],
                 )
             )
     return entries
 
 
 def violations(run: Path) -> list[dict[str, object]]:
-    """List each moment of this run at which a server was started while it ran elsewhere."""
-    return _lines(run / "violations.jsonl")
+    """List each server that was started in this run while it ran elsewhere.
+
+    A server that runs twice now is listed even if nobody recorded its start.
+    """
+    recorded = _lines(run / "violations.jsonl")
+    known = {line["server"] for line in recorded}
+    running: dict[str, list[str]] = {}
+    names: dict[str, str] = {}
+    for entry in read(run):
+        names[entry["server"]] = entry["name"]
+        if entry["running"]:
+            running.setdefault(entry["server"], []).append(entry["host"])
+    now = [
+        {"at": time.time(), "server": server, "name": names[server], "hosts": hosts}
+        for server, hosts in running.items()
+        if len(hosts) > 1 and server not in known
+    ]
+    return [*recorded, *now]
 
 
 def events(run: Path) -> list[dict[str, object]]:

@@ -14,11 +14,12 @@ import sys
 import threading
 from pathlib import Path
 
-run, socket_path = Path(os.environ['LAB_RUN']), sys.argv[1]
-etc = str(run / 'etc')
-sys.argv = ['nova-compute', '--config-file', etc + '/nova.conf']
+run, socket_path = Path(os.environ["LAB_RUN"]), sys.argv[1]
+etc = str(run / "etc")
+sys.argv = ["nova-compute", "--config-file", etc + "/nova.conf"]
 import nova.cmd.compute as cmd  # it decides on threading, so it comes first
 import nova.virt
+
 nova.virt.__path__.append(os.path.dirname(os.path.abspath(__file__)))
 import nova.compute.manager
 import nova.conductor.rpcapi
@@ -36,18 +37,23 @@ nova.objects.register_all()
 assert threading.active_count() == 1, threading.enumerate()
 gc.collect()
 gc.freeze()
-BANNER = b'SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7\r\n'
+BANNER = b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7\r\n"
 
 
 def compute(host):
-    sys.argv = ['nova-compute', '--config-file', etc + '/nova.conf',
-                '--config-file', '%s/%s.conf' % (etc, host)]
+    sys.argv = [
+        "nova-compute",
+        "--config-file",
+        etc + "/nova.conf",
+        "--config-file",
+        "%s/%s.conf" % (etc, host),
+    ]
     return cmd.main()
 
 
 def ssh(host):
     """Greet as sshd does; a connection is closed after the client's line, or 10 s."""
-    listener = socket.create_server(('0.0.0.0', 22), backlog=128)
+    listener = socket.create_server(("0.0.0.0", 22), backlog=128)
     while True:
         client, _ = listener.accept()
         threading.Thread(target=greet, args=(client,), daemon=True).start()
@@ -64,7 +70,7 @@ def greet(client):
 
 
 def fork(kind, host):
-    pidfile = run / 'pids' / ('%s-%s' % (kind, host))
+    pidfile = run / "pids" / ("%s-%s" % (kind, host))
     pid = os.fork()
     if pid:
         pidfile.write_text(str(pid))
@@ -73,16 +79,18 @@ def fork(kind, host):
     try:
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        out = os.open(str(run / 'log' / ('%s-%s.out' % (kind, host))),
-                      os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(os.open('/dev/null', os.O_RDONLY), 0)
+        out = os.open(
+            str(run / "log" / ("%s-%s.out" % (kind, host))), os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        )
+        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
         os.dup2(out, 1)
         os.dup2(out, 2)
         os.closerange(3, 256)
         network.setns(layout.here().host_ns(host))
-        code = {'compute': compute, 'ssh': ssh}[kind](host) or 0
+        code = {"compute": compute, "ssh": ssh}[kind](host) or 0
     except BaseException:
         import traceback
+
         traceback.print_exc()
     finally:
         os._exit(code)
@@ -91,15 +99,15 @@ def fork(kind, host):
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
 Path(socket_path).unlink(missing_ok=True)
 server = socket.socket(socket.AF_UNIX)
-server.bind(socket_path + '.new')
+server.bind(socket_path + ".new")
 server.listen(64)
-os.rename(socket_path + '.new', socket_path)
+os.rename(socket_path + ".new", socket_path)
 while True:
     client, _ = server.accept()
     with client:
         try:
             client.settimeout(5)
             kind, host = client.recv(256).decode().split()
-            client.sendall(b'%d\n' % fork(kind, host))
+            client.sendall(b"%d\n" % fork(kind, host))
         except (OSError, ValueError) as error:
-            print('zygote: request failed: %s' % error, flush=True)
+            print("zygote: request failed: %s" % error, flush=True)
