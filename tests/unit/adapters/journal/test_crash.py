@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -162,4 +163,6 @@ async def test_the_lock_dies_with_its_holder_and_no_child_keeps_it(graveyard: Gr
             assert journal.epoch == 2
             await journal.append(NOW, [down("host-1")])
     finally:
-        os.kill(child, signal.SIGKILL)
+        for one in (pid, child):
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)

@@ -45,7 +45,8 @@ async def live(order: dict[str, Any]) -> None:
         die_at(Engine, order["die_opening_at"])
     journal = await SqlJournal.open_to_lead(Path(order["path"]), "victim")
     if order["with_child"]:
-        tell(child=subprocess.Popen(["sleep", "60"]).pid)
+        # Nothing is closed for it: only the flag of the lock's own descriptor keeps it out.
+        tell(child=subprocess.Popen(["sleep", "60"], close_fds=False).pid)
     tell(leads=journal.epoch)
     name = f"c-{journal.epoch}"
     await journal.append(NOW, [fence(f"{name}-0", name), down("x"), down("y")])
