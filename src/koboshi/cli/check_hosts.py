@@ -63,7 +63,7 @@ def protected_hosts(settings: Settings, listed: dict[str, Hypervisor]) -> set[st
     return {
         name
         for name, hypervisor in listed.items()
-        if hypervisor.type in PROTECTED_HYPERVISORS and settings.hosts.is_protected(name)
+        if hypervisor.type.upper() in PROTECTED_HYPERVISORS and settings.hosts.is_protected(name)
     }
 
 

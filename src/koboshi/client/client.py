@@ -1,5 +1,6 @@
 """Asking a running daemon, over its Unix socket."""
 
+import socket
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -79,6 +80,7 @@ class ApiClient:
         raise ApiError(error)
 
     def _ask(self, path: str) -> tuple[int, bytes]:
+        self._assert_somebody_listens()
         try:
             with self._client.stream("GET", path) as response:
                 raw = b""
@@ -101,6 +103,20 @@ class ApiClient:
                 f"the daemon at {self._path} closed the connection ({_reason(error)}); it serves "
                 "root and its own user only: try sudo",
             ) from None
+
+    def _assert_somebody_listens(self) -> None:
+        """Raise DaemonUnreachable, with the kernel's own word, where nobody listens.
+
+        httpx2 leaves its socket open when it cannot connect, and hides the error's number.
+        """
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+            caller.settimeout(CONNECT_S)
+            try:
+                caller.connect(str(self._path))
+            except OSError as error:
+                raise DaemonUnreachable(
+                    f"no daemon answers at {self._path}: {error.strerror or error}",
+                ) from None
 
 
 def _reason(error: BaseException) -> str:

@@ -152,7 +152,9 @@ def _parse(text: str, source: Path | None) -> dict[str, Any]:
         what, line = _syntax(str(error), text)
         cure = 'TOML wants texts in quotes: key = "value"' if "value" in what.lower() else ""
         raise InvalidSettings(
-            Problem(place=f"{source}:{line}", what=f"not valid TOML: {what}", cure=cure),
+            Problem(
+                place=f"{source}:{line}", what=f"line {line} is not valid TOML: {what}", cure=cure
+            ),
         ) from None
 
 

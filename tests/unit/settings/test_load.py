@@ -108,7 +108,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 def test_a_syntax_error_has_its_line(write: Write) -> None:
     path = write('mode = "observe"\n\n[cloud]\nname = lab\n')
-    assert complaint(path).startswith(f"{path}:4: not valid TOML: ")
+    assert complaint(path).startswith(f"{path}:4: line 4 is not valid TOML: ")
 
 
 def test_a_binary_file_is_told(tmp_path: Path) -> None:

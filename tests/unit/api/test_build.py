@@ -1,0 +1,130 @@
+"""What is shown is what the domain knows."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from koboshi.api.build import incident_detail, incidents_of, status_of, status_of_journal
+from koboshi.api.lookup import NoSuchIncident, find_incident
+from koboshi.api.views import Source, StatusView
+from koboshi.domain.incident import ProofKind
+from koboshi.domain.names import IncidentId
+from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.state import State
+from koboshi.domain.verdict import Verdict
+
+from .story import DB, INCIDENT, OPENING, WEB, StorySource, after, recorded, state
+
+
+def test_the_overview_says_what_is_going_on() -> None:
+    view = status_of(StorySource())
+    assert view.source is Source.DAEMON
+    assert (view.is_acting, view.mode) == (True, "act")
+    verdicts = {host.host: host.verdict for host in view.hosts}
+    assert {host for host, verdict in verdicts.items() if verdict is Verdict.UP} == {
+        "cmp2",
+        "cmp3",
+        "cmp4",
+    }
+    (dead,) = [host for host in view.hosts if host.host == "cmp1"]
+    assert (dead.is_forced_down, dead.is_enabled, dead.servers) == (True, False, 1)
+    assert dead.power == "off"
+    assert dead.incident == INCIDENT
+    assert [(held.server, held.local_disks) for held in view.held] == [(DB, ["root"])]
+    assert [notice.topic for notice in view.notices] == ["service_failed"]
+    assert view.next == [f"koboshi incident show {INCIDENT}", "koboshi check"]
+    assert {evidence.kind for evidence in view.evidence} == {
+        "compute_services",
+        "servers",
+        "evacuation_records",
+        "probes",
+        "power",
+    }
+
+
+def test_the_age_of_evidence_is_that_of_the_oldest_host() -> None:
+    ages = {evidence.kind: evidence.age_s for evidence in status_of(StorySource()).evidence}
+    assert ages["compute_services"] == pytest.approx(1)
+    assert ages["servers"] == pytest.approx(10)
+    assert ages["power"] == pytest.approx(2)
+    assert ages["evacuation_records"] is None
+
+
+def test_json_has_stable_values_and_utc_times() -> None:
+    data = json.loads(status_of(StorySource()).model_dump_json())
+    assert data["started_at"] == "2026-03-01T12:00:20.000Z"
+    assert data["source"] == "daemon"
+    assert data["incidents"][0]["state"] == "settled"
+    assert StatusView.model_validate(data) == StatusView.model_validate_json(json.dumps(data))
+
+
+def test_the_journal_alone_tells_less_and_says_so() -> None:
+    view = status_of_journal(state(), after(60))
+    assert view.source is Source.JOURNAL
+    assert (view.is_acting, view.acting_reason) == (False, "no daemon is running")
+    assert view.hosts == []
+    assert [incident.id for incident in view.incidents] == [INCIDENT]
+    assert "koboshi run" in view.next
+
+
+def test_an_incident_in_brief() -> None:
+    (view,) = incidents_of(state())
+    assert (view.servers, view.recovered, view.held, view.on_their_way) == (2, 1, 1, 0)
+    assert not view.is_over
+
+
+def test_an_incident_in_full() -> None:
+    memory = state()
+    detail = incident_detail(memory.incidents[INCIDENT], memory, recorded(), ())
+    assert detail.proof is not None
+    assert detail.proof.kind is ProofKind.FENCED_OFF
+    assert detail.marker == f"koboshi:koboshi:{INCIDENT}"
+    assert {r.server: r.state for r in detail.recoveries} == {
+        WEB: RecoveryState.DONE,
+        DB: RecoveryState.HELD,
+    }
+    commands = [command for step in detail.way_home for command in step.commands]
+    assert f"openstack server start {DB}" in commands
+    assert not [command for command in commands if WEB in command]
+
+
+def test_the_timeline_tells_each_step_with_its_reason() -> None:
+    memory = state()
+    detail = incident_detail(memory.incidents[INCIDENT], memory, recorded(), ())
+    told = [(round(e.offset_s), e.subject, e.what) for e in detail.timeline]
+    assert told[:3] == [
+        (0, "cmp1", "incident opened"),
+        (0, "cmp1", "fencing: the host is being switched off, and its power read back"),
+        (0, "cmp1", "switch off"),
+    ]
+    assert (1, "cmp1", "switch off: done") in told
+    assert (7, "web", "evacuate to cmp2") in told
+    assert (8, "web", "evacuate to cmp2: accepted") in told
+    assert (10, "koboshi", "daemon 0.1.0 started") in told  # the restart in its middle
+    assert (17, "web", "done: up again on its destination") in told
+    assert detail.timeline[0].why.startswith("its management address is silent for 7 s")
+    assert "nova-compute is dead" not in [e.why for e in detail.timeline]  # another host's
+    (listed,) = [e for e in detail.timeline if e.kind == "servers_listed"]
+    assert listed.why == "1 to evacuate, 1 to hold"
+
+
+def test_incidents_are_found_by_what_people_type() -> None:
+    memory = state()
+    for wanted in (INCIDENT, "cmp1", "last"):
+        assert find_incident(memory, wanted).id == INCIDENT
+    with pytest.raises(NoSuchIncident, match="koboshi incident list"):
+        find_incident(memory, "cmp7")
+    with pytest.raises(NoSuchIncident, match="no incident"):
+        find_incident(memory, "")
+    with pytest.raises(NoSuchIncident, match="no incident yet"):
+        find_incident(State(), "last")
+
+
+def test_a_beginning_that_several_incidents_share_names_them() -> None:
+    first = state(OPENING).incidents[INCIDENT]
+    second = replace(first, id=IncidentId("cmp1-20260302T000000Z"))
+    both = State(incidents={first.id: first, second.id: second})
+    with pytest.raises(NoSuchIncident, match=f"may mean 2 incidents.*{second.id}, {first.id}"):
+        find_incident(both, "cmp1-2026030")
+    assert find_incident(both, "cmp1-20260302").id == second.id
