@@ -66,7 +66,7 @@ def violations(run: Path) -> list[dict[str, object]]:
         names[entry["server"]] = entry["name"]
         if entry["running"]:
             running.setdefault(entry["server"], []).append(entry["host"])
-    now = [
+    now: list[dict[str, object]] = [
         {"at": time.time(), "server": server, "name": names[server], "hosts": hosts}
         for server, hosts in running.items()
         if len(hosts) > 1 and server not in known
