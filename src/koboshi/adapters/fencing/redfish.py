@@ -4,9 +4,9 @@ Only `ForceOff` is ever sent: a graceful shutdown never ends on a host that hang
 a cycle would bring the host's servers up a second time.
 """
 
+import contextlib
 import json
 from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ FORCE_OFF = "ForceOff"
 POWER = {"On": Power.ON, "Off": Power.OFF}
 """PoweringOn, PoweringOff, Paused and all else prove nothing."""
 OK, UNAUTHORISED, FORBIDDEN = 200, 401, 403
+SUCCESSES, REDIRECTS = range(200, 300), range(300, 400)
 
 Document = dict[str, Any]
 
@@ -57,8 +58,9 @@ class RedfishFence:
     def __init__(
         self, bmc: BmcAccess, *, transport: httpx2.AsyncBaseTransport | None = None
     ) -> None:
-        self._place = f"the BMC of {bmc.host} at {bmc.url}"
-        self._root = httpx2.URL(bmc.url.rstrip("/"))
+        # A name and password in the address would get into messages; they have fields of their own.
+        self._root = httpx2.URL(bmc.url.rstrip("/")).copy_with(username=None, password=None)
+        self._place = f"the BMC of {bmc.host} at {self._root}"
         self._timeout_s = min(bmc.timeout, LONGEST).total_seconds()
         self._path = f"{SYSTEMS}/{quote(bmc.system_id, safe='')}" if bmc.system_id else None
         self._reset: str | None = None
@@ -106,10 +108,10 @@ class RedfishFence:
         """Ask for *off* (hard, never a cycle); already off is success."""
         with self._deadline():
             if self._reset is None:
-                await self._read_system()
-            target = self._reset or ""
+                self._reset = self._reset_target(await self._read_system())
+            target = self._reset
             status, body = await self._send("POST", target, {"ResetType": FORCE_OFF})
-            if OK <= status < 300:  # noqa: PLR2004 - the 2xx class
+            if status in SUCCESSES:
                 return
             # What was learned of this BMC may be out of date (a new board, new firmware).
             self._reset = None
@@ -118,7 +120,7 @@ class RedfishFence:
                 return
             raise self._refusal("POST", target, status, body)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _deadline(self) -> Generator[None]:
         try:
             with anyio.fail_after(self._timeout_s):
@@ -139,7 +141,6 @@ class RedfishFence:
         system = await self._get(self._path)
         if "PowerState" not in system and "Actions" not in system:
             raise FenceError(f"{self._place}: {self._path} is no computer system")
-        self._reset = self._reset_target(system)
         return system
 
     async def _only_system(self) -> str:
@@ -217,9 +218,16 @@ class RedfishFence:
     def _refusal(self, method: str, path: str, status: int, body: bytes) -> FenceError:
         if status in {UNAUTHORISED, FORBIDDEN}:
             cure = "; check username and password, and that the user may switch power"
-        elif 300 <= status < 400:  # noqa: PLR2004 - the 3xx class
+        elif status in REDIRECTS:
             cure = "; redirects are not followed: check url"
         else:
             cure = ""
-        text = " ".join(body[:300].decode(errors="replace").split())
-        return FenceError(f"{self._place}: {method} {path}: HTTP {status}{cure}: {text}")
+        return FenceError(f"{self._place}: {method} {path}: HTTP {status} {_reason(body)}{cure}")
+
+
+def _reason(body: bytes) -> str:
+    """Return the message of a Redfish error, or whatever else was said."""
+    text = body[:300].decode(errors="replace")
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        text = str(json.loads(body)["error"]["message"])
+    return " ".join(text.split())[:300]

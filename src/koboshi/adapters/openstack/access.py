@@ -4,7 +4,9 @@ openstacksdk knows clouds.yaml, secure.yaml, the OS_* variables and every authen
 this module only chooses, and turns each way of getting it wrong into a sentence with its cure.
 """
 
+import contextlib
 import os
+import re
 import ssl
 import warnings
 from dataclasses import dataclass, field
@@ -42,6 +44,7 @@ class Credentials:
     label: str
     """The cloud's name and where it is written, for messages."""
     auth_url: str
+    """For messages only: without a user's name and password, should they stand in it."""
     plugin: BaseIdentityPlugin = field(repr=False)
     region: str | None
     interfaces: tuple[str, ...]
@@ -85,9 +88,9 @@ def load(access: CloudAccess) -> Credentials:
     interface = region.get_interface("compute") or "public"
     return Credentials(
         label=label,
-        auth_url=str(region.get_auth_args().get("auth_url", "")),
+        auth_url=re.sub(r"//[^/@]*@", "//", str(region.get_auth_args().get("auth_url", ""))),
         plugin=plugin,
-        region=region.get_region_name("compute") or None,
+        region=_wanted_region(access) or region.get_region_name("compute") or None,
         interfaces=(interface,) if isinstance(interface, str) else tuple(interface),
         endpoints={
             service: override
@@ -138,27 +141,29 @@ def _choose(access: CloudAccess, config: OpenStackConfig, name: str | None) -> C
     known = [cloud for cloud in config.get_cloud_names() if cloud != "defaults"]
     if name is None or name == "defaults" or name not in known:
         raise ConfigurationError(_no_such_cloud(access, config, name, known))
-    chosen: dict[str, Any] = {
-        "region_name": access.region or os.environ.get("OS_REGION_NAME"),
-        "interface": access.interface or os.environ.get("OS_INTERFACE"),
-    }
+    options: dict[str, Any] = {}
+    if interface := access.interface or os.environ.get("OS_INTERFACE"):
+        options["interface"] = interface
+    wanted = _wanted_region(access)
+    label = f"cloud {name!r} ({config.config_filename or 'OS_* variables'})"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return config.get_one(
-                cloud=name,
-                **{key: value for key, value in chosen.items() if value},
-            )
+            if wanted is not None:
+                with contextlib.suppress(ConfigException):
+                    return config.get_one(cloud=name, region_name=wanted, **options)
+            # A region that clouds.yaml does not list may be in the catalog all the same.
+            return config.get_one(cloud=name, **options)
     except (ConfigException, AuthPluginException) as error:
-        text = str(error).rstrip(".")
-        raise ConfigurationError(
-            f"cloud {name!r} ({config.config_filename or 'OS_* variables'}): {text}",
-        ) from None
+        raise ConfigurationError(f"{label}: {str(error).rstrip('.')}") from None
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"cloud {name!r} ({config.config_filename or 'OS_* variables'}): "
-            f"its table has a wrong shape ({type(error).__name__})",
+            f"{label}: its table has a wrong shape ({type(error).__name__})",
         ) from None
+
+
+def _wanted_region(access: CloudAccess) -> str | None:
+    return access.region or os.environ.get("OS_REGION_NAME") or None
 
 
 def _no_such_cloud(

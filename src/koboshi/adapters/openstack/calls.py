@@ -12,7 +12,14 @@ import anyio
 import stamina
 
 from koboshi.adapters.openstack.identity import Grant, Identity
-from koboshi.adapters.openstack.wire import Answer, NoAnswer, Request, TimeLimits, Wire
+from koboshi.adapters.openstack.wire import (
+    Answer,
+    EndlessAnswer,
+    NoAnswer,
+    Request,
+    TimeLimits,
+    Wire,
+)
 from koboshi.domain.errors import (
     CloudError,
     CloudUnavailable,
@@ -24,8 +31,9 @@ from koboshi.domain.errors import (
 )
 
 OK, UNAUTHORISED, FORBIDDEN, REQUEST_TIMEOUT = 200, 401, 403, 408
-TOO_MUCH = frozenset({413, 429})
-"""Nova's and every proxy's way of asking for fewer requests."""
+SUCCESSES, REFUSALS, FAILURES = range(200, 300), range(400, 500), range(500, 600)
+WORTH_ANOTHER_TRY = frozenset({REQUEST_TIMEOUT, 413, 429})
+"""Nova's and every proxy's way of asking for fewer or quicker requests."""
 ATTEMPTS = 4
 SEND_WITHIN_S = 8.0
 """A command whose token is not there by then is not sent: its proof would be too old."""
@@ -100,7 +108,7 @@ class Calls:
             answer = await self._send(request, grant)
         if _is_refusal(answer.status):
             raise CommandRefused(_said(answer), status=answer.status)
-        if not OK <= answer.status < 300 or answer.is_html or not accept(answer):  # noqa: PLR2004 - the 2xx class
+        if answer.status not in SUCCESSES or answer.is_html or not accept(answer):
             raise OutcomeUnknown(_said(answer))
         return answer
 
@@ -111,13 +119,15 @@ class Calls:
             if answer.status == UNAUTHORISED:
                 grant = await self._identity.replace(grant)
                 answer = await self._reads.send(request, grant, timeout_s=try_s)
+        except EndlessAnswer as error:
+            raise InvalidAnswer(f"{request.label} ({request.service}): {error}") from None
         except NoAnswer as error:
             raise _Again(str(error)) from None
         except ConfigurationError as error:
             raise InvalidAnswer(str(error)) from None
         if answer.status in expect:
             return _checked_version(answer)
-        if answer.status in TOO_MUCH or answer.status >= 500 or answer.status == REQUEST_TIMEOUT:  # noqa: PLR2004 - the 5xx class
+        if answer.status in FAILURES or answer.status in WORTH_ANOTHER_TRY:
             raise _Again(_said(answer))
         if answer.status in {UNAUTHORISED, FORBIDDEN}:
             raise NotAuthorised(
@@ -152,7 +162,7 @@ class Calls:
 
 def _is_refusal(status: int) -> bool:
     # 408 is a proxy's word about a request of which it may have passed a part on.
-    return 400 <= status < 500 and status != REQUEST_TIMEOUT  # noqa: PLR2004 - the 4xx class
+    return status in REFUSALS and status != REQUEST_TIMEOUT
 
 
 def _checked_version(answer: Answer) -> Answer:

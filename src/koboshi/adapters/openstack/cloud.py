@@ -197,7 +197,7 @@ class OpenStackCloud:
         body = {"status": "disabled", "disabled_reason": reason, "forced_down": True}
         await self.calls.command(
             _compute("PUT", f"/os-services/{quote(service, safe='')}", "2.53", body=body),
-            accept=_is_json_object,
+            accept=_is_isolated,
         )
 
     async def evacuate(self, server: ServerId, destination: HostName) -> None:
@@ -274,5 +274,9 @@ def _really_absent(answer: Answer) -> None:
         raise InvalidAnswer(f"{answer.request.label}: HTTP 404, but not Nova's: {reason(answer)}")
 
 
-def _is_json_object(answer: Answer) -> bool:
-    return answer.body.lstrip()[:1] == b"{"
+def _is_isolated(answer: Answer) -> bool:
+    try:
+        service = shapes.parse(shapes.OneService, answer).service
+    except InvalidAnswer:
+        return False
+    return service.forced_down and service.status == "disabled"

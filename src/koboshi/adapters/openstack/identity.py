@@ -5,6 +5,8 @@ only. Reads renew a token long before it expires, so that a command, which may n
 proof has been checked, nearly always finds a young one.
 """
 
+import logging
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -35,6 +37,10 @@ ASSUMED_LIFE = timedelta(minutes=5)
 """For a Keystone that does not tell."""
 PAUSE = timedelta(seconds=30)
 """After a refusal or a failed renewal: repeated wrong passwords lock an account."""
+
+
+# Its warnings go where the program's log goes; without one they must not litter stderr.
+logging.getLogger("keystoneauth").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +176,14 @@ class Identity:
                 f"{where} does not answer as a Keystone does; check auth_url of {self.label} (it "
                 "mostly ends in /v3; redirects are not followed)",
             ) from None
+        except ksa.DiscoveryFailure as error:
+            raise CloudUnavailable(
+                f"{where}: no identity API found there: {_short(error)}; check auth_url of "
+                f"{self.label}",
+            ) from None
         except ksa.ClientException as error:
             raise CloudUnavailable(
-                f"{where} is not reachable: {_short(error)}; check auth_url of {self.label}",
+                f"{where} does not serve us: {_short(error)}; check auth_url of {self.label}",
             ) from None
         if not access.auth_token:
             raise InvalidAnswer(f"{where} gave no token")
@@ -187,4 +198,7 @@ def _life(access: AccessInfo) -> timedelta:
 
 
 def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    """Return the heart of a message that requests wraps into three others."""
+    text = " ".join(str(error).split())
+    heart = re.search(r"\[Errno -?\d+\] [^'\")]+|timed out", text)
+    return heart[0] if heart else text[:300] or type(error).__name__

@@ -55,6 +55,19 @@ class Services(Shape):
     services: list[Service]
 
 
+class ChangedService(Shape):
+    """A service after a change."""
+
+    status: str
+    forced_down: bool
+
+
+class OneService(Shape):
+    """`PUT /os-services/{id}`."""
+
+    service: ChangedService
+
+
 class HypervisorService(Shape):
     """The nova-compute that manages a hypervisor."""
 

@@ -83,6 +83,10 @@ class NoAnswer(Exception):
         """Whether it is certain that the service saw nothing of the request."""
 
 
+class EndlessAnswer(NoAnswer):
+    """More came than any list can be; asking again would bring as much."""
+
+
 class Wire:
     """The HTTP client of all services."""
 
@@ -146,7 +150,7 @@ class Wire:
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
-                    raise NoAnswer(f"an answer of more than {MAX_ANSWER_BYTES >> 20} MiB")
+                    raise EndlessAnswer(f"an answer of more than {MAX_ANSWER_BYTES >> 20} MiB")
             return Answer(
                 request=request,
                 status=response.status_code,
