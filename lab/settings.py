@@ -48,7 +48,7 @@ def load(lab: Layout) -> tuple[Settings, bool] | None:
     try:
         kept = json.loads(lab.settings_file.read_text())
         return Settings(hosts=kept["hosts"], intervals=kept["intervals"]), bool(kept["ready"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, LabError):
         return None
 
 
