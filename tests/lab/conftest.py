@@ -112,8 +112,7 @@ def make_koboshi(lab: Lab, calm: None) -> Iterator[MakeKoboshi]:
 
 @pytest.fixture
 def koboshi(make_koboshi: MakeKoboshi) -> Koboshi:
-    """Return an armed daemon with the lab's configuration."""
+    """Return a running daemon with the lab's configuration; it warms up while servers are booted."""
     koboshi = make_koboshi()
     koboshi.start()
-    koboshi.wait_armed()
     return koboshi

@@ -21,6 +21,7 @@ def test_it_goes_on_when_the_api_is_back_with_one_evacuation_each(
     servers = boot(lab, HOST, bfv=8)
     judge = Judge(lab, nova, servers)
     lab.knob("all", spawn_seconds=3)
+    koboshi.wait_armed()
 
     lab.fault(HOST, "power")
     koboshi.wait_for(lambda h: h.command == "evacuate", 90)
@@ -42,6 +43,7 @@ def test_an_evacuate_whose_answer_was_lost_is_not_sent_again(
 ) -> None:
     servers = boot(lab, HOST, bfv=3)
     judge = Judge(lab, nova, servers)
+    koboshi.wait_armed()
     lab.api_fail("nova", path="/action$", method="POST", drop_after=True)
 
     lab.fault(HOST, "power")

@@ -73,8 +73,8 @@ def test_a_dead_host_is_told_signed_with_a_cloudevent(
 ) -> None:
     koboshi = make_koboshi(webhook={"url": receiver.url, "secret": SECRET})
     koboshi.start()
-    koboshi.wait_armed()
     servers = boot(lab, HOST, bfv=1)
+    koboshi.wait_armed()
 
     lab.fault(HOST, "power")
     await_settled(koboshi)
@@ -97,9 +97,9 @@ def test_a_receiver_that_hangs_delays_nothing(
     receiver.hangs = True
     koboshi = make_koboshi(webhook={"url": receiver.url, "secret": SECRET})
     koboshi.start()
-    koboshi.wait_armed()
     servers = boot(lab, HOST, bfv=2)
     judge = Judge(lab, nova, servers)
+    koboshi.wait_armed()
 
     lab.fault(HOST, "power")
     began = time.monotonic()
@@ -134,7 +134,6 @@ def test_without_a_daemon_the_journal_is_read_and_that_is_said(
 ) -> None:
     koboshi = make_koboshi()
     koboshi.start()
-    koboshi.wait_armed()
     koboshi.stop()
 
     status = koboshi.run("status")
