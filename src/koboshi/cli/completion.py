@@ -1,5 +1,6 @@
 """`koboshi completion`: scripts for the shells."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -33,8 +34,22 @@ def completion(
     shell
         The shell that will read it.
     """
-    script = build_app().generate_completion(shell=shell)
+    app = build_app()
+    app.default(_global_options)
+    script = app.generate_completion(shell=shell)
     context.stdout.write(script if script.endswith("\n") else f"{script}\n")
     if context.stdout.isatty():
         context.say(f"\nInstall it with: {INSTALL[shell]}\nThen open a new shell.")
     return ExitCode.DONE
+
+
+def _global_options(*, config: Path | None = None, os_cloud: str | None = None) -> None:
+    """Stand for the options of every command: the parser takes them before all others.
+
+    Parameters
+    ----------
+    config
+        Settings to use.
+    os_cloud
+        Cloud in clouds.yaml.
+    """

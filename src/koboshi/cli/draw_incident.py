@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -21,7 +20,7 @@ _STYLE = (
 
 def draw_list(incidents: list[IncidentView], console: Console) -> None:
     """Write all incidents in brief."""
-    table = plain_table("id", "host", "state", "opened", "servers")
+    table = plain_table("id", "host", "state", "opened", "servers", whole=("id", "opened"))
     for incident in incidents:
         table.add_row(
             cell(incident.id),
@@ -44,7 +43,9 @@ def draw_incident(detail: IncidentDetail, console: Console, now: datetime) -> No
     if detail.way_home:
         console.print(heading("The way home, in this order"))
         for number, step in enumerate(detail.way_home, start=1):
-            console.print(Padding(Text(f"{number}. {clean(step.text)}"), (0, 0, 0, 2)))
+            line = Table.grid(padding=(0, 1))
+            line.add_row(Text(f"  {number}."), Text(clean(step.text)))
+            console.print(line)
             for command in step.commands:  # never wrapped: they are copied
                 console.print(Text(f"     {clean(command)}", style="cyan"), soft_wrap=True)
 
@@ -70,7 +71,7 @@ def _summary(detail: IncidentDetail, now: datetime) -> Table:
 
 def _servers(recoveries: list[RecoveryView], *, with_ids: bool) -> Table:
     columns = ("name", "state", "destination", "why")
-    table = plain_table(*(("server", *columns) if with_ids else columns))
+    table = plain_table(*(("server", *columns) if with_ids else columns), whole=("server",))
     for recovery in recoveries:
         cells = (
             cell(recovery.name),

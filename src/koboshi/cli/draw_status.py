@@ -27,23 +27,30 @@ WIDE = 110
 """Columns from which on a table also shows ids."""
 
 
-def plain_table(*headers: str, right: Iterable[str] = ()) -> Table:
-    """Return an empty table in the one style of all commands."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+def plain_table(*headers: str, right: Iterable[str] = (), whole: Iterable[str] = ()) -> Table:
+    """Return an empty table in the one style of all commands; `whole` columns are never folded."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        header_style="bold",
+        padding=(0, 1, 0, 0),
+    )
     rights = set(right)
+    wholes = rights | set(whole)
     for header in headers:
         table.add_column(
             header,
             overflow="fold",
             justify="right" if header in rights else "left",
-            no_wrap=header in rights,
+            no_wrap=header in wholes,
         )
     return table
 
 
 def cell(text: object, style: str = "") -> Text:
-    """Return a table's cell; what is not there is a dash."""
-    return Text("-" if text is None or text == "" else clean(str(text)), style=style)
+    """Return a table's cell; what is not known is a dash."""
+    return Text("-" if text is None else clean(str(text)), style=style)
 
 
 def heading(text: str) -> Text:
@@ -94,7 +101,9 @@ def _hosts(hosts: list[HostView]) -> RenderableType:
     if not hosts:
         return Text("  none is known yet")
     right = ("heartbeat", "servers")
-    table = plain_table("host", "verdict", "power", "heartbeat", "servers", "why", right=right)
+    whole = ("host", "verdict")
+    columns = ("host", "verdict", "power", "heartbeat", "servers", "why")
+    table = plain_table(*columns, right=right, whole=whole)
     for host in hosts:
         icon = _ICON.get(host.verdict, OTHER_ICON)
         table.add_row(

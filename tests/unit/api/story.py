@@ -23,7 +23,7 @@ from koboshi.domain.recovery import Candidate, RecoveryState, Treatment
 from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.state import State, fold
 from koboshi.domain.world import ServersRead, World
-from koboshi.ports.journal import Recorded
+from koboshi.ports.journal import JournalReader, Recorded
 
 START = Instant(
     wall=datetime(2026, 3, 1, 12, 0, tzinfo=UTC), boot=timedelta(hours=1), boot_id="boot"
@@ -269,6 +269,6 @@ class StorySource:
             checks=(HealthCheck(name="nova", is_ok=self.is_ready, detail="read for cmp1"),),
         )
 
-    def journal(self) -> StoryJournal:
+    def journal(self) -> JournalReader:
         """Return the story's journal."""
         return StoryJournal(recorded())
