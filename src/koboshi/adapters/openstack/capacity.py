@@ -19,7 +19,6 @@ MAX_CANDIDATES = "1000"
 """As many as Nova's own scheduler looks at by default."""
 STRANGERS = timedelta(seconds=60)
 """How long a provider that is no hypervisor is not asked for again."""
-CPUS = ("VCPU", "PCPU")
 NOT_DISABLED = "!COMPUTE_STATUS_DISABLED"
 
 
@@ -111,7 +110,7 @@ class Capacity:
             return None
         return Room(
             host=host,
-            vcpus=sum(left.get(name, 0) for name in CPUS),
+            vcpus=left.get("VCPU", 0),
             ram_mb=left.get("MEMORY_MB", 0),
             disk_gb=left.get("DISK_GB", 0),
         )

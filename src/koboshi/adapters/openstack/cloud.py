@@ -175,9 +175,7 @@ class OpenStackCloud:
 
     async def is_running(self, server: ServerId) -> Running:
         """Ask the server's hypervisor whether it runs, within 5 s; UNKNOWN on anything unclear."""
-        request = _compute("GET", f"/servers/{quote(server, safe='')}/diagnostics", "2.48")
-        limit_s = self.calls.limits.diagnostics_s
-        answer = await self.calls.ask_once(request, timeout_s=limit_s)
+        answer = await self.diagnostics(server)
         if answer is None or answer.is_html:
             return Running.UNKNOWN
         if answer.status == CONFLICT:
@@ -188,6 +186,11 @@ class OpenStackCloud:
         except InvalidAnswer:
             pass
         return Running.UNKNOWN
+
+    async def diagnostics(self, server: ServerId) -> Answer | None:
+        """Return whatever Nova answers about the server's guest; None when nothing came."""
+        request = _compute("GET", f"/servers/{quote(server, safe='')}/diagnostics", "2.48")
+        return await self.calls.ask_once(request, timeout_s=self.calls.limits.diagnostics_s)
 
     async def isolate(self, service: ServiceId, reason: str) -> None:
         """Disable the service with `reason` and force it down, in one PUT (2.53)."""

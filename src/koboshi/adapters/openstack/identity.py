@@ -6,6 +6,7 @@ proof has been checked, nearly always finds a young one.
 """
 
 import logging
+import math
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,6 +32,8 @@ from koboshi.ports.clock import Clock
 
 RENEW_AFTER = timedelta(minutes=10)
 """Nova uses a command's token on the destination, perhaps much later: it should be young."""
+RENEW_WITHIN_S = 4.0
+"""A read that has a valid token waits no longer for a younger one."""
 MARGIN = timedelta(minutes=2)
 """A token this near its end is no longer used."""
 ASSUMED_LIFE = timedelta(minutes=5)
@@ -96,7 +99,7 @@ class Identity:
             if not self._is_due(held):
                 return held
             try:
-                return await self._authenticate()
+                return await self._authenticate(at_most_s=RENEW_WITHIN_S)
             except (CloudError, ConfigurationError):
                 self._renewal_failed = self._clock.now()
                 return held
@@ -126,12 +129,13 @@ class Identity:
             return False
         return now.since(held.since) >= min(RENEW_AFTER, held.good_for / 2)
 
-    async def _authenticate(self) -> Grant:
+    async def _authenticate(self, at_most_s: float = math.inf) -> Grant:
         started = self._clock.now()
+        limit_s = min(self._timeout_s, at_most_s)
         if self._refused is not None and started.since(self._refused[0]) < PAUSE:
             raise NotAuthorised(self._refused[1])
         try:
-            with anyio.fail_after(self._timeout_s):
+            with anyio.fail_after(limit_s):
                 access = await anyio.to_thread.run_sync(
                     self._fetch,
                     abandon_on_cancel=True,
@@ -139,8 +143,7 @@ class Identity:
                 )
         except TimeoutError:
             raise CloudUnavailable(
-                f"Keystone at {self._credentials.auth_url} did not answer within "
-                f"{self._timeout_s:g} s",
+                f"Keystone at {self._credentials.auth_url} did not answer within {limit_s:g} s",
             ) from None
         except NotAuthorised as refusal:
             self._refused = (self._clock.now(), str(refusal))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from koboshi.adapters.openstack import shapes
 from koboshi.adapters.openstack.calls import FORBIDDEN, OK, reason
 from koboshi.adapters.openstack.catalog import regions_of
-from koboshi.adapters.openstack.cloud import NOT_FOUND, OpenStackCloud
+from koboshi.adapters.openstack.cloud import CONFLICT, NOT_FOUND, OpenStackCloud
 from koboshi.adapters.openstack.wire import Request
 from koboshi.domain.cloud import Demand, Server
 from koboshi.domain.errors import CommandError, CommandRefused, KoboshiError
@@ -64,8 +64,10 @@ async def survey(cloud: OpenStackCloud) -> tuple[Finding, ...]:
         ("images", lambda: _images(cloud)),
     )
     found += [await _attempt(name, act) for name, act in reads]
+    alive = next((server.id for server in servers if server.host_status == "UP"), None)
     found.append(await _may_isolate(cloud))
-    found.append(await _may_evacuate(cloud, servers))
+    found.append(await _may_evacuate(cloud, alive))
+    found.append(await _may_diagnose(cloud, alive))
     return tuple(found)
 
 
@@ -152,16 +154,40 @@ async def _may_isolate(cloud: OpenStackCloud) -> Finding:
     return Finding(name=name, ok=False, detail=text, cure=ADMIN_CURE)
 
 
-async def _may_evacuate(cloud: OpenStackCloud, servers: list[Server]) -> Finding:
-    name = "may evacuate"
-    asked = next((server.id for server in servers if server.host_status == "UP"), None)
+def _nobody_to_ask_about(name: str) -> Finding:
+    return Finding(
+        name=name,
+        ok=None,
+        detail="not tried: there is no server on a host that is up to ask about",
+        cure="run the check again when there is one",
+    )
+
+
+async def _may_diagnose(cloud: OpenStackCloud, asked: ServerId | None) -> Finding:
+    name = "may ask hypervisors"
     if asked is None:
+        return _nobody_to_ask_about(name)
+    answer = await cloud.diagnostics(asked)
+    if answer is None:
         return Finding(
             name=name,
             ok=None,
-            detail="not tried: there is no server on a host that is up to ask about",
-            cure="run the check again when there is one",
+            detail=f"server {asked}: its hypervisor did not answer in time",
+            cure="run the check again",
         )
+    if answer.status in {OK, CONFLICT}:
+        return Finding(name=name, ok=True, detail="a hypervisor told whether its server runs")
+    detail = f"{answer.request.label}: HTTP {answer.status}: {reason(answer)}"
+    cure = ADMIN_CURE if answer.status == FORBIDDEN else "run the check again"
+    return Finding(
+        name=name, ok=False if answer.status == FORBIDDEN else None, detail=detail, cure=cure
+    )
+
+
+async def _may_evacuate(cloud: OpenStackCloud, asked: ServerId | None) -> Finding:
+    name = "may evacuate"
+    if asked is None:
+        return _nobody_to_ask_about(name)
     status, text = await _refusal(cloud, _evacuation_to_nowhere(asked))
     if status == NOT_FOUND and NOWHERE in text:
         return Finding(name=name, ok=True, detail="allowed (tried with a host that is not there)")

@@ -24,6 +24,8 @@ async def within(
             return await ask(noted)
     except OSError as error:
         return noted[-1] if noted else meaning(error)
+    except ValueError:  # an address that is none (from the library, before anything is sent)
+        return ProbeAnswer.OWN_TROUBLE
     if noted:
         return noted[-1]
     late = anyio.current_time() - started > limit.total_seconds() * LATE_FACTOR

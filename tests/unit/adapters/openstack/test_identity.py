@@ -62,6 +62,20 @@ async def test_a_valid_token_outlives_a_keystone_that_is_gone(tmp_path: Path) ->
             await cloud.server(ServerId("a"))
 
 
+async def test_a_deaf_keystone_delays_one_read_in_half_a_minute_and_only_briefly(
+    tmp_path: Path,
+) -> None:
+    fake, clock = FakeCloud(), SteppedClock()
+    limits = TimeLimits(identity_s=0.4)
+    async with connected(fake, tmp_path, clock=clock, limits=limits) as cloud:
+        await cloud.verify()
+        fake.keystone = lambda _: "hang"
+        clock.step(timedelta(minutes=11))
+        for _ in range(5):
+            assert await cloud.server(ServerId("a")) is None
+        assert len(fake.server.asked("POST", TOKENS)) == 2
+
+
 async def test_a_revoked_token_is_replaced_during_a_read(tmp_path: Path) -> None:
     fake = FakeCloud()
     async with connected(fake, tmp_path) as cloud:

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.anyio
 
 NOVA = "/compute/v2.1"
 ACTION = f"{NOVA}/servers/a/action"
+DIAGNOSTICS = f"{NOVA}/servers/a/diagnostics"
 FORBIDDEN = Reply(status=403, body={"forbidden": {"message": "Policy doesn't allow it"}})
 NOWHERE = Reply(
     status=404,
@@ -33,6 +34,7 @@ def healthy() -> FakeCloud:
         "/placement/allocation_candidates", {"allocation_requests": [], "provider_summaries": {}}
     )
     fake.on("POST", ACTION, NOWHERE)
+    fake.json(DIAGNOSTICS, {"state": "running"})
     return fake
 
 
@@ -62,6 +64,7 @@ async def test_missing_rights_are_named_call_by_call(tmp_path: Path) -> None:
     for path in ("os-services", "os-migrations"):
         fake.on("GET", f"{NOVA}/{path}", FORBIDDEN)
     fake.on("POST", ACTION, FORBIDDEN)
+    fake.on("GET", DIAGNOSTICS, FORBIDDEN)
     known = fake.server.handler
 
     def forbid_puts(seen: Seen) -> Behaviour:
@@ -75,6 +78,7 @@ async def test_missing_rights_are_named_call_by_call(tmp_path: Path) -> None:
         "read migrations",
         "may force a host down",
         "may evacuate",
+        "may ask hypervisors",
     }
     assert all("admin" in finding.cure for finding in found.values() if finding.ok is False)
 
@@ -84,8 +88,25 @@ async def test_without_a_server_on_a_living_host_evacuate_is_not_tried(tmp_path:
     fake.json(f"{NOVA}/servers/detail", {"servers": [server(host_status="DOWN")]})
     async with connected(fake, tmp_path) as cloud:
         found = by_name(await survey(cloud))
-    assert found["may evacuate"].ok is None
+    assert found["may evacuate"].ok is found["may ask hypervisors"].ok is None
     assert fake.server.asked("POST", ACTION) == []
+
+
+async def test_a_deaf_hypervisor_is_no_missing_right(tmp_path: Path) -> None:
+    fake = healthy()
+    async with connected(fake, tmp_path) as cloud:
+        for reply in (Reply(status=500), "drop"):
+            fake.on("GET", DIAGNOSTICS, reply)
+            found = by_name(await survey(cloud))["may ask hypervisors"]
+            assert (found.ok, found.cure) == (None, "run the check again")
+
+
+async def test_an_unclear_answer_is_no_right_to_evacuate(tmp_path: Path) -> None:
+    fake = healthy()
+    async with connected(fake, tmp_path) as cloud:
+        for reply in (Reply(), Reply(status=500), Reply(status=404, body={})):
+            fake.on("POST", ACTION, reply)
+            assert by_name(await survey(cloud))["may evacuate"].ok is None
 
 
 async def test_an_old_nova_is_named(tmp_path: Path) -> None:

@@ -153,7 +153,9 @@ def test_each_error_number_has_its_meaning(number: int | None, answer: ProbeAnsw
     assert meaning(error) is answer
 
 
-@pytest.mark.parametrize("address", ["cmp1.example", "", "300.1.2.3", "255.255.255.255"])
+@pytest.mark.parametrize(
+    "address", ["cmp1.example", "", "300.1.2.3", "255.255.255.255", "x" * 300, "a\0b"]
+)
 async def test_an_address_that_cannot_be_asked_is_our_trouble(address: str) -> None:
     assert await SshProbe(timeout=QUICK).ask(address) is ProbeAnswer.OWN_TROUBLE
 
