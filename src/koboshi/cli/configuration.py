@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from textwrap import wrap
 
 from koboshi import __version__
-from koboshi.settings.keys import ANY_HOST, Key, Table, as_toml, tables
+from koboshi.settings.keys import ANY_HOST, Key, Table, as_toml, keys, tables
 
 WIDTH = 98
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -89,10 +89,11 @@ def _key(key: Key, found: Found) -> str:
 
 
 def _hosts(table: Table, found: Found) -> str:
-    keys = {key.name: key for key in table.keys}
+    shared = {key.name for key in keys() if key.section == ("fencing", "defaults")}
+    own = " ".join(f"{key.name}: {key.reason}" for key in table.keys if key.name not in shared)
     about = (
         f'{table.purpose} One table for each host; before mode = "act", uncomment and complete '
-        f"them. url: {keys['url'].reason} system_id: {keys['system_id'].reason}"
+        f"them. {own}"
     )
     lines = f"\n{_comment(about)}\n"
     for host, address in found.hosts or (("compute1", None),):
