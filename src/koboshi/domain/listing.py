@@ -23,9 +23,11 @@ def list_new_servers(picture: Picture, incident: Incident) -> Decision:
     new = tuple(s for s in read.servers if s.id not in known)
     if not new and incident.servers_listed:
         return NOTHING
-    wanted = images_wanted(new, picture.rules.on_local_disk)
-    if any(image not in world.images for image in wanted):
-        return NOTHING  # their reading is under way
+    # Whose image is still being read is listed later, and keeps nobody else waiting.
+    unread = images_wanted(new, picture.rules.on_local_disk) - set(world.images)
+    ready = tuple(s for s in new if s.image_id not in unread)
+    if new and not ready:
+        return NOTHING
     swept = {s.id: s for s in world.sweep.servers} if world.sweep else {}
     candidates = tuple(
         candidate_of(
@@ -35,6 +37,6 @@ def list_new_servers(picture: Picture, incident: Incident) -> Decision:
             images_active={image: read.active for image, read in world.images.items()},
             on_local_disk=picture.rules.on_local_disk,
         )
-        for server in new
+        for server in ready
     )
     return Decision(events=(ServersListed(incident=incident.id, candidates=candidates),))

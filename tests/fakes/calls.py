@@ -1,0 +1,113 @@
+"""How calls to the fake cloud fail: reads that get no answer, commands whose answer is lost."""
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+import anyio
+
+from koboshi.domain.errors import CloudUnavailable, CommandRefused, OutcomeUnknown
+
+
+class Fails(StrEnum):
+    """In which way a call fails."""
+
+    NO_ANSWER = "no_answer"
+    """A read fails; a command is not carried out, and nobody knows."""
+    ANSWER_LOST = "answer_lost"
+    """A command is carried out, its answer is lost."""
+    LATE = "late"
+    """A command is carried out long after its sender gave up."""
+    REFUSED = "refused"
+    """A command is refused by a 4xx."""
+    NEVER_SENT = "never_sent"
+    """The connection is refused: certainly nothing happened."""
+
+
+@dataclass(kw_only=True)
+class Fault:
+    """One way in which one kind of call fails, for a while or so many times."""
+
+    call: str
+    how: Fails
+    from_s: float = 0.0
+    until_s: float = float("inf")
+    times: int | None = None
+    status: int = 409
+    late_s: float = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """One command that reached the cloud."""
+
+    at_s: float
+    call: str
+    subject: str
+    detail: str = ""
+
+
+class Line:
+    """The way to the API: its faults, its latency, and what was sent over it."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.latency_s = 0.02
+        self.calls: Counter[str] = Counter()
+        self.sent: list[Sent] = []
+
+    def fail(self, call: str, how: Fails = Fails.NO_ANSWER, **more: float) -> None:
+        """Let `call` (or `*`) fail from now on, for `for_s` seconds if given, or `times` times."""
+        for_s = more.pop("for_s", None)
+        fault = Fault(call=call, how=how, from_s=anyio.current_time())
+        if for_s is not None:
+            fault.until_s = fault.from_s + for_s
+        for name, value in more.items():
+            setattr(fault, name, int(value) if name in {"times", "status"} else value)
+        self.faults.append(fault)
+
+    def mend(self) -> None:
+        """End every fault."""
+        self.faults.clear()
+
+    def _fault(self, call: str) -> Fault | None:
+        now_s = anyio.current_time()
+        for fault in self.faults:
+            if fault.call not in {call, "*"} or not fault.from_s <= now_s < fault.until_s:
+                continue
+            if fault.times is not None:
+                if fault.times <= 0:
+                    continue
+                fault.times -= 1
+            return fault
+        return None
+
+    async def read(self, call: str) -> None:
+        """Carry a question; the caller reads the database when this returns."""
+        self.calls[call] += 1
+        await anyio.sleep(self.latency_s)
+        if self._fault(call):
+            raise CloudUnavailable(f"GET {call}: 500")
+
+    async def command(self, call: str, subject: str, detail: str = "") -> Fault | None:
+        """Carry a command; returns the fault that spoils its answer, if any.
+
+        What was cancelled in here never arrived.
+        """
+        self.calls[call] += 1
+        await anyio.sleep(self.latency_s)
+        fault = self._fault(call)
+        if fault is not None and fault.how is Fails.NEVER_SENT:
+            raise CommandRefused(f"{call}: never sent: connection refused")
+        self.sent.append(Sent(at_s=anyio.current_time(), call=call, subject=subject, detail=detail))
+        if fault is not None and fault.how is Fails.REFUSED:
+            raise CommandRefused(f"{call}: {fault.status}", status=fault.status)
+        if fault is not None and fault.how is Fails.NO_ANSWER:
+            raise OutcomeUnknown(f"{call}: 500, and nothing was done")
+        return fault
+
+    async def answer(self, call: str, fault: Fault | None) -> None:
+        """Carry the answer back."""
+        await anyio.sleep(self.latency_s)
+        if fault is not None:
+            raise OutcomeUnknown(f"{call}: the answer was lost")

@@ -1,0 +1,89 @@
+"""The real engine, composed as the daemon does it, on the fake ports."""
+
+from collections.abc import Mapping
+
+import anyio
+from anyio.abc import TaskGroup
+
+from koboshi.domain.names import HostName
+from koboshi.domain.rules import Rules
+from koboshi.engine.execute import Executor
+from koboshi.engine.loop import Engine
+from koboshi.engine.memory import Memory
+from koboshi.engine.observe import Observers
+from koboshi.engine.pace import Pace
+from koboshi.engine.tell import Teller
+from koboshi.engine.whiteboard import Whiteboard
+from tests.fakes.fence import FakeFence
+from tests.fakes.journal import Disk, KilledHere, MemoryJournal
+from tests.fakes.notifier import FakeNotifier
+from tests.fakes.nova import FakeCloud
+from tests.fakes.probe import FakeProbe
+from tests.fakes.virtual_time import VirtualClock
+
+
+class Daemon:
+    """One life of the daemon: from its start until it is killed."""
+
+    def __init__(
+        self,
+        *,
+        cloud: FakeCloud,
+        probe: FakeProbe,
+        fences: Mapping[HostName, FakeFence],
+        disk: Disk,
+        rules: Rules,
+        notifier: FakeNotifier,
+        boot_id: str = "first-boot",
+    ) -> None:
+        self.clock = VirtualClock(boot_id)
+        self.journal = MemoryJournal(disk)
+        self.memory = Memory(self.journal, self.clock, listeners=(Teller(notifier, "test"),))
+        self.killed = anyio.Event()
+        self._scope = anyio.CancelScope()
+        self._ports = (cloud, probe, fences, rules)
+
+    def begin(self, tasks: TaskGroup) -> None:
+        """Start it."""
+        tasks.start_soon(self._live)
+
+    def kill(self) -> None:
+        """End it at once: whatever it waits for, it never learns."""
+        self._scope.cancel()
+
+    async def _live(self) -> None:
+        cloud, probe, fences, rules = self._ports
+        board = Whiteboard(self.clock.now(), fenced=frozenset(fences))
+        engine = Engine(
+            version="0",
+            rules=rules,
+            clock=self.clock,
+            memory=self.memory,
+            board=board,
+            observers=Observers(
+                board=board,
+                clock=self.clock,
+                cloud=cloud,
+                probe=probe,
+                fences=fences,
+                pace=Pace(),
+                is_protected=lambda _host: True,
+                addresses={},
+            ),
+            executor=Executor(
+                memory=self.memory,
+                board=board,
+                clock=self.clock,
+                cloud=cloud,
+                fences=fences,
+                rules=rules,
+            ),
+        )
+        try:
+            with self._scope:
+                await engine.start()
+                await engine.run()
+        except* KilledHere:
+            pass
+        finally:
+            self.killed.set()

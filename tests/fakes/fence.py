@@ -1,0 +1,71 @@
+"""The BMC of one host of the fake cloud, with the ways in which BMCs fail."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import anyio
+
+from koboshi.domain.cloud import Power
+from koboshi.domain.errors import FenceError
+from koboshi.domain.names import HostName
+from tests.fakes.physics import Physics
+
+ANSWER_S = 0.05
+TIMEOUT_S = 5.0
+
+
+class Bmc(StrEnum):
+    """How a BMC behaves."""
+
+    NORMAL = "normal"
+    REFUSE = "refuse"
+    HANG = "hang"
+    ACCEPT_ONLY = "accept_only"
+    LIE_OFF = "lie_off"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """One answered power reading."""
+
+    at_s: float
+    power: Power
+
+
+class FakeFence:
+    """Implements ports.fence.Fence."""
+
+    def __init__(self, physics: Physics, host: HostName) -> None:
+        self._physics = physics
+        self._host = host
+        self.mode = Bmc.NORMAL
+        self.off_takes_s = 0.2
+        self.reads: list[Read] = []
+        self.offs: list[float] = []
+        """When each *off* arrived here."""
+
+    async def power_state(self) -> Power:
+        await self._reachable()
+        await anyio.sleep(ANSWER_S)
+        on = self._physics.hosts[self._host].power and self.mode is not Bmc.LIE_OFF
+        power = Power.ON if on else Power.OFF
+        self.reads.append(Read(at_s=anyio.current_time(), power=power))
+        return power
+
+    async def power_off(self) -> None:
+        if self.mode is Bmc.HANG:
+            await anyio.sleep(3600)  # whoever sends this must have a time-out of its own
+        await self._reachable()
+        if self.mode is Bmc.REFUSE:
+            raise FenceError(f"the BMC of {self._host} refuses: 403")
+        await anyio.sleep(ANSWER_S)
+        self.offs.append(anyio.current_time())
+        if self.mode not in {Bmc.ACCEPT_ONLY, Bmc.LIE_OFF}:
+            await anyio.sleep(self.off_takes_s)
+            self._physics.cut_power(self._host)
+
+    async def _reachable(self) -> None:
+        if self.mode in {Bmc.GONE, Bmc.HANG}:
+            await anyio.sleep(TIMEOUT_S)
+            raise FenceError(f"the BMC of {self._host} does not answer within {TIMEOUT_S} s")

@@ -1,0 +1,403 @@
+"""A small OpenStack in memory: Nova's database, its heartbeats, and its API as the port has it.
+
+What it claims of Nova is what nova 34 does (compute/api.py, conductor/manager.py,
+compute/manager.py); the fake lab of real services holds the same claims against the real thing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+import anyio
+from anyio.abc import TaskGroup
+
+from koboshi.domain.cloud import (
+    ComputeService,
+    Demand,
+    Hypervisor,
+    Migration,
+    Room,
+    Running,
+    Server,
+    ServerGroup,
+)
+from koboshi.domain.disks import demand_of
+from koboshi.domain.errors import CommandRefused
+from koboshi.domain.names import HostName, MigrationId, ServerId, ServiceId
+from tests.fakes.calls import Fails, Line
+from tests.fakes.evacuating import Evacuation
+from tests.fakes.physics import LOST, Host, Physics
+from tests.fakes.virtual_time import BEGINNING
+
+NOVA_IS_AHEAD = timedelta(minutes=37)
+"""Nova's clock and ours never agree; whoever compares them fails the tests."""
+ACCEPTS_EVACUATE = frozenset({"active", "stopped", "error"})
+DIAGNOSTICS_TIMEOUT_S = 5.0
+
+
+class FakeCloud:
+    """Implements ports.cloud.Cloud."""
+
+    def __init__(
+        self,
+        hosts: Iterable[Host],
+        *,
+        heartbeat_s: float = 10.0,
+        down_after_s: float = 60.0,
+    ) -> None:
+        self.physics = Physics(hosts)
+        self.line = Line()
+        self.heartbeat_s = heartbeat_s
+        self.down_after_s = down_after_s
+        self.bus_works = True
+        """Without it no heartbeat arrives."""
+        self.conductor_works = True
+        self.schedule_s = 0.3
+        self.finish_s = 0.3
+        self.servers_by_id: dict[ServerId, Server] = {}
+        self.records: list[Migration] = []
+        self.groups: list[ServerGroup] = []
+        self.dead_images: set[str] = set()
+        self.zones: dict[HostName, str] = {}
+        self.token: dict[ServerId, int] = {}
+        """Which request set the server's task state last (nova's expected_task_state guard)."""
+        self._services: dict[str, ComputeService] = {}
+        self._beats: dict[str, float] = {}
+        self._tasks: TaskGroup | None = None
+
+    # What runs by itself
+
+    def begin(self, tasks: TaskGroup) -> None:
+        """Start the heartbeats."""
+        self._tasks = tasks
+        names = [("nova-compute", h) for h in self.physics.hosts]
+        names += [("nova-conductor", HostName("ctl1")), ("nova-scheduler", HostName("ctl1"))]
+        for number, (binary, host) in enumerate(names):
+            key = f"{binary}@{host}"
+            self._services[key] = ComputeService(
+                host=host,
+                binary=binary,
+                id=ServiceId(f"service-{number}"),
+                zone=self.zones.get(host, "nova" if binary == "nova-compute" else "internal"),
+                up=True,
+                updated_at=self.nova_now(),
+            )
+            self._beats[key] = anyio.current_time()
+            tasks.start_soon(self._heartbeats, key, 0.37 + 1.3 * number)
+
+    @property
+    def tasks(self) -> TaskGroup:
+        """Return where things of the cloud happen, whatever becomes of their callers."""
+        assert self._tasks is not None, "the cloud has not begun"
+        return self._tasks
+
+    def nova_now(self) -> datetime:
+        """Return the time by Nova's clock."""
+        return BEGINNING + NOVA_IS_AHEAD + timedelta(seconds=anyio.current_time())
+
+    async def _heartbeats(self, key: str, phase_s: float) -> None:
+        await anyio.sleep(phase_s % self.heartbeat_s)
+        while True:
+            if self.bus_works and self._reports(key):
+                self.heartbeat(key)
+            await anyio.sleep(self.heartbeat_s)
+
+    def _reports(self, key: str) -> bool:
+        binary, _, host = key.partition("@")
+        if binary == "nova-compute":
+            return self.physics.hosts[HostName(host)].reports
+        return self.conductor_works
+
+    def heartbeat(self, key: str) -> None:
+        """Write one heartbeat, due or late."""
+        self._beats[key] = anyio.current_time()
+        self.edit(key)
+
+    def edit(self, key: str, **changes: bool | str | None) -> None:
+        """Change a service's row."""
+        row = replace(self._services[key], updated_at=self.nova_now())
+        if "enabled" in changes:
+            row = replace(row, enabled=bool(changes["enabled"]))
+        if "forced_down" in changes:
+            row = replace(row, forced_down=bool(changes["forced_down"]))
+        if "disabled_reason" in changes:
+            reason = changes["disabled_reason"]
+            row = replace(row, disabled_reason=None if reason is None else str(reason))
+        self._services[key] = row
+
+    def row(self, host: HostName) -> ComputeService:
+        """Return nova-compute's row as the database has it."""
+        return self._services[f"nova-compute@{host}"]
+
+    def is_up(self, host: HostName) -> bool:
+        """Return Nova's own opinion of a host."""
+        key = f"nova-compute@{host}"
+        age_s = anyio.current_time() - self._beats[key]
+        return not self._services[key].forced_down and age_s <= self.down_after_s
+
+    # Servers and records
+
+    def add(self, server: Server) -> Server:
+        """Put a server on its host, and let it run if it is active."""
+        self.servers_by_id[server.id] = server
+        assert server.host is not None
+        host = self.physics.hosts[server.host]
+        if server.vm_state == "active":
+            self.physics.start_guest(server.id, host.name)
+        self.physics.roots[server.id] = "data"
+        if server.image_id is not None:
+            host.disks.add(server.id)
+        return server
+
+    def change(self, server: ServerId, **changes: str | int | None) -> Server:
+        """Change a server's row."""
+        row = replace(self.servers_by_id[server], **changes)  # type: ignore[arg-type]  # by name
+        self.servers_by_id[server] = row
+        return row
+
+    def record(self, record: MigrationId) -> Migration:
+        """Return one record as it is now."""
+        return next(r for r in self.records if r.id == record)
+
+    def set_record(self, record: MigrationId, status: str, to: HostName | None = None) -> None:
+        """Change a record's status, and its destination if given."""
+        for index, row in enumerate(self.records):
+            if row.id == record:
+                self.records[index] = replace(
+                    row,
+                    status=status,
+                    destination=to or row.destination,
+                    updated_at=self.nova_now(),
+                )
+
+    def records_of(self, server: ServerId) -> list[Migration]:
+        """Return a server's records, oldest first."""
+        return [r for r in self.records if r.server == server]
+
+    def free(self, host: HostName) -> Room:
+        """Return what a host can still take, by Placement's account."""
+        machine = self.physics.hosts[host]
+        demands = [
+            demand_of(s)
+            for s in self.servers_by_id.values()
+            if s.host == host
+            or any(
+                r.is_open and r.destination == host and r.status != "accepted"
+                for r in self.records_of(s.id)
+            )
+        ]
+        return Room(
+            host=host,
+            vcpus=machine.vcpus - sum(d.vcpus for d in demands),
+            ram_mb=machine.ram_mb - sum(d.ram_mb for d in demands),
+            disk_gb=machine.disk_gb - sum(d.disk_gb for d in demands),
+        )
+
+    def takes(self, host: HostName, demand: Demand) -> bool:
+        """Return whether the scheduler would send something to a host."""
+        row, free = self.row(host), self.free(host)
+        return (
+            self.is_up(host)
+            and row.enabled
+            and free.vcpus >= demand.vcpus
+            and free.ram_mb >= demand.ram_mb
+            and free.disk_gb >= demand.disk_gb
+        )
+
+    # ports.cloud.CloudReader
+
+    async def services(self) -> tuple[ComputeService, ...]:
+        await self.line.read("services")
+        return tuple(
+            replace(
+                row,
+                up=not row.forced_down
+                and anyio.current_time() - self._beats[key] <= self.down_after_s,
+            )
+            for key, row in self._services.items()
+        )
+
+    async def hypervisors(self) -> tuple[Hypervisor, ...]:
+        await self.line.read("hypervisors")
+        return tuple(
+            Hypervisor(
+                id=f"hypervisor-{h.name}",
+                host=h.name,
+                hypervisor_hostname=h.name,
+                type="QEMU",
+                address=h.address,
+            )
+            for h in self.physics.hosts.values()
+        )
+
+    async def servers(self, host: HostName | None = None) -> tuple[Server, ...]:
+        await self.line.read("servers")
+        return tuple(s for s in self.servers_by_id.values() if host is None or s.host == host)
+
+    async def server(self, server: ServerId) -> Server | None:
+        await self.line.read("server")
+        return self.servers_by_id.get(server)
+
+    async def migrations(
+        self,
+        *,
+        source: HostName | None = None,
+        server: ServerId | None = None,
+        evacuations_only: bool = False,
+        status: str | None = None,
+    ) -> tuple[Migration, ...]:
+        await self.line.read("migrations")
+        return tuple(
+            r
+            for r in reversed(self.records)
+            if (source is None or r.source == source)
+            and (server is None or r.server == server)
+            and (not evacuations_only or r.is_evacuation)
+            and (status is None or r.status == status)
+        )
+
+    async def server_groups(self) -> tuple[ServerGroup, ...]:
+        await self.line.read("server_groups")
+        return tuple(self.groups)
+
+    async def image_is_active(self, image_id: str) -> bool:
+        await self.line.read("image")
+        return image_id not in self.dead_images
+
+    async def room(self, demand: Demand) -> tuple[Room, ...]:
+        await self.line.read("room")
+        rooms = (self.free(h) for h in self.physics.hosts)
+        return tuple(
+            r
+            for r in rooms
+            if r.vcpus >= demand.vcpus and r.ram_mb >= demand.ram_mb and r.disk_gb >= demand.disk_gb
+        )
+
+    async def is_running(self, server: ServerId) -> Running:
+        self.line.calls["diagnostics"] += 1
+        await anyio.sleep(self.line.latency_s)
+        row = self.servers_by_id.get(server)
+        if row is None or row.host is None:
+            return Running.UNKNOWN
+        if not self.physics.hosts[row.host].reports:
+            await anyio.sleep(DIAGNOSTICS_TIMEOUT_S)
+            return Running.UNKNOWN
+        return Running.YES if server in self.physics.hosts[row.host].domains else Running.NO
+
+    # ports.cloud.CloudCommands
+
+    async def isolate(self, service: ServiceId, reason: str) -> None:
+        key = next(k for k, row in self._services.items() if row.id == service)
+        fault = await self.line.command("isolate", key, reason)
+        self.edit(key, enabled=False, forced_down=True, disabled_reason=reason)
+        await self.line.answer("isolate", fault)
+
+    async def evacuate(self, server: ServerId, destination: HostName) -> None:
+        fault = await self.line.command("evacuate", server, destination)
+        if fault is not None and fault.how is Fails.LATE:
+            self.tasks.start_soon(self._late_evacuate, server, destination, fault.late_s)
+        else:
+            self.accept_evacuate(server, destination)
+        await self.line.answer("evacuate", fault)
+
+    async def _late_evacuate(self, server: ServerId, destination: HostName, by_s: float) -> None:
+        await anyio.sleep(by_s)
+        self.accept_evacuate(server, destination)
+
+    def accept_evacuate(self, server: ServerId, destination: HostName) -> None:
+        """Do what the API does with an evacuate request of anybody."""
+        row = self.servers_by_id.get(server)
+        if row is None or row.host is None:
+            _refuse(404, f"Instance {server} could not be found.")
+        if destination == row.host:
+            _refuse(400, "The target host can't be the same one.")
+        if destination not in self.physics.hosts:
+            _refuse(404, f"Compute host {destination} not found.")
+        if row.vm_state not in ACCEPTS_EVACUATE:
+            _refuse(
+                409, f"Cannot 'evacuate' instance {server} while it is in vm_state {row.vm_state}"
+            )
+        if self.is_up(row.host):
+            _refuse(400, f"Compute service of {row.host} is still in use.")
+        before = row.vm_state
+        self.token[server] = self.token.get(server, 0) + 1
+        self.change(server, task_state="rebuilding", status="REBUILD")
+        migration = Migration(
+            id=MigrationId(f"record-{len(self.records) + 1}"),
+            server=server,
+            source=row.host,
+            destination=destination,
+            status="accepted",
+            type="evacuation",
+            created_at=self.nova_now(),
+            updated_at=self.nova_now(),
+        )
+        self.records.append(migration)
+        work = Evacuation(
+            self, server=server, destination=destination, vm_state=before, token=self.token[server]
+        )
+        self.tasks.start_soon(work.run)
+
+    async def stop(self, server: ServerId) -> None:
+        fault = await self.line.command("stop", server)
+        row = self.servers_by_id.get(server)
+        if row is None:
+            _refuse(404, f"Instance {server} could not be found.")
+        if row.vm_state != "active" or row.task_state is not None:
+            _refuse(
+                409, f"Cannot 'stop' instance {server} while it is in task_state {row.task_state}"
+            )
+        self.change(server, task_state="powering-off")
+        self.tasks.start_soon(self._stop, server)
+        await self.line.answer("stop", fault)
+
+    async def _stop(self, server: ServerId) -> None:
+        await anyio.sleep(4.0)
+        row = self.servers_by_id[server]
+        assert row.host is not None
+        self.physics.stop_guest(server, row.host)
+        self.change(server, task_state=None, vm_state="stopped", status="SHUTOFF", power_state=4)
+
+    # What people and machines do meanwhile
+
+    def delete(self, server: ServerId) -> None:
+        """Delete a server, as its owner does."""
+        for host in self.physics.where(server):
+            self.physics.stop_guest(server, host)
+        del self.servers_by_id[server]
+        self.token[server] = -1
+
+    async def boot(self, host: HostName) -> None:
+        """Switch a host on; its nova-compute cleans up after evacuations, as Nova's does."""
+        machine = self.physics.hosts[host]
+        machine.power = True
+        machine.hung = True  # its kernel answers first
+        await anyio.sleep(machine.boot_s)
+        if not machine.power:
+            return
+        machine.hung = False
+        self.start_compute(host)
+
+    def start_compute(self, host: HostName) -> None:
+        """Start nova-compute: it destroys what its records say was evacuated (the bomb included)."""
+        machine = self.physics.hosts[host]
+        machine.compute = True
+        for record in list(self.records):
+            if record.source != host or record.status not in {"accepted", "pre-migrating", "done"}:
+                continue
+            self.physics.stop_guest(record.server, host)
+            if record.server in machine.disks:
+                machine.disks.discard(record.server)
+                row = self.servers_by_id.get(record.server)
+                if row is not None and row.host == host:
+                    self.physics.roots[record.server] = LOST
+            if record.status == "done":
+                self.set_record(record.id, "completed")
+        for row in list(self.servers_by_id.values()):
+            if row.host == host and row.vm_state == "active" and row.id not in machine.domains:
+                self.change(row.id, vm_state="stopped", status="SHUTOFF", power_state=4)
+
+
+def _refuse(status: int, message: str) -> NoReturn:
+    raise CommandRefused(message, status=status)

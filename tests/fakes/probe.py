@@ -1,0 +1,32 @@
+"""The management network of the fake cloud, as a prober finds it."""
+
+import anyio
+
+from koboshi.domain.cloud import ProbeAnswer
+from tests.fakes.physics import Physics
+
+TIMEOUT_S = 1.0
+
+
+class FakeProbe:
+    """Implements ports.probe.Probe."""
+
+    def __init__(self, physics: Physics) -> None:
+        self._physics = physics
+        self.blind = False
+        """Our own way to the network is cut: nobody answers, and we do not know why."""
+        self.own_trouble = False
+        """We cannot even ask."""
+        self.silent_addresses: set[str] = set()
+        """Addresses whose management network alone is dark."""
+
+    async def ask(self, address: str) -> ProbeAnswer:
+        host = next(h for h in self._physics.hosts.values() if h.address == address)
+        if self.own_trouble:
+            return ProbeAnswer.OWN_TROUBLE
+        await anyio.sleep(0.005)
+        dark = self.blind or address in self.silent_addresses
+        if dark or not host.power or not host.link:
+            await anyio.sleep(TIMEOUT_S)
+            return ProbeAnswer.SILENT
+        return ProbeAnswer.KERNEL if host.hung else ProbeAnswer.USERLAND

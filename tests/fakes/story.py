@@ -1,0 +1,260 @@
+"""A story: a cloud, a daemon that watches it, what happens to both, and what must be true then."""
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import anyio
+from anyio.abc import TaskGroup
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from koboshi.domain.cloud import Power, Server
+from koboshi.domain.commands import Evacuate
+from koboshi.domain.events import CommandIntended, HostNoticed
+from koboshi.domain.incident import Incident, IncidentState
+from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.recovery import Recovery, RecoveryState
+from koboshi.domain.rules import Rules
+from koboshi.domain.state import State, fold
+from tests.fakes.daemon import Daemon
+from tests.fakes.fence import FakeFence
+from tests.fakes.journal import Disk
+from tests.fakes.notifier import FakeNotifier
+from tests.fakes.nova import FakeCloud
+from tests.fakes.physics import Host
+from tests.fakes.probe import FakeProbe
+from tests.fakes.samples import host
+from tests.fakes.windows import shortened
+
+WARM_S = 45.0
+"""After this long every heartbeat interval is known and every prober trusted."""
+PROOF_AGE_S = 10.0 + 1.0
+"""How old the power reading behind a request may be, and a second for the request's way."""
+PROOF_READS = 3
+PROOF_SPACING_S = 2.0
+BUGS = frozenset({"decisions_do_not_end", "illegal_events", "command_crashed", "safety_refusal"})
+"""Words in the log that only a bug of ours can cause."""
+
+
+class Story:
+    """Everything that a test touches and asks."""
+
+    def __init__(
+        self, tasks: TaskGroup, cloud: FakeCloud, rules: Rules, logs: list[EventDict]
+    ) -> None:
+        self.tasks = tasks
+        self.logs = logs
+        self.cloud = cloud
+        self.rules = rules
+        self.disk = Disk()
+        self.probe = FakeProbe(cloud.physics)
+        self.fences = {h: FakeFence(cloud.physics, h) for h in cloud.physics.hosts}
+        self.notifier = FakeNotifier()
+        self.daemon = self._new_daemon("first-boot")
+
+    def _new_daemon(self, boot_id: str) -> Daemon:
+        return Daemon(
+            cloud=self.cloud,
+            probe=self.probe,
+            fences=self.fences,
+            disk=self.disk,
+            rules=self.rules,
+            notifier=self.notifier,
+            boot_id=boot_id,
+        )
+
+    # What happens
+
+    def start_daemon(self, boot_id: str = "first-boot") -> Daemon:
+        """Start another daemon on the same journal."""
+        self.daemon = self._new_daemon(boot_id)
+        self.daemon.begin(self.tasks)
+        return self.daemon
+
+    async def restart_daemon(self, after_s: float = 3.0, boot_id: str = "first-boot") -> None:
+        """Kill the daemon and start a new one."""
+        self.daemon.kill()
+        await self.daemon.killed.wait()
+        await anyio.sleep(after_s)
+        self.start_daemon(boot_id)
+
+    def power_loss(self, name: str = "h1") -> None:
+        """Take a host's power."""
+        self.cloud.physics.cut_power(HostName(name))
+
+    def machine(self, name: str) -> Host:
+        """Return a host's switches."""
+        return self.cloud.physics.hosts[HostName(name)]
+
+    # What is so
+
+    @property
+    def state(self) -> State:
+        """Return the memory as the journal has it, daemon or not."""
+        return fold((r.at, r.event) for r in self.disk.recorded)
+
+    def incident(self, name: str = "h1") -> Incident:
+        """Return the newest incident of a host."""
+        found = [i for i in self.state.incidents.values() if i.host == name]
+        assert found, f"there is no incident of {name}"
+        return found[-1]
+
+    def incident_state(self, name: str = "h1") -> IncidentState | None:
+        """Return where the newest incident of a host stands; None without one."""
+        found = [i for i in self.state.incidents.values() if i.host == name]
+        return found[-1].state if found else None
+
+    def recovery(self, server: str) -> Recovery:
+        """Return the newest recovery of a server."""
+        found = [r for of in self.state.recoveries.values() for r in of.values()]
+        return [r for r in found if r.server == server][-1]
+
+    def recovery_states(self) -> dict[str, RecoveryState]:
+        """Return where each server's recovery stands."""
+        found = [r for of in self.state.recoveries.values() for r in of.values()]
+        return {r.server: r.state for r in found}
+
+    def kinds(self) -> list[str]:
+        """Return the kinds of all events, in order."""
+        return [r.event.kind for r in self.disk.recorded]
+
+    def path(self, name: str = "h1") -> list[str]:
+        """Return the states that the incidents of a host went through, in order."""
+        ids = {i.id for i in self.state.incidents.values() if i.host == name}
+        events = (r.event for r in self.disk.recorded)
+        return [e.to.value for e in events if e.kind == "incident_moved" and e.incident in ids]
+
+    def noticed(self) -> list[tuple[str, str]]:
+        """Return every (host, topic) that was noticed."""
+        events = (r.event for r in self.disk.recorded)
+        return [(e.host, e.topic) for e in events if isinstance(e, HostNoticed)]
+
+    def intents(self, kind: str) -> int:
+        """Return how often a kind of command was meant."""
+        events = (r.event for r in self.disk.recorded)
+        return sum(isinstance(e, CommandIntended) and e.command.type == kind for e in events)
+
+    def posts(self) -> Counter[str]:
+        """Return how many evacuate requests reached the cloud, by server."""
+        return Counter(s.subject for s in self.cloud.line.sent if s.call == "evacuate")
+
+    def records(self, server: str) -> list[str]:
+        """Return the statuses of a server's evacuation records, oldest first."""
+        return [r.status for r in self.cloud.records_of(ServerId(server))]
+
+    def where(self, server: str) -> tuple[HostName, ...]:
+        """Return where a server really runs."""
+        return self.cloud.physics.where(ServerId(server))
+
+    def timeline(self) -> str:
+        """Return everything that was journalled, for the reader of a failure."""
+        lines: list[str] = []
+        for r in self.disk.recorded:
+            at_s = (r.at.boot - timedelta(hours=1)).total_seconds()
+            lines.append(f"{r.seq:4} {at_s:9.2f} {r.event}"[:400])
+        return "\n".join(lines[-80:])
+
+    # Waiting and judging
+
+    async def until(self, what: Callable[[], bool], within_s: float = 120.0) -> None:
+        """Wait until something is so."""
+        end_s = anyio.current_time() + within_s
+        while not what():
+            if anyio.current_time() > end_s:
+                raise AssertionError(f"not so within {within_s} s:\n{self.timeline()}")
+            await anyio.sleep(0.5)
+
+    async def until_incident(
+        self, *states: IncidentState, name: str = "h1", within_s: float = 120.0
+    ) -> None:
+        """Wait until a host's incident is in one of these states."""
+        await self.until(lambda: self.incident_state(name) in states, within_s)
+
+    async def until_settled(self, name: str = "h1", within_s: float = 120.0) -> None:
+        """Wait until nothing of a host is on its way any more."""
+        await self.until_incident(IncidentState.SETTLED, name=name, within_s=within_s)
+
+    def judge(self) -> None:
+        """Hold what happened to the rules that no story may break."""
+        assert self.cloud.physics.violations == []
+        assert [e for e in self.logs if e["event"] in BUGS] == []
+        for sent in self.cloud.line.sent:
+            if sent.call == "evacuate":
+                self._judge_post(sent.at_s, sent.subject)
+
+    def _judge_post(self, at_s: float, server: str) -> None:
+        """Assert that the power of the server's host was read off, three times, then and there."""
+        events = [r.event for r in self.disk.recorded]
+        sources = {
+            e.command.host
+            for e in events
+            if isinstance(e, CommandIntended)
+            and isinstance(e.command, Evacuate)
+            and e.command.server == server
+        }
+        assert sources, f"{server} was sent an evacuate without an intent in the journal"
+        assert any(self._proven(self.fences[s], at_s) for s in sources), (
+            f"{server} was sent an evacuate at {at_s} without proof: "
+            f"{[self.fences[s].reads[-5:] for s in sources]}"
+        )
+
+    def _proven(self, fence: FakeFence, at_s: float) -> bool:
+        reads = [r for r in fence.reads if r.at_s <= at_s]
+        if not reads or reads[-1].power is not Power.OFF or at_s - reads[-1].at_s > PROOF_AGE_S:
+            return False
+        run: list[float] = []
+        for read in reversed(reads):
+            if read.power is not Power.OFF:
+                break
+            if not run or run[-1] - read.at_s >= PROOF_SPACING_S - 1e-6:
+                run.append(read.at_s)
+        return len(run) >= PROOF_READS or self._proven_before(fence, at_s)
+
+    def _proven_before(self, fence: FakeFence, at_s: float) -> bool:
+        """Return whether off was read three times since it was last read on (by an earlier life)."""
+        since = [r for r in fence.reads if r.at_s <= at_s]
+        last_on = max((i for i, r in enumerate(since) if r.power is not Power.OFF), default=-1)
+        return len(since) - 1 - last_on >= PROOF_READS
+
+    def assert_back(self, *servers: str) -> None:
+        """Assert that servers run, once, on another host, by one evacuation each."""
+        for name in servers:
+            assert self.recovery_states().get(name) is RecoveryState.DONE, self.timeline()
+            assert len(self.where(name)) == 1, (name, self.where(name))
+            assert self.where(name) != ("h1",)
+            assert self.records(name) == ["done"], (name, self.records(name))
+            assert self.posts()[name] == 1
+
+
+@asynccontextmanager
+async def story(
+    servers: Sequence[Server] = (),
+    *,
+    hosts: int = 4,
+    rules: Rules | None = None,
+    heartbeat_s: float = 10.0,
+    warm_s: float = WARM_S,
+) -> AsyncGenerator[Story]:
+    """Tell one story: a cloud that runs for a while under a daemon, then whatever the test does.
+
+    Without `warm_s` the cloud runs, and the test starts the daemon.
+    """
+    with capture_logs() as logs:
+        async with anyio.create_task_group() as tasks:
+            cloud = FakeCloud(
+                [host(n) for n in range(1, hosts + 1)],
+                heartbeat_s=heartbeat_s,
+                down_after_s=6 * heartbeat_s,
+            )
+            cloud.begin(tasks)
+            for server in servers:
+                cloud.add(server)
+            told = Story(tasks, cloud, rules or shortened(), logs)
+            if warm_s:
+                told.daemon.begin(tasks)
+                await anyio.sleep(warm_s)
+            yield told
+            told.judge()
+            tasks.cancel_scope.cancel()

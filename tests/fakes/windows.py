@@ -1,0 +1,26 @@
+"""The one place where tests shorten the windows of the safety argument.
+
+Only warm-up, incident memory and latching; never proof, order or read-back. One story keeps every
+default (tests/unit/engine/test_defaults.py).
+"""
+
+from datetime import timedelta
+
+from koboshi.domain.rules import Mode, OnLocalDisk, Rules
+
+
+def shortened(
+    mode: Mode = Mode.ACT,
+    on_local_disk: OnLocalDisk = OnLocalDisk.HOLD,
+    incident_memory: timedelta = timedelta(minutes=15),
+) -> Rules:
+    """Return rules whose warm-up is over soon."""
+    return Rules(
+        mode=mode,
+        install="test",
+        on_local_disk=on_local_disk,
+        probe_warm_up=timedelta(seconds=10),
+        new_evidence=timedelta(seconds=15),
+        latch=timedelta(seconds=30),
+        incident_memory=incident_memory,
+    )
