@@ -70,25 +70,32 @@ class Executor:
         self._services_lock = anyio.Lock()
 
     async def execute(self, command: Command) -> None:
-        """Carry out `command` and journal its outcome; never raises but for cancellation."""
+        """Carry out `command` and journal its outcome; never raises.
+
+        A command that was begun is finished although the daemon is asked to stop: every call has its
+        time-out, and an outcome that is known needs no resolving by the next daemon.
+        """
+        with anyio.CancelScope(shield=True):
+            await self._memory.tell(await self._outcome(command))
+
+    async def _outcome(self, command: Command) -> tuple[Event, ...]:
         try:
             self._assert_may_act(command)
             match command:
                 case FenceOff():
-                    events = await self._fence_off(command)
+                    return await self._fence_off(command)
                 case Isolate():
-                    events = await self._isolate(command)
+                    return await self._isolate(command)
                 case Evacuate():
-                    events = await self._evacuate(command)
+                    return await self._evacuate(command)
                 case StopServer():
-                    events = await self._stop(command)
+                    return await self._stop(command)
         except SafetyRefusal as refusal:
             log.error("safety_refusal", command=command.id, reason=str(refusal))  # noqa: TRY400
-            events = self._refused(command, str(refusal))
+            return self._refused(command, str(refusal))
         except Exception as error:  # a bug must not take the other recoveries with it
             log.exception("command_crashed", command=command.id)
-            events = _unclear(command, f"an internal error: {type(error).__name__}")
-        await self._memory.tell(events)
+            return _unclear(command, f"an internal error: {type(error).__name__}")
 
     def _assert_may_act(self, command: Command) -> None:
         if self._rules.mode is not Mode.ACT:
