@@ -38,7 +38,7 @@ def test_what_can_come_back_is_back_and_the_rest_is_held(
 
 
 def prints_the_way_home(koboshi: Koboshi, held: list[str]) -> None:
-    """The incident and the status both name the commands, for the host and each held server."""
+    """Hold incident and status to naming the commands, for the host and each held server."""
     (incident,) = koboshi.run("incident", "list", "-f", "json").json()
     for words in (("incident", "show", incident["id"]), ("status",)):
         told = koboshi.run(*words).out
