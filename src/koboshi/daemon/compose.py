@@ -71,12 +71,15 @@ def _configure_logs(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> int:
+    errors: list[KoboshiError] = []
     try:
         async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
             tasks.start_soon(_cancel_on_signal, tasks)
             await _serve(settings, stack, tasks)
     except* KoboshiError as group:
-        raise _first(group) from None
+        errors.append(_first(group))  # raised in here it would be put into a group again
+    if errors:
+        raise errors[0]
     return 0
 
 
