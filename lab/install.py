@@ -26,7 +26,7 @@ PACKAGES = {
     "mariadb-server": "/usr/sbin/mariadbd",
     "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
     "iproute2": "/usr/bin/ip",
-    "python3-venv": "/usr/share/doc/python3-venv",
+    "python3-venv": "/usr/lib/python3.11/ensurepip/__init__.py",
 }
 DEBIAN_PYTHON = "/usr/bin/python3"
 _POLICY = Path("/usr/sbin/policy-rc.d")
