@@ -157,7 +157,7 @@ def api() -> str:
         (f"`{method} {route.path}`", route.summary or "")
         for route in app.routes
         if isinstance(route, APIRoute)
-        for method in sorted(route.methods)
+        for method in sorted(route.methods or ())
     ]
     return (
         "# HTTP API\n\nOn the Unix socket `koboshi.sock` in `state_dir`, for root and the daemon's "

@@ -86,7 +86,7 @@ async def _look_outside(
 
 
 def _draw(context: Context, checks: list["Check"]) -> None:
-    from koboshi.cli.draw_check import draw_checks  # noqa: PLC0415 - rich, only for eyes
+    from koboshi.cli.draw_check import draw_checks  # noqa: PLC0415 - rich is slow to import
 
     draw_checks(checks, context.out())
 

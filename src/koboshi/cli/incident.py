@@ -25,7 +25,7 @@ def list_incidents(
     views = Reading(context, context.settings()).incidents()
 
     def table() -> None:
-        from koboshi.cli.draw_incident import draw_list  # noqa: PLC0415 - rich, only for eyes
+        from koboshi.cli.draw_incident import draw_list  # noqa: PLC0415 - rich is slow to import
 
         draw_list(views, context.out())
 
@@ -59,7 +59,7 @@ def show_incident(
     detail = Reading(context, context.settings()).incident(incident)
 
     def table() -> None:
-        from koboshi.cli.draw_incident import draw_incident  # noqa: PLC0415 - rich, only for eyes
+        from koboshi.cli.draw_incident import draw_incident  # noqa: PLC0415 - rich is slow to import
 
         draw_incident(detail, context.out(), datetime.now(UTC))
 

@@ -45,7 +45,7 @@ def status(
 
 def _write(context: Context, output: Output, view: "StatusView") -> None:
     def table() -> None:
-        from koboshi.cli.draw_status import draw_status  # noqa: PLC0415 - rich, only for eyes
+        from koboshi.cli.draw_status import draw_status  # noqa: PLC0415 - rich is slow to import
 
         draw_status(view, context.out())
 
@@ -66,9 +66,9 @@ def _watch(context: Context, output: Output, reading: "Reading") -> ExitCode:
 
 
 def _watch_screen(context: Context, reading: "Reading") -> None:
-    from rich.live import Live  # noqa: PLC0415 - only for eyes
+    from rich.live import Live  # noqa: PLC0415 - rich is slow to import
 
-    from koboshi.cli.draw_status import status_parts  # noqa: PLC0415 - only for eyes
+    from koboshi.cli.draw_status import status_parts  # noqa: PLC0415 - rich is slow to import
 
     console = context.out()
     with Live(console=console, auto_refresh=False, screen=True) as live:

@@ -6,9 +6,10 @@ variables that Kubernetes invents for a service named koboshi are left alone.
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
-from koboshi.settings.keys import ANY_HOST, keys, nearest
+from koboshi.settings.keys import ANY_HOST, FOR_HOSTS, keys, nearest
 from koboshi.settings.secrets import named_variables
 
 PREFIX = "KOBOSHI_"
@@ -48,14 +49,14 @@ def from_environment(
 
 
 def _generic(path: tuple[str, ...]) -> str:
-    if path[:2] == ("fencing", "hosts") and len(path) > 2:  # noqa: PLR2004
+    if path[:2] == FOR_HOSTS and path[2:]:
         path = (*path[:2], ANY_HOST, *path[3:])
     return ".".join(path)
 
 
 def _spelled(path: tuple[str, ...], data: dict[str, Any]) -> tuple[str, ...]:
     """Return `path` with a host's name as the file spells it."""
-    if path[:2] != ("fencing", "hosts") or len(path) < 3:  # noqa: PLR2004
+    if path[:2] != FOR_HOSTS or not path[2:]:
         return path
     hosts = data.get("fencing", {}).get("hosts", {})
     for host in hosts:
@@ -76,8 +77,6 @@ def _suggestion(path: tuple[str, ...]) -> str:
 
 
 def _closest(path: tuple[str, ...]) -> str | None:
-    from difflib import get_close_matches  # noqa: PLC0415 (only when something is wrong)
-
     written = PREFIX + "__".join(path).upper()
     found = get_close_matches(written, [key.variable for key in keys()], n=1, cutoff=0.6)
     return found[0] if found else None

@@ -5,7 +5,7 @@ from typing import Any, cast
 from pydantic import SecretStr
 from pydantic_core import ErrorDetails
 
-from koboshi.settings.keys import ANY_HOST, Key, keys, nearest, tables, value_text
+from koboshi.settings.keys import ANY_HOST, FOR_HOSTS, Key, keys, nearest, tables, value_text
 
 Path = tuple[str, ...]
 
@@ -46,7 +46,7 @@ def explain(detail: ErrorDetails, data: dict[str, Any]) -> tuple[Path, str, str]
 
 def _known(path: Path) -> Key | None:
     """Return the key that `path` names, or whose item it names."""
-    generic = (*path[:2], ANY_HOST, *path[3:]) if path[:2] == ("fencing", "hosts") else path
+    generic = (*path[:2], ANY_HOST, *path[3:]) if path[:2] == FOR_HOSTS else path
     by_path = {tuple(key.dotted.split(".")): key for key in keys()}
     for length in range(len(generic), 0, -1):
         if generic[:length] in by_path:
@@ -76,7 +76,7 @@ def _form(known: Key | None) -> str:
 
 
 def _suggestion(path: Path, data: dict[str, Any]) -> str:
-    if path[:2] == ("fencing", "hosts") and _is_table(path, data):
+    if path[:2] == FOR_HOSTS and _is_table(path, data):
         name = ".".join((*path[2:], *_single_tables(path, data)))
         return f'a host name with dots needs quotes: [fencing.hosts."{name}"]'
     meant = nearest(path, _beside(path))
@@ -89,7 +89,7 @@ def _suggestion(path: Path, data: dict[str, Any]) -> str:
 def _beside(path: Path) -> tuple[str, ...]:
     """Return the names that may stand in the table of `path`."""
     table = path[:-1]
-    generic = (*table[:2], ANY_HOST, *table[3:]) if len(table) > 2 else table  # noqa: PLR2004
+    generic = (*table[:2], ANY_HOST, *table[3:]) if table[:2] == FOR_HOSTS and table[2:] else table
     depth = len(generic)
     names = [key.name for known in tables() if known.path == generic for key in known.keys]
     names += [

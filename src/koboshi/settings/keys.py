@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 from annotated_types import Ge, Le
 from pydantic import BaseModel, SecretStr
@@ -19,6 +19,10 @@ from koboshi.settings.schema import Settings
 
 ANY_HOST = "HOST"
 """Stands for a host's name in the keys of a table that has one entry for each host."""
+
+
+FOR_HOSTS = ("fencing", "hosts")
+"""That table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +179,7 @@ def as_toml(value: object) -> str:
     if isinstance(value, timedelta):
         return f'"{format_duration(value)}"'
     if isinstance(value, tuple | list):
-        items: tuple[object, ...] = tuple(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        return "[" + ", ".join(as_toml(item) for item in items) + "]"
+        return "[" + ", ".join(as_toml(item) for item in cast("tuple[object, ...]", value)) + "]"
     if isinstance(value, dict):
         return "{}"
     escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -93,8 +93,7 @@ def load_settings(
             problems.append(Problem(place=place(key), what=what, cure=cure))
     else:
         if not problems:
-            settings._source = source  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-            return settings
+            return settings.read_from(source)
     raise InvalidSettings(*sorted(problems, key=_by_line))
 
 
@@ -185,5 +184,5 @@ def _put(data: dict[str, Any], key: tuple[str, ...], value: object) -> None:
         below = data.setdefault(name, {})
         if not isinstance(below, dict):
             return  # the file has something else there, which is reported
-        data = below  # pyright: ignore[reportUnknownVariableType]
+        data = cast("dict[str, Any]", below)
     data[key[-1]] = value

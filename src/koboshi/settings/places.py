@@ -7,6 +7,7 @@ only as much TOML as is needed for that, and a key that it does not find simply 
 import re
 import tomllib
 from collections.abc import Mapping
+from typing import cast
 
 _HEADER = re.compile(r"^\s*\[{1,2}\s*(?P<path>[^\]#]+?)\s*\]{1,2}\s*(?:#.*)?$")
 _KEY = re.compile(
@@ -48,8 +49,8 @@ def _split(written: str) -> Path:
         return (written,)
     path: list[str] = []
     while isinstance(tree, dict):
-        ((name, tree),) = tree.items()  # pyright: ignore[reportUnknownVariableType]
-        path.append(str(name))  # pyright: ignore[reportUnknownArgumentType]
+        ((name, tree),) = cast("dict[str, object]", tree).items()
+        path.append(name)
     return tuple(path)
 
 

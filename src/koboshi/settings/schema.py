@@ -7,6 +7,7 @@ is one text for each.
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
@@ -158,6 +159,11 @@ class Settings(Section):
                 '[fencing.hosts.HOST] tables (koboshi init writes them), or set mode = "observe"',
             )
         return fencing
+
+    def read_from(self, source: Path | None) -> Self:
+        """Remember which file these settings were read from."""
+        self._source = source
+        return self
 
     @property
     def source(self) -> Path | None:

@@ -9,7 +9,7 @@ import pytest
 
 from koboshi import __version__
 from koboshi.cli.app import build_app
-from koboshi.cli.commands import COMMANDS
+from koboshi.cli.commands import COMMANDS, CommandLine
 from koboshi.cli.exit_codes import EXIT_CODE_MEANING, ExitCode
 
 from .terminal import koboshi
@@ -38,12 +38,10 @@ def test_without_a_command_help_is_a_message() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c.words))
-def test_every_command_has_its_own_page(command: object) -> None:
-    assert hasattr(command, "words")
-    words: tuple[str, ...] = getattr(command, "words")  # noqa: B009 parametrised
-    typed = koboshi(*words, "--help")
+def test_every_command_has_its_own_page(command: CommandLine) -> None:
+    typed = koboshi(*command.words, "--help")
     assert (typed.code, typed.err) == (0, "")
-    assert f"Usage: koboshi {' '.join(words)}" in typed.out
+    assert f"Usage: koboshi {' '.join(command.words)}" in typed.out
 
 
 def test_the_first_page_waits_for_no_library() -> None:

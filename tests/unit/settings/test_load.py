@@ -39,7 +39,7 @@ def complaint(path: Path | None, environ: Mapping[str, str] | None = None) -> st
 
 
 def test_without_a_file_it_observes() -> None:
-    settings = load_settings(None, {"KOBOSHI_STATE_DIR": "/tmp/k"})  # noqa: S108 (not used)
+    settings = load_settings(None, {"KOBOSHI_STATE_DIR": "/srv/k"})
     assert settings.mode is Mode.OBSERVE
     assert settings.source is None
 
