@@ -10,7 +10,6 @@ from koboshi.domain.errors import FenceError
 from koboshi.domain.names import HostName
 from tests.fakes.physics import Physics
 
-ANSWER_S = 0.05
 TIMEOUT_S = 5.0
 
 
@@ -40,6 +39,7 @@ class FakeFence:
         self._physics = physics
         self._host = host
         self.mode = Bmc.NORMAL
+        self.answer_s = 0.05
         self.off_takes_s = 0.2
         self.reads: list[Read] = []
         self.offs: list[float] = []
@@ -47,7 +47,7 @@ class FakeFence:
 
     async def power_state(self) -> Power:
         await self._reachable()
-        await anyio.sleep(ANSWER_S)
+        await anyio.sleep(self.answer_s)
         on = self._physics.hosts[self._host].power and self.mode is not Bmc.LIE_OFF
         power = Power.ON if on else Power.OFF
         self.reads.append(Read(at_s=anyio.current_time(), power=power))
@@ -59,7 +59,7 @@ class FakeFence:
         await self._reachable()
         if self.mode is Bmc.REFUSE:
             raise FenceError(f"the BMC of {self._host} refuses: 403")
-        await anyio.sleep(ANSWER_S)
+        await anyio.sleep(self.answer_s)
         self.offs.append(anyio.current_time())
         if self.mode not in {Bmc.ACCEPT_ONLY, Bmc.LIE_OFF}:
             await anyio.sleep(self.off_takes_s)

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from koboshi.domain.cloud import Demand
+from koboshi.domain.cloud import Demand, Power
 from koboshi.domain.decision import Picture
 from koboshi.domain.incident import ACTING, IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.policy import images_wanted
 from koboshi.domain.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
-from koboshi.domain.verdict import WORSE_THAN_UP
+from koboshi.domain.verdict import WORSE_THAN_UP, Judgement, Network
 
 _POWER_WATCHED = ACTING | {IncidentState.HELD, IncidentState.CONFIRMED}
 _LISTED = frozenset(
@@ -60,7 +60,11 @@ def interest_of(picture: Picture) -> Interest:
         suspicion=bool(suspects or hosts),
         urgent=any(i.state in ACTING for i in incidents)
         or any(r.state in ON_ITS_WAY | WAITING for r in recoveries),
-        power=frozenset(suspects | {i.host for i in incidents if i.state in _POWER_WATCHED}),
+        power=frozenset(
+            suspects
+            | {i.host for i in incidents if i.state in _POWER_WATCHED}
+            | {j.host for j in picture.judgements.values() if _reads_off_and_answers(picture, j)}
+        ),
         list_servers=frozenset(listed),
         list_records=frozenset(hosts),
         servers=frozenset(r.server for r in recoveries if _needs_reading(picture, r)),
@@ -72,6 +76,16 @@ def interest_of(picture: Picture) -> Interest:
         ),
         images=_images(picture, listed),
         groups=bool(hosts),
+    )
+
+
+def _reads_off_and_answers(picture: Picture, judgement: Judgement) -> bool:
+    """Return whether the next reading decides: switched on meanwhile, or a BMC that is wrong."""
+    track = picture.world.power.get(judgement.host)
+    return (
+        track is not None
+        and track.newest.power is Power.OFF
+        and judgement.network in {Network.USERLAND, Network.KERNEL}
     )
 
 

@@ -103,6 +103,7 @@ def _notices(picture: Picture, judgement: Judgement) -> Iterator[Event]:
     texts = {
         "service_failed": _service_failed(picture, judgement),
         "hung": _hung(picture, judgement),
+        "silent_unconfirmed": _silent_unconfirmed(picture, judgement),
         "bmc_contradicts": bmc_contradiction(picture, host),
         "bmc_unreadable": _bmc_unreadable(picture, host),
         "disabled_and_dark": _disabled_and_dark(picture, judgement),
@@ -142,6 +143,24 @@ def _hung(picture: Picture, judgement: Judgement) -> str | None:
     )
 
 
+def _silent_unconfirmed(picture: Picture, judgement: Judgement) -> str | None:
+    """A host that went dark, and whose silence no rule lets count: nobody else would tell."""
+    host = judgement.host
+    if (
+        judgement.verdict is not Verdict.SUSPECT
+        or judgement.control is not Control.LATE
+        or not _long_late(picture, host)
+        or host in picture.state.found_down
+        or picture.state.open_incident(host) is not None
+        or disabled_by_operator(host, picture.world)
+    ):
+        return None
+    return (
+        f"{host} does not report and does not answer, but its silence cannot be confirmed, so nothing "
+        f"is done: {'; '.join(judgement.reasons)}. If it is dead, recover its servers by hand"
+    )
+
+
 def bmc_contradiction(picture: Picture, host: HostName) -> str | None:
     """Return the contradiction of a BMC that reads off while the host answers.
 
@@ -156,8 +175,16 @@ def bmc_contradiction(picture: Picture, host: HostName) -> str | None:
     if newest.power is Power.ON:
         return None
     off = next((r for r in reversed(track.readings) if r.power is Power.OFF), None)
+    # Around the reading, not only after it: a host that is switched on answers soon after an off.
     answered_at = probe.kernel_at if probe else None
-    if off and answered_at and answered_at.since(off.at) > CONTRADICTION_SLACK:
+    answering_since = probe.answering_since if probe else None
+    if (
+        off
+        and answered_at
+        and answering_since
+        and off.at.since(answering_since) > CONTRADICTION_SLACK
+        and answered_at.since(off.at) > CONTRADICTION_SLACK
+    ):
         return (
             f"the BMC of {host} read off while the host answered: it may be another host's, or wrong. "
             "Its word proves nothing until it reads on; check fencing for this host"
