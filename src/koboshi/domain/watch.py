@@ -144,7 +144,7 @@ def _hung(picture: Picture, judgement: Judgement) -> str | None:
 
 
 def _silent_unconfirmed(picture: Picture, judgement: Judgement) -> str | None:
-    """A host that went dark, and whose silence no rule lets count: nobody else would tell."""
+    """Tell of a host that went dark, and whose silence no rule lets count: nobody else would."""
     host = judgement.host
     if (
         judgement.verdict is not Verdict.SUSPECT
@@ -174,16 +174,18 @@ def bmc_contradiction(picture: Picture, host: HostName) -> str | None:
     newest = track.newest
     if newest.power is Power.ON:
         return None
-    off = next((r for r in reversed(track.readings) if r.power is Power.OFF), None)
     # Around the reading, not only after it: a host that is switched on answers soon after an off.
     answered_at = probe.kernel_at if probe else None
-    answering_since = probe.answering_since if probe else None
+    since = probe.answering_since if probe else None
     if (
-        off
-        and answered_at
-        and answering_since
-        and off.at.since(answering_since) > CONTRADICTION_SLACK
-        and answered_at.since(off.at) > CONTRADICTION_SLACK
+        answered_at is not None
+        and since is not None
+        and any(
+            r.power is Power.OFF
+            and r.at.since(since) > CONTRADICTION_SLACK
+            and answered_at.since(r.at) > CONTRADICTION_SLACK
+            for r in track.readings
+        )
     ):
         return (
             f"the BMC of {host} read off while the host answered: it may be another host's, or wrong. "
