@@ -140,6 +140,7 @@ def _server(app: FastAPI, protocol: type[asyncio.Protocol], listener: socket.soc
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -1,23 +1,16 @@
 """Where `status` and `incident` read: from the daemon, or from the journal when none answers."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import anyio
-
-from koboshi.adapters.clock import SystemClock
-from koboshi.adapters.journal.reader import SqlJournalReader
-from koboshi.api.build import incident_detail, incidents_of, status_of_journal
-from koboshi.api.lookup import find_incident
-from koboshi.api.timeline import read_all
 from koboshi.api.views import IncidentDetail, IncidentView, StatusView
 from koboshi.cli.context import Context
 from koboshi.client import ApiClient
 from koboshi.domain.errors import DaemonUnreachable, JournalError, KoboshiError
-from koboshi.domain.state import State, fold
-from koboshi.ports.journal import Recorded
 from koboshi.settings import Settings
+
+if TYPE_CHECKING:
+    from koboshi.cli.journal_reading import JournalReading
 
 T = TypeVar("T")
 
@@ -32,58 +25,43 @@ class Reading:
 
     def status(self) -> StatusView:
         """Return the overview."""
-        return self._ask(
-            lambda client: client.status(),
-            lambda state, _: status_of_journal(state, SystemClock().now()),
-        )
+        view = self._from_daemon(lambda client: client.status())
+        return view if isinstance(view, StatusView) else self._read(view).status()
 
     def incidents(self) -> list[IncidentView]:
         """Return all incidents, newest first."""
-        return self._ask(lambda client: client.incidents(), lambda state, _: incidents_of(state))
+        views = self._from_daemon(lambda client: client.incidents())
+        return views if isinstance(views, list) else self._read(views).incidents()
 
     def incident(self, wanted: str) -> IncidentDetail:
         """Return one incident by its id, the beginning of it, or `last`."""
+        view = self._from_daemon(lambda client: client.incident(wanted))
+        return view if isinstance(view, IncidentDetail) else self._read(view).incident(wanted)
 
-        def from_journal(state: State, recorded: tuple[Recorded, ...]) -> IncidentDetail:
-            incident = find_incident(state, wanted)
-            return incident_detail(incident, state, recorded, None)
-
-        return self._ask(lambda client: client.incident(wanted), from_journal)
-
-    def _ask(
-        self,
-        from_daemon: Callable[[ApiClient], T],
-        from_journal: Callable[[State, tuple[Recorded, ...]], T],
-    ) -> T:
+    def _from_daemon(self, ask: Callable[[ApiClient], T]) -> T | DaemonUnreachable:
+        """Return the daemon's answer, or why there is none."""
         try:
             with ApiClient(self._settings.socket_path) as client:
-                return from_daemon(client)
+                return ask(client)
         except DaemonUnreachable as error:
-            recorded = self._journal(error)
-        self._warn()
-        return from_journal(fold((r.at, r.event) for r in recorded), recorded)
+            return error
 
-    def _journal(self, unreachable: DaemonUnreachable) -> tuple[Recorded, ...]:
-        path = self._settings.journal_path
+    def _read(self, unreachable: DaemonUnreachable) -> "JournalReading":
+        # The journal's libraries are slow to import, and a running daemon spares us them.
+        from koboshi.cli.journal_reading import JournalReading  # noqa: PLC0415 - slow to import
+
         try:
-            return anyio.run(_read, path)
+            read = JournalReading(self._settings.journal_path)
         except JournalError as error:
             source = self._settings.source or "the defaults (no configuration file)"
             raise KoboshiError(
                 f"{unreachable}\nand the journal cannot be read instead: {error}\n"
                 f"(state_dir = {self._settings.state_dir}, from {source})",
             ) from None
-
-    def _warn(self) -> None:
-        if self._has_warned:
-            return
-        self._has_warned = True
-        self._context.say(
-            f"No daemon answers at {self._settings.socket_path}: this is what the journal "
-            "remembers, and nobody is watching. Start it with: koboshi run",
-        )
-
-
-async def _read(path: Path) -> tuple[Recorded, ...]:
-    async with await SqlJournalReader.open_to_read(path) as journal:
-        return await read_all(journal)
+        if not self._has_warned:
+            self._has_warned = True
+            self._context.say(
+                f"{unreachable}.\nThis is what the journal remembers; nobody is watching. "
+                "Start the daemon with: koboshi run",
+            )
+        return read

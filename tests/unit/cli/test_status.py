@@ -115,8 +115,8 @@ class TestWithJournalOnly:
             typed = koboshi(*words, environ=environ)
             assert typed.code == 0
             assert INCIDENT in typed.out
-            assert "No daemon answers" in typed.err
-            assert "Start it with: koboshi run" in typed.err
+            assert "no daemon answers at" in typed.err
+            assert "Start the daemon with: koboshi run" in typed.err
 
     def test_standard_output_stays_clean(self, environ: Environ) -> None:
         data = koboshi("status", "-f", "json", environ=environ).json()
