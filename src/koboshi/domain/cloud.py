@@ -106,6 +106,9 @@ ARRIVED_STATUSES = frozenset({"done", "completed"})
 
 FAILED_STATUSES = frozenset({"error", "failed", "cancelled"})
 
+ENDED_STATUSES = ARRIVED_STATUSES | FAILED_STATUSES | {"finished", "confirmed", "reverted"}
+"""Statuses on which nobody works any more; the last three are a resize's, and stay for ever."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
@@ -129,7 +132,7 @@ class Migration:
     @property
     def is_open(self) -> bool:
         """Return whether somebody may still be working on it; an unknown status counts as open."""
-        return self.status not in ARRIVED_STATUSES and self.status not in FAILED_STATUSES
+        return self.status not in ENDED_STATUSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

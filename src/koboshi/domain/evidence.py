@@ -13,6 +13,8 @@ from koboshi.domain.instant import Instant
 from koboshi.domain.rules import PROOF_READS, PROOF_SPACING
 
 INTERVALS_REMEMBERED = 5
+LOST_PROBES_FORGIVEN = timedelta(seconds=5)
+"""A shorter silence is a lost packet: it does not end a run of answers."""
 READINGS_REMEMBERED = 12
 
 
@@ -72,7 +74,7 @@ class ProbeTrack:
     kernel_at: Instant | None = None
     """When at least the kernel last answered."""
     answering_since: Instant | None = None
-    """Start of the present unbroken run of answers, the kernel's included."""
+    """Start of the present run of answers, the kernel's included; lost packets do not end it."""
     silent_since: Instant | None = None
     """Start of the present unbroken silence."""
 
@@ -98,12 +100,14 @@ def observe_probe(track: ProbeTrack | None, answer: ProbeAnswer, at: Instant) ->
                 answering_since=before.answering_since or at,
             )
         case ProbeAnswer.SILENT:
+            silent_since = before.silent_since or at
+            lost = at.since(silent_since) >= LOST_PROBES_FORGIVEN
             return replace(
                 before,
                 asked_at=at,
                 answer=answer,
-                answering_since=None,
-                silent_since=before.silent_since or at,
+                answering_since=None if lost else before.answering_since,
+                silent_since=silent_since,
             )
         case ProbeAnswer.OWN_TROUBLE:
             return replace(before, asked_at=at, answer=answer, silent_since=None)
@@ -157,7 +161,7 @@ def off_proven_at(track: PowerTrack | None, *, since: Instant | None = None) -> 
         if reading.power is not Power.OFF:
             counted, proven_at = [], None
             continue
-        if since is not None and (reading.at == since or reading.at.since(since) == timedelta()):
+        if since is not None and not reading.at.is_after(since):
             continue
         if counted and reading.at.since(counted[-1]) < PROOF_SPACING:
             continue
@@ -165,3 +169,17 @@ def off_proven_at(track: PowerTrack | None, *, since: Instant | None = None) -> 
         if len(counted) == PROOF_READS:
             proven_at = reading.at
     return proven_at
+
+
+HEARTBEAT_SLACK = timedelta(seconds=6)
+"""How long after *off* a heartbeat that was sent before may still be seen: one calm reading of Nova."""
+
+
+def beats_while_off(heartbeat: Heartbeat | None, track: PowerTrack | None) -> bool:
+    """Return whether heartbeats went on after the power was first read off: one of them is wrong."""
+    if heartbeat is None or heartbeat.advanced_at is None or track is None:
+        return False
+    run: list[PowerReading] = []
+    for reading in track.readings:
+        run = [*run, reading] if reading.power is Power.OFF else []
+    return bool(run) and heartbeat.advanced_at.since(run[0].at) > HEARTBEAT_SLACK

@@ -16,19 +16,23 @@ from koboshi.domain.cloud import (
 from koboshi.domain.commands import Command, Evacuate, Outcome, StopServer
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import CommandAccepted, CommandEnded, Event, RecoveryMoved
+from koboshi.domain.guard import tells_of_orphan
 from koboshi.domain.incident import Incident
 from koboshi.domain.instant import Instant, latest
 from koboshi.domain.proof import why_host_not_proven_now
 from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import MAX_POSTS, UNKNOWN_READS, UNKNOWN_WAIT
+from koboshi.domain.stale import nova_now
 from koboshi.domain.verdict import Verdict, seconds
 from koboshi.domain.world import ServerRead
 
 DESTINATION_GRACE = timedelta(seconds=60)
 CONFIRM_DEADLINE = timedelta(seconds=60)
 SETTLE_DEADLINE = timedelta(seconds=120)
+STOP_AGAIN_AFTER = timedelta(seconds=30)
 NO_RECORD_DEADLINE = timedelta(seconds=60)
-ORPHAN_WORDS = ("already exists", "instanceexists", "unexpectedtaskstate", "unexpected task state")
+FAULT_GRACE = timedelta(seconds=10)
+"""Nova ends the record first and writes the server's fault later (compute/manager.py: rebuild_instance)."""
 
 _S = RecoveryState
 
@@ -73,7 +77,7 @@ def _incident(picture: Picture, recovery: Recovery) -> Incident:
 def _own_records(picture: Picture, recovery: Recovery) -> tuple[Migration, ...] | None:
     """Return the records that our request made; None when they were not read since it was sent."""
     read = picture.world.from_host.get(_incident(picture, recovery).host)
-    if read is None or read.at.since(recovery.moved_at) <= timedelta():
+    if read is None or not read.at.is_after(recovery.moved_at):
         return None
     return tuple(
         r
@@ -84,7 +88,7 @@ def _own_records(picture: Picture, recovery: Recovery) -> tuple[Migration, ...] 
 
 def _read_since(picture: Picture, recovery: Recovery, since: Instant) -> ServerRead | None:
     read = picture.world.servers.get(recovery.server)
-    return read if read is not None and read.at.since(since) > timedelta() else None
+    return read if read is not None and read.at.is_after(since) else None
 
 
 def _two_records(recovery: Recovery) -> Decision:
@@ -200,13 +204,12 @@ def _building(picture: Picture, recovery: Recovery) -> Decision:
 def _failed(picture: Picture, recovery: Recovery, record: Migration) -> Decision:
     """Judge a failed record by the server's own fault: some failures leave a copy running."""
     read = _read_since(picture, recovery, recovery.moved_at)
-    if read is None:
+    if read is None or not _fault_is_written(picture, record):
         return NOTHING
     if read.server is None:
         return _move(recovery, _S.GONE, "it was deleted meanwhile", Outcome.FAILED)
-    fault = (read.server.fault or "").lower()
     destination = record.destination or recovery.destination
-    if any(word in fault for word in ORPHAN_WORDS):
+    if tells_of_orphan(read.server):
         return _move(
             recovery,
             _S.ORPHAN_SUSPECTED,
@@ -214,24 +217,28 @@ def _failed(picture: Picture, recovery: Recovery, record: Migration) -> Decision
             "list --all' before anything else is done to this server",
             Outcome.FAILED,
         )
-    why = f"the evacuation to {destination} ended {record.status}: {read.server.fault or 'no fault told'}"
+    why = (
+        f"the evacuation to {destination} ended {record.status}: "
+        f"{read.server.fault or 'no fault told'}"
+    )
     if recovery.posts >= MAX_POSTS:
         return _move(recovery, _S.GIVEN_UP, f"{why} ({recovery.posts} tries)", Outcome.FAILED)
     return _move(recovery, _S.QUEUED, why, Outcome.FAILED)
+
+
+def _fault_is_written(picture: Picture, record: Migration) -> bool:
+    """Return whether Nova has had time to write the fault, by Nova's own clock."""
+    now = nova_now(picture.world)
+    return now is not None and (record.updated_at is None or now - record.updated_at >= FAULT_GRACE)
 
 
 def _confirm(picture: Picture, recovery: Recovery) -> Decision:
     read = _read_since(picture, recovery, recovery.moved_at)
     if read is None:
         return NOTHING
-    if read.server is None:
-        return _move(recovery, _S.GONE, "it was deleted meanwhile", Outcome.DONE)
-    records = _own_records(picture, recovery) or ()
-    arrived = next((r for r in records if r.status in ARRIVED_STATUSES), None)
-    destination = (arrived.destination if arrived else None) or recovery.destination
-    if read.server.host == destination and read.server.task_state is None:
-        return _move(recovery, _S.SETTLING, f"it is on {destination} in Nova", Outcome.DONE)
-    if picture.now.since(recovery.moved_at) > CONFIRM_DEADLINE:
+    if landed := _landed(picture, recovery, read):
+        return landed
+    if picture.now.since(recovery.moved_at) > CONFIRM_DEADLINE and read.server is not None:
         task = read.server.task_state or "none"
         return _move(
             recovery,
@@ -241,45 +248,78 @@ def _confirm(picture: Picture, recovery: Recovery) -> Decision:
     return NOTHING
 
 
+def _landed(picture: Picture, recovery: Recovery, read: ServerRead) -> Decision:
+    """Return what a server whose record is done came to, once its host and its task say so."""
+    if read.server is None:
+        return _move(recovery, _S.GONE, "it was deleted meanwhile", Outcome.DONE)
+    if read.server.task_state is not None:
+        return NOTHING
+    records = _own_records(picture, recovery) or ()
+    arrived = next((r for r in records if r.status in ARRIVED_STATUSES), None)
+    destination = (arrived.destination if arrived else None) or recovery.destination
+    if read.server.host == destination:
+        return _move(recovery, _S.SETTLING, f"it is on {destination} in Nova", Outcome.DONE)
+    if read.server.host == _incident(picture, recovery).host:
+        return NOTHING  # the host field comes late
+    moved = f"somebody moved it on from {destination} to {read.server.host or 'no host'}"
+    return _move(recovery, _S.GONE, moved, Outcome.DONE)
+
+
+def _running_since(picture: Picture, recovery: Recovery) -> Running | None:
+    read = picture.world.running.get(recovery.server)
+    return read.running if read is not None and read.at.is_after(recovery.moved_at) else None
+
+
 def _settle(picture: Picture, recovery: Recovery) -> Decision:
     """Done when its hypervisor says that it runs; what had been stopped is stopped again."""
-    running = picture.world.running.get(recovery.server)
+    running = _running_since(picture, recovery)
     read = _read_since(picture, recovery, recovery.moved_at)
-    if running is None or running.at.since(recovery.moved_at) <= timedelta() or read is None:
+    if running is None or read is None:
         return NOTHING
     if read.server is None:
         return _move(recovery, _S.GONE, "it was deleted meanwhile")
-    was_stopped = recovery.candidate.vm_state == "stopped"
-    if was_stopped and read.server.vm_state == "stopped":
-        return _move(recovery, _S.DONE, f"stopped on {read.server.host}, as it was before")
-    if was_stopped and read.server.vm_state == "active":
-        return _stop_again(picture, recovery)
-    if running.running is Running.YES:
-        return _move(recovery, _S.DONE, f"its hypervisor on {read.server.host} runs it")
-    if picture.now.since(recovery.moved_at) > SETTLE_DEADLINE:
+    late = picture.now.since(recovery.moved_at) > SETTLE_DEADLINE
+    host, vm_state = read.server.host, read.server.vm_state
+    if recovery.candidate.vm_state == "stopped":
+        if vm_state == "stopped":
+            return _move(recovery, _S.DONE, f"stopped on {host}, as it was before")
+        if not late:
+            return _stop_again(picture, recovery)
+    if running is Running.YES:
+        stopped = " (it was stopped before: stop it)" if late else ""
+        return _move(recovery, _S.DONE, f"its hypervisor on {host} runs it{stopped}")
+    if not late:
+        return NOTHING
+    if running is Running.UNKNOWN and vm_state == "active":
         return _move(
-            recovery,
-            _S.DONE,
-            f"Nova has it {read.server.vm_state} on {read.server.host}; the hypervisor's word is "
-            f"'{running.running}': look at it",
+            recovery, _S.DONE, f"Nova has it active on {host}; its hypervisor gave no clear answer"
         )
-    return NOTHING
+    return _move(
+        recovery,
+        _S.STUCK,
+        f"Nova has it {vm_state} on {host}, but its hypervisor does not run it: look at it there",
+    )
 
 
 def _stop_again(picture: Picture, recovery: Recovery) -> Decision:
+    asked_at = recovery.stop_asked_at
+    if asked_at is not None and picture.now.since(asked_at) < STOP_AGAIN_AFTER:
+        return NOTHING
     incident = _incident(picture, recovery)
     command = StopServer(
         id=picture.new_command_id(incident, f"stop-{recovery.server}"),
         incident=incident.id,
         server=recovery.server,
     )
-    if any(c.command.subject == command.subject for c in picture.state.commands.values()):
-        return NOTHING
-    return Decision(commands=(command,))
+    return NOTHING if picture.state.is_busy(command.subject) else Decision(commands=(command,))
 
 
 def _stuck(picture: Picture, recovery: Recovery) -> Decision:
     """Leave `stuck` when the record ends after all, or its destination is proven dead."""
+    if recovery.command is None:  # its evacuation ended well; only its hypervisor did not run it
+        if _running_since(picture, recovery) is Running.YES:
+            return _move(recovery, _S.DONE, "its hypervisor runs it now")
+        return NOTHING
     records = _own_records(picture, recovery) or ()
     if len(records) > 1:
         return _two_records(recovery)
@@ -287,7 +327,8 @@ def _stuck(picture: Picture, recovery: Recovery) -> Decision:
     if record is None:
         return NOTHING
     if record.status in ARRIVED_STATUSES:
-        return _move(recovery, _S.CONFIRMING, f"record {record.id} is {record.status} after all")
+        read = _read_since(picture, recovery, recovery.moved_at)
+        return _landed(picture, recovery, read) if read else NOTHING
     if record.status in FAILED_STATUSES:
         return _failed(picture, recovery, record)
     destination = record.destination or recovery.destination

@@ -19,6 +19,21 @@ from koboshi.domain.recovery import Recovery, RecoveryState, Treatment
 BUSY_TASKS = ("rebuild", "migrating", "resize", "deleting", "soft-deleting", "spawning")
 """Beginnings of a task state in which somebody may be working on the server."""
 
+ORPHAN_WORDS = (
+    "already exists",
+    "instanceexists",
+    "unexpectedtaskstate",
+    "conflict updating instance",
+)
+"""Faults after which a copy may run on a destination that Nova does not show (nova 34 exception.py:
+InstanceExists; UnexpectedTaskStateError, which is told with its parent's text)."""
+
+
+def tells_of_orphan(server: Server) -> bool:
+    """Return whether the server's fault is one that leaves a running copy behind."""
+    fault = (server.fault or "").lower()
+    return server.vm_state == "error" and any(word in fault for word in ORPHAN_WORDS)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
@@ -65,6 +80,11 @@ def _by_server(command: Evacuate, look: LastLook) -> Refusal | None:
         return Refusal(to=RecoveryState.GONE, reason=f"it is on {server.host or 'no host'} already")
     if server.vm_state not in EVACUABLE_STATES:
         return Refusal(to=RecoveryState.HELD, reason=f"it is {server.vm_state} now: Nova refuses")
+    if tells_of_orphan(server):
+        return Refusal(
+            to=RecoveryState.ORPHAN_SUSPECTED,
+            reason=f"Nova says '{server.fault}': a copy of it may run somewhere. Look for its domain",
+        )
     if server.vm_state == "error" and look.recovery.candidate.vm_state == "error":
         return Refusal(to=RecoveryState.HELD, reason="it was in ERROR before its host failed")
     task = server.task_state or ""

@@ -26,6 +26,16 @@ class Instant:
             return max(self.boot - earlier.boot, timedelta())
         return max(self.wall - earlier.wall, timedelta())
 
+    def is_after(self, remembered: "Instant") -> bool:
+        """Return whether this observation was made after something `remembered`.
+
+        Observations are always of this machine's present boot; what is remembered of another boot
+        is older, whatever the wall clock says since.
+        """
+        if self.boot_id != remembered.boot_id:
+            return True
+        return self.boot > remembered.boot
+
     def later(self, by: timedelta) -> "Instant":
         """Return the moment `by` after this one."""
         return Instant(wall=self.wall + by, boot=self.boot + by, boot_id=self.boot_id)

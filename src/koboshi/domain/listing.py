@@ -13,11 +13,7 @@ def list_new_servers(picture: Picture, incident: Incident) -> Decision:
     """
     world = picture.world
     read = world.on_host.get(incident.host)
-    if (
-        read is None
-        or world.groups is None
-        or read.at.since(incident.moved_at).total_seconds() <= 0
-    ):
+    if read is None or world.groups is None or not read.at.is_after(incident.moved_at):
         return NOTHING
     known = picture.state.recoveries.get(incident.id, {})
     new = tuple(s for s in read.servers if s.id not in known)

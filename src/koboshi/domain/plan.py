@@ -23,7 +23,8 @@ from koboshi.domain.verdict import Control, Network
 ROOM_MAX_AGE = timedelta(seconds=15)
 RECORDS_MAX_AGE = timedelta(seconds=10)
 RETRY_AFTER = timedelta(seconds=2)
-"""How long a server waits after a request that certainly had no effect."""
+"""How long a server waits after a request that had no effect; doubled by each that follows."""
+RETRY_AT_LEAST_EVERY = timedelta(seconds=30)
 
 
 def _all_recoveries(picture: Picture) -> Iterator[Recovery]:
@@ -98,6 +99,8 @@ class Pace:
     def _suits(self, recovery: Recovery, room: Room) -> bool:
         host, rules, candidate = room.host, self._picture.rules, recovery.candidate
         if host in recovery.failed_destinations or not self._is_fresh(recovery, host):
+            return False
+        if recovery.pinned not in {None, host}:
             return False
         if self._onto[host] >= rules.per_destination:
             return False
@@ -182,9 +185,18 @@ def _queue(picture: Picture, incident: Incident) -> tuple[Incident, list[Recover
         for r in picture.state.recoveries.get(incident.id, {}).values()
         if r.state is RecoveryState.QUEUED
         and r.posts < MAX_POSTS
-        and (r.moved_at == r.seen_at or picture.now.since(r.moved_at) >= RETRY_AFTER)
+        and picture.now.since(r.moved_at) >= retry_after(r)
+        and not picture.state.is_busy(f"server:{r.server}")
     ]
     return (incident, sorted(waiting, key=turn_key)) if waiting else None
+
+
+def retry_after(recovery: Recovery) -> timedelta:
+    """Return how long the server waits before its next request."""
+    if recovery.refusals == 0:
+        return timedelta()
+    doubled: timedelta = RETRY_AFTER * 2 ** min(recovery.refusals - 1, 10)
+    return min(doubled, RETRY_AT_LEAST_EVERY)
 
 
 def _next(pace: Pace, waiting: list[Recovery]) -> tuple[Recovery, HostName] | None:

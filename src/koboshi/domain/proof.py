@@ -6,7 +6,7 @@ executor right before the request leaves.
 
 from koboshi.domain.cloud import ComputeService, Power
 from koboshi.domain.evidence import PowerTrack, ProbeTrack, off_proven_at
-from koboshi.domain.incident import Incident, Proof, ProofKind
+from koboshi.domain.incident import Incident, Isolation, Proof, ProofKind
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import PROOF_MAX_AGE
@@ -23,14 +23,13 @@ def find_proof(
     proven_at = off_proven_at(track, since=fenced_at)
     if proven_at is None:
         return None
-    ours = fenced_at is not None and fenced_at.since(incident.opened_at).total_seconds() >= 0
-    kind = ProofKind.FENCED_OFF if ours and incident.fence_attempts else ProofKind.FOUND_OFF
+    kind = ProofKind.FENCED_OFF if incident.fence_attempts else ProofKind.FOUND_OFF
     return Proof(kind=kind, at=proven_at)
 
 
 def _after(moment: Instant | None, than: Instant) -> bool:
-    """Return whether `moment` is later than `than`, across boots of our machine too."""
-    return moment is not None and moment.since(than).total_seconds() > 0
+    """Return whether something was observed after `than`."""
+    return moment is not None and moment.is_after(than)
 
 
 def signs_of_life(
@@ -59,9 +58,20 @@ def signs_of_life(
         and service.updated_at is not None
         and isolation.baseline is not None
         and service.updated_at > isolation.baseline
+        and is_ours(isolation, service)  # otherwise somebody edited the row: no heartbeat
     ):
         return "its heartbeat moves again"
     return None
+
+
+def is_ours(isolation: Isolation, service: ComputeService) -> bool:
+    """Return whether the row still says what we made it say."""
+    return (
+        service.id == isolation.service
+        and service.forced_down
+        and not service.enabled
+        and service.disabled_reason == isolation.marker
+    )
 
 
 def why_not_proven_now(

@@ -56,7 +56,16 @@ RECOVERY_STEPS: Table[RecoveryState] = {
         {_S.POSTING, _S.HELD, _S.GONE, _S.FOREIGN, _S.GIVEN_UP, _S.REFUSED, _S.STUCK},
     ),
     _S.POSTING: frozenset(
-        {_S.BUILDING, _S.UNKNOWN, _S.QUEUED, _S.REFUSED, _S.HELD, _S.GONE, _S.FOREIGN, _S.DONE},
+        {
+            _S.BUILDING,
+            _S.UNKNOWN,
+            _S.QUEUED,
+            _S.REFUSED,
+            _S.HELD,
+            _S.GONE,
+            _S.FOREIGN,
+            _S.ORPHAN_SUSPECTED,
+        },
     ),
     _S.UNKNOWN: frozenset({_S.BUILDING, _S.POSTING, _S.STUCK, _S.GONE, _S.ORPHAN_SUSPECTED}),
     _S.BUILDING: frozenset(
@@ -65,7 +74,7 @@ RECOVERY_STEPS: Table[RecoveryState] = {
     _S.CONFIRMING: frozenset({_S.SETTLING, _S.STUCK, _S.GONE, _S.ORPHAN_SUSPECTED}),
     _S.SETTLING: frozenset({_S.DONE, _S.GONE, _S.STUCK}),
     _S.STUCK: frozenset(
-        {_S.CONFIRMING, _S.QUEUED, _S.GONE, _S.GIVEN_UP, _S.ORPHAN_SUSPECTED, _S.SETTLING},
+        {_S.QUEUED, _S.GONE, _S.GIVEN_UP, _S.ORPHAN_SUSPECTED, _S.SETTLING, _S.DONE},
     ),
     _S.DONE: frozenset(),
     _S.GONE: frozenset(),
@@ -132,6 +141,11 @@ class Recovery:
     """Evacuation records that existed before the newest request: what is not in here is its own."""
     posts: int = 0
     """Requests of which it is certain or possible that Nova took them."""
+    pinned: HostName | None = None
+    """Where alone a request may go: the answer to one was lost, and only its end will tell."""
+    refusals: int = 0
+    """How often in a row a request was not sent, or was refused: it is tried ever less often."""
+    stop_asked_at: Instant | None = None
     failed_destinations: frozenset[HostName] = frozenset()
     data_loss_committed: bool = False
 

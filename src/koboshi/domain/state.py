@@ -6,7 +6,7 @@ from functools import reduce
 from typing import assert_never
 
 from koboshi.domain import events as ev
-from koboshi.domain.commands import Command, Evacuate, FenceOff, Outcome
+from koboshi.domain.commands import Command, Evacuate, FenceOff, Outcome, StopServer
 from koboshi.domain.incident import INCIDENT_STEPS, Incident, IncidentState
 from koboshi.domain.instant import Instant
 from koboshi.domain.lifecycle import step
@@ -74,6 +74,10 @@ class State:
     def open_incidents(self) -> tuple[Incident, ...]:
         """Return every incident that is not over, oldest first."""
         return tuple(i for i in self.incidents.values() if not i.is_over)
+
+    def is_busy(self, subject: str) -> bool:
+        """Return whether a command about `subject` is open: another would be refused."""
+        return any(c.command.subject == subject for c in self.commands.values())
 
     def commands_of(self, incident: IncidentId) -> tuple[OpenCommand, ...]:
         """Return the open commands of an incident."""
@@ -230,6 +234,9 @@ def _intended(state: State, at: Instant, command: Command) -> State:
                     posts=recovery.posts + 1,
                 ),
             )
+        case StopServer():
+            recovery = state.recoveries[command.incident][command.server]
+            return _with_recovery(state, replace(recovery, stop_asked_at=at))
         case _:
             return state
 
@@ -250,8 +257,10 @@ def _answered(
         return _with_recovery(state, _ended(recovery, event)) if recovery else state
     if isinstance(event, ev.CommandAccepted):
         opened, to = replace(opened, accepted=True, unknown_since=None), RecoveryState.BUILDING
+        recovery = replace(recovery, refusals=0) if recovery else None
     else:
         opened, to = replace(opened, unknown_since=at), RecoveryState.UNKNOWN
+        recovery = replace(recovery, pinned=recovery.destination) if recovery else None
     state = replace(state, commands={**state.commands, event.command: opened})
     if recovery is None:
         return state
@@ -262,9 +271,8 @@ def _ended(recovery: Recovery, event: ev.CommandEnded) -> Recovery:
     """Return the recovery without its command; where it goes on is said by a RecoveryMoved."""
     ended = replace(recovery, command=None)
     if event.outcome is Outcome.REFUSED:
-        return replace(ended, posts=recovery.posts - 1)
+        return replace(ended, posts=recovery.posts - 1, refusals=recovery.refusals + 1)
     if event.outcome is Outcome.FAILED and recovery.destination is not None:
-        return replace(
-            ended, failed_destinations=recovery.failed_destinations | {recovery.destination}
-        )
+        failed = recovery.failed_destinations | {recovery.destination}
+        return replace(ended, failed_destinations=failed, pinned=None)
     return ended
