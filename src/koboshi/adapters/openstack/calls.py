@@ -128,7 +128,7 @@ class Calls:
         if answer.status in expect:
             return _checked_version(answer)
         if answer.status in FAILURES or answer.status in WORTH_ANOTHER_TRY:
-            raise _Again(_said(answer))
+            raise _Again(f"HTTP {answer.status}: {reason(answer) or 'no reason given'}")
         if answer.status in {UNAUTHORISED, FORBIDDEN}:
             raise NotAuthorised(
                 f"{_said(answer)}; {self._identity.label} needs a user with the `admin` role, "

@@ -23,7 +23,11 @@ NOT_DISABLED = "!COMPUTE_STATUS_DISABLED"
 
 
 class Capacity:
-    """Placement's candidates, with the hypervisors' names cached."""
+    """Placement's candidates, with the hypervisors' names cached.
+
+    A host that died is still among them: only its own nova-compute would tell Placement that it is
+    disabled (nova 34 compute/api.py: no call to a service that is down; seen on the lab).
+    """
 
     def __init__(
         self,
