@@ -215,6 +215,7 @@ async def _fences(settings: Settings) -> AsyncGenerator[dict[HostName, Fence]]:
                 system_id=device.system_id,
                 verify_tls=device.verify_tls,
                 ca_file=device.ca_file,
+                fingerprint=device.fingerprint,
                 timeout=device.timeout,
             )
             fences[HostName(device.host)] = await stack.enter_async_context(RedfishFence(bmc))
