@@ -3,12 +3,14 @@
 Pure: no I/O, no clock, no randomness. The engine calls it again until nothing more follows.
 """
 
+from collections.abc import Iterator
+
 from koboshi.domain.advance import advance
 from koboshi.domain.decision import Decision, Picture, together
 from koboshi.domain.follow import follow
 from koboshi.domain.instant import Instant
 from koboshi.domain.plan import give_up_without_room, plan
-from koboshi.domain.rules import Rules
+from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.state import State
 from koboshi.domain.verdict import judge_all
 from koboshi.domain.watch import watch_hosts
@@ -26,6 +28,15 @@ def take_picture(world: World, state: State, rules: Rules, now: Instant) -> Pict
     )
 
 
+def _followed(picture: Picture) -> Iterator[Decision]:
+    """Follow every request; what would take a command rests while Koboshi only observes."""
+    for incident in picture.state.open_incidents():
+        for recovery in picture.state.recoveries.get(incident.id, {}).values():
+            decision = follow(picture, recovery)
+            if picture.rules.mode is Mode.ACT or not decision.commands:
+                yield decision
+
+
 def decide(picture: Picture) -> Decision:
     """Return what to remember and what to do now.
 
@@ -37,11 +48,6 @@ def decide(picture: Picture) -> Decision:
         return watched
     if advanced := together(advance(picture, i) for i in state.open_incidents()):
         return advanced
-    followed = together(
-        follow(picture, recovery)
-        for incident in state.open_incidents()
-        for recovery in state.recoveries.get(incident.id, {}).values()
-    )
-    if followed:
+    if followed := together(_followed(picture)):
         return followed
     return plan(picture) or give_up_without_room(picture)

@@ -25,6 +25,12 @@ def nova_now(world: World) -> datetime | None:
     return max(stamps, default=None)
 
 
+def is_stale(record: Migration, world: World) -> bool:
+    """Return whether nobody has worked on an open record for long, by Nova's own clock."""
+    now, stamp = nova_now(world), record.updated_at or record.created_at
+    return now is not None and stamp is not None and now - stamp > STALE_AFTER
+
+
 def cure(record: Migration) -> str:
     """Return how to end a stale record for good."""
     statement = (
@@ -36,8 +42,7 @@ def cure(record: Migration) -> str:
 
 def stale_records(world: World, state: State) -> tuple[Migration, ...]:
     """Return the open evacuation records that no one is working on."""
-    now = nova_now(world)
-    if world.evacuations is None or now is None:
+    if world.evacuations is None:
         return ()
     being_recovered = {i.host for i in state.open_incidents() if i.id in state.recoveries}
     return tuple(
@@ -46,8 +51,7 @@ def stale_records(world: World, state: State) -> tuple[Migration, ...]:
         if r.is_open
         and r.source is not None
         and r.source not in being_recovered
-        and (stamp := r.updated_at or r.created_at) is not None
-        and now - stamp > STALE_AFTER
+        and is_stale(r, world)
     )
 
 

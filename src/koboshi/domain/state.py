@@ -6,7 +6,7 @@ from functools import reduce
 from typing import assert_never
 
 from koboshi.domain import events as ev
-from koboshi.domain.commands import Command, Evacuate, FenceOff, Outcome, StopServer
+from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, Outcome, StopServer
 from koboshi.domain.incident import INCIDENT_STEPS, Incident, IncidentState
 from koboshi.domain.instant import Instant
 from koboshi.domain.lifecycle import step
@@ -60,6 +60,8 @@ class State:
     command_count: int = 0
     fences: Mapping[HostName, Instant] = field(default_factory=dict[HostName, Instant])
     """The newest intent to switch each host off."""
+    isolations: Mapping[HostName, Instant] = field(default_factory=dict[HostName, Instant])
+    """The newest intent to force each host down."""
     found_down: frozenset[HostName] = frozenset()
     trusted: Mapping[HostName, Instant] = field(default_factory=dict[HostName, Instant])
     """When each host's prober was last found reliable."""
@@ -234,6 +236,8 @@ def _intended(state: State, at: Instant, command: Command) -> State:
                     posts=recovery.posts + 1,
                 ),
             )
+        case Isolate():
+            return replace(state, isolations={**state.isolations, command.host: at})
         case StopServer():
             recovery = state.recoveries[command.incident][command.server]
             return _with_recovery(state, replace(recovery, stop_asked_at=at))

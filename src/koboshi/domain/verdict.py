@@ -148,8 +148,9 @@ def control_of(
 def is_trusted(host: HostName, world: World, state: State, rules: Rules, now: Instant) -> bool:
     """Return whether the prober has reached the host for long enough for its silence to count."""
     track = world.probes.get(host)
-    if track is not None and track.answering_since is not None:
-        return now.since(track.answering_since) >= rules.probe_warm_up
+    if track is not None and track.answering_since is not None and track.kernel_at is not None:
+        # Up to the last answer: packets may be lost in between, but silence at the end is no success.
+        return track.kernel_at.since(track.answering_since) >= rules.probe_warm_up
     trusted_at = state.trusted.get(host)
     return trusted_at is not None and now.since(trusted_at) <= TRUST_LASTS
 

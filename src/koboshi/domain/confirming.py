@@ -1,0 +1,83 @@
+"""An incident before anything was done: whether it may be acted upon, and how it begins."""
+
+from koboshi.domain.decision import NOTHING, Decision, Picture
+from koboshi.domain.fencing import fence, proven
+from koboshi.domain.incident import Incident, IncidentState
+from koboshi.domain.policy import is_protected
+from koboshi.domain.rules import Mode
+from koboshi.domain.stale import is_stale
+from koboshi.domain.steps import (
+    braked,
+    is_unreachable,
+    is_up,
+    judgement_of,
+    move,
+    operators_hand,
+    proof_of,
+)
+
+_S = IncidentState
+
+
+def wait(picture: Picture, incident: Incident) -> Decision:
+    """Go on when the brake lets go and the silence still stands; close when the host answers."""
+    if is_up(picture, incident):
+        return move(incident, _S.CLOSED, "the host answers again; nothing was done to it")
+    if hand := operators_hand(picture, incident):
+        return move(incident, _S.FOREIGN, hand)
+    if not is_unreachable(picture, incident):
+        return NOTHING
+    if incident.state is _S.WOULD_ACT and picture.rules.mode is Mode.OBSERVE:
+        return NOTHING
+    if braked(picture, incident):
+        return NOTHING
+    return move(incident, _S.CONFIRMED, "the host is still silent, and nothing holds us back now")
+
+
+def begin(picture: Picture, incident: Incident) -> Decision:
+    """Hold, or take the first step: proof that is there already, or the fence."""
+    judgement = judgement_of(picture, incident)
+    if is_up(picture, incident):
+        return move(incident, _S.CLOSED, "the host answers again; nothing was done to it")
+    if hand := operators_hand(picture, incident):
+        return move(incident, _S.FOREIGN, hand)
+    if judgement is None or not is_unreachable(picture, incident):
+        return NOTHING
+    if why := braked(picture, incident):
+        return move(incident, _S.HELD, why)
+    if picture.rules.mode is Mode.OBSERVE:
+        return move(incident, _S.WOULD_ACT, _what_would_be_done(picture, incident))
+    foreign = _is_evacuated_by_somebody(picture, incident)
+    if foreign is None:
+        return NOTHING  # its records are being read
+    if foreign:
+        return move(incident, _S.FOREIGN, "somebody else has begun to evacuate this host")
+    if incident.host not in picture.world.fenced:
+        return move(
+            incident,
+            _S.NEEDS_HUMAN,
+            f"no fencing is configured for {incident.host}: its death cannot be proven",
+        )
+    if proof := proof_of(picture, incident):
+        return proven(incident, proof)
+    return fence(picture, incident, f"{judgement.reasons[0]}: switching its power off")
+
+
+def _what_would_be_done(picture: Picture, incident: Incident) -> str:
+    sweep = picture.world.sweep
+    servers = [s for s in sweep.servers if s.host == incident.host] if sweep else []
+    protected = [s for s in servers if is_protected(s)]
+    return (
+        f"observe mode: would fence {incident.host}, force it down in Nova, and recover or hold its "
+        f"{len(protected)} protected servers of {len(servers)}"
+    )
+
+
+def _is_evacuated_by_somebody(picture: Picture, incident: Incident) -> bool | None:
+    """Return whether anybody works on an evacuation of the host; None while that is not read."""
+    read = picture.world.from_host.get(incident.host)
+    if read is None or not read.at.is_after(incident.opened_at):
+        return None
+    return any(
+        r.is_open and r.is_evacuation and not is_stale(r, picture.world) for r in read.records
+    )

@@ -1,0 +1,62 @@
+"""After the recovery: the incident stays open (latched) until its host was brought home."""
+
+from collections.abc import Iterator
+
+from koboshi.domain.decision import NOTHING, Decision, Picture
+from koboshi.domain.events import Event, RecoveryMoved
+from koboshi.domain.incident import Incident, IncidentState
+from koboshi.domain.listing import list_new_servers
+from koboshi.domain.recovery import WAITING, RecoveryState
+from koboshi.domain.steps import (
+    is_anything_moving,
+    is_healthy_for_long,
+    is_in_service,
+    is_unreachable,
+    life_of,
+    move,
+    recoveries_of,
+)
+
+_S = IncidentState
+
+
+def until_home(picture: Picture, incident: Incident) -> Decision:
+    """Close when the host is in service and healthy; look for servers that came late."""
+    if is_anything_moving(picture, incident):
+        return NOTHING
+    if is_in_service(picture, incident):
+        if is_healthy_for_long(picture, incident):
+            return move(
+                incident,
+                _S.CLOSED,
+                "the host is enabled, answers, and reports again",
+                *_came_home(picture, incident),
+            )
+        if is_unreachable(picture, incident) and incident.state is not _S.FOREIGN:
+            return move(
+                incident,
+                _S.CLOSED,
+                "the host was in service again, and fails anew: a new incident follows",
+            )
+        return NOTHING
+    if incident.state is not _S.SETTLED or life_of(picture, incident):
+        return NOTHING
+    if any(r.state in WAITING for r in recoveries_of(picture, incident)):
+        return move(incident, _S.RECOVERING, "another of its servers can be recovered")
+    return list_new_servers(picture, incident)
+
+
+def _came_home(picture: Picture, incident: Incident) -> Iterator[Event]:
+    """Tell of the servers that waited for their host and run there again."""
+    sweep = picture.world.sweep
+    if sweep is None or not sweep.at.is_after(incident.moved_at):
+        return
+    active = {s.id for s in sweep.servers if s.host == incident.host and s.vm_state == "active"}
+    for recovery in recoveries_of(picture, incident):
+        if recovery.state is RecoveryState.HELD and recovery.server in active:
+            yield RecoveryMoved(
+                incident=incident.id,
+                server=recovery.server,
+                to=RecoveryState.DONE,
+                reason=f"it runs on {incident.host} again, with its disks",
+            )

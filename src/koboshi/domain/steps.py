@@ -1,0 +1,140 @@
+"""What the steps of an incident have in common: the words for evidence, and how a step is told."""
+
+from koboshi.domain.brake import AUTO_PREFIX, marker_of, why_braked
+from koboshi.domain.commands import Command
+from koboshi.domain.decision import Decision, Picture
+from koboshi.domain.events import Event, IncidentMoved
+from koboshi.domain.evidence import beats_while_off
+from koboshi.domain.incident import Incident, IncidentState, Proof, ProofKind
+from koboshi.domain.proof import find_proof, signs_of_life
+from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, Recovery
+from koboshi.domain.verdict import Control, Judgement, Network, Verdict
+
+
+def move(
+    incident: Incident,
+    to: IncidentState,
+    reason: str,
+    *events: Event,
+    commands: tuple[Command, ...] = (),
+) -> Decision:
+    """Return the decision that `incident` goes on to `to`, after `events`."""
+    moved = IncidentMoved(incident=incident.id, to=to, reason=reason)
+    return Decision(events=(*events, moved), commands=commands)
+
+
+def judgement_of(picture: Picture, incident: Incident) -> Judgement | None:
+    """Return the judgement of the incident's host; None when Nova no longer lists it."""
+    return picture.judgements.get(incident.host)
+
+
+def is_up(picture: Picture, incident: Incident) -> bool:
+    """Return whether the host is seen alive."""
+    judgement = judgement_of(picture, incident)
+    return judgement is not None and judgement.verdict is Verdict.UP
+
+
+def is_unreachable(picture: Picture, incident: Incident) -> bool:
+    """Return whether the host's silence is confirmed now."""
+    judgement = judgement_of(picture, incident)
+    return judgement is not None and judgement.verdict is Verdict.UNREACHABLE
+
+
+def braked(picture: Picture, incident: Incident) -> str | None:
+    """Return why the host must not be acted upon now; None when it may."""
+    return why_braked(
+        incident.host,
+        picture.judgements,
+        picture.world,
+        picture.state,
+        picture.rules,
+        picture.now,
+    )
+
+
+def recoveries_of(picture: Picture, incident: Incident) -> tuple[Recovery, ...]:
+    """Return the recoveries of the host's servers."""
+    return tuple(picture.state.recoveries.get(incident.id, {}).values())
+
+
+def is_anything_moving(picture: Picture, incident: Incident) -> bool:
+    """Return whether an evacuation may be running in Nova, or a command of ours is open."""
+    moving = ON_ITS_WAY | HOLDS_A_SLOT
+    return bool(picture.state.commands_of(incident.id)) or any(
+        r.state in moving and r.command is not None for r in recoveries_of(picture, incident)
+    )
+
+
+def operators_hand(picture: Picture, incident: Incident) -> str | None:
+    """Return who took the host before us: its service is disabled or forced down, not by us."""
+    track = picture.world.services.get(incident.host)
+    if track is None:
+        return None
+    service = track.service
+    reason = service.disabled_reason or ""
+    if reason == marker_of(picture.rules.install, incident):
+        return None
+    if not service.enabled and not reason.startswith(AUTO_PREFIX):
+        return f"its compute service was disabled by somebody else ({reason or 'without a reason'})"
+    if service.forced_down:
+        return "its compute service was forced down by somebody else"
+    return None
+
+
+def proof_of(picture: Picture, incident: Incident) -> Proof | None:
+    """Return proof by power readings; a device that contradicts a living host proves nothing."""
+    host = incident.host
+    if (host, "bmc_contradicts") in picture.state.notices:
+        return None
+    track = picture.world.power.get(host)
+    proof = find_proof(incident, track, picture.state.fences.get(host))
+    if (
+        proof is not None
+        and proof.kind is ProofKind.FOUND_OFF
+        and beats_while_off(picture.world.services.get(host), track)
+    ):
+        return None
+    return proof
+
+
+def power_word(picture: Picture, incident: Incident) -> str:
+    """Return what the host's power device says, in words."""
+    if (incident.host, "bmc_contradicts") in picture.state.notices:
+        return "its BMC read off while the host answered: its word is not taken"
+    track = picture.world.power.get(incident.host)
+    if track is None:
+        return "its power was never read"
+    newest = track.newest
+    return f"its power reads {newest.power}" + (f" ({newest.detail})" if newest.detail else "")
+
+
+def life_of(picture: Picture, incident: Incident) -> str | None:
+    """Return the first sign of life since the proof; None when there is none."""
+    heartbeat = picture.world.services.get(incident.host)
+    return signs_of_life(
+        incident,
+        probe=picture.world.probes.get(incident.host),
+        power=picture.world.power.get(incident.host),
+        service=heartbeat.service if heartbeat else None,
+    )
+
+
+def is_healthy_for_long(picture: Picture, incident: Incident) -> bool:
+    """Return whether the host has answered and reported for the length of the latch."""
+    judgement = judgement_of(picture, incident)
+    probe = picture.world.probes.get(incident.host)
+    return (
+        judgement is not None
+        and judgement.network in {Network.USERLAND, Network.KERNEL}
+        and judgement.control is Control.FRESH
+        and probe is not None
+        and probe.answering_since is not None
+        and picture.now.since(probe.answering_since) >= picture.rules.latch
+        and picture.now.since(incident.moved_at) >= picture.rules.latch
+    )
+
+
+def is_in_service(picture: Picture, incident: Incident) -> bool:
+    """Return whether Nova may use the host: enabled, and not forced down."""
+    track = picture.world.services.get(incident.host)
+    return track is not None and track.service.enabled and not track.service.forced_down
