@@ -25,7 +25,8 @@ FENCE_RETRY_AFTER = timedelta(seconds=10)
 """How long one *off* gets before it is sent again, within PROOF_DEADLINE."""
 FENCE_AGAIN_AFTER = timedelta(seconds=60)
 """How long an `unproven` incident waits before the next round of *off*."""
-FENCE_ATTEMPTS = 5
+FENCE_ATTEMPTS = 12
+"""How often *off* is sent in one incident: four rounds of three."""
 
 _S = IncidentState
 
@@ -61,7 +62,7 @@ def await_proof(picture: Picture, incident: Incident) -> Decision:
     if proof := proof_of(picture, incident):
         return proven(incident, proof)
     fenced_at = picture.state.fences.get(incident.host, incident.moved_at)
-    waited = picture.now.since(latest(incident.moved_at, fenced_at, picture.world.began_at))
+    waited = picture.now.since(latest(incident.moved_at, picture.world.began_at))
     if waited >= PROOF_DEADLINE:
         return move(incident, _S.UNPROVEN, _why_unproven(picture, incident))
     if picture.now.since(fenced_at) >= FENCE_RETRY_AFTER and _may_fence_again(picture, incident):
