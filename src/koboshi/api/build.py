@@ -36,7 +36,7 @@ from koboshi.domain.recovery import (
 )
 from koboshi.domain.rules import Mode
 from koboshi.domain.state import State
-from koboshi.domain.verdict import VERDICT_MEANING, Judgement, Verdict, judge_all
+from koboshi.domain.verdict import VERDICT_MEANING, Judgement, judge_all
 from koboshi.domain.way_home import way_home
 from koboshi.domain.world import World
 from koboshi.ports.journal import Recorded
@@ -200,12 +200,10 @@ def _host(judgement: Judgement, world: World, state: State, now: Instant) -> Hos
     track = world.services[host]
     heartbeat, power = track.advanced_at, world.power.get(host)
     incident = state.open_incident(host)
-    is_found_down = host in state.found_down and judgement.verdict is not Verdict.UP
-    verdict = Verdict.FOUND_DOWN if is_found_down else judgement.verdict
     return HostView(
         host=host,
-        verdict=verdict,
-        meaning=VERDICT_MEANING[verdict],
+        verdict=judgement.verdict,
+        meaning=VERDICT_MEANING[judgement.verdict],
         reasons=list(judgement.reasons),
         is_protected=host in world.protected,
         is_fenced=host in world.fenced,

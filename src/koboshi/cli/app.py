@@ -45,10 +45,11 @@ def run_command(
         return ExitCode.DONE
     from koboshi.cli.context import Context  # noqa: PLC0415 - --help must be quick
 
-    return _dispatch(arguments, Context(environ=environ, stdout=stdout, stderr=stderr))
+    return dispatch(arguments, Context(environ=environ, stdout=stdout, stderr=stderr))
 
 
-def _dispatch(arguments: Sequence[str], context: "Context") -> int:
+def dispatch(arguments: Sequence[str], context: "Context") -> int:
+    """Call the command; return the exit code of whatever happens."""
     from cyclopts import CycloptsError  # noqa: PLC0415 - --help must be quick
 
     from koboshi.cli.output import UsageProblem  # noqa: PLC0415 - --help must be quick
@@ -103,6 +104,7 @@ def _call(arguments: Sequence[str], context: "Context") -> int:
     options = App(
         console=out,
         result_action="return_value",
+        suppress_keyboard_interrupt=False,  # ours says what goes on
         help_flags=(),
         version_flags=(),
         default_command=with_options,

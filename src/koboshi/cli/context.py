@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from koboshi.cli.words import clean
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -51,7 +53,8 @@ class Context:
 
     def say(self, message: str) -> None:
         """Write a message."""
-        self.stderr.write(f"{message}\n")
+        for line in message.splitlines() or [""]:
+            self.stderr.write(f"{clean(line)}\n")
         self.stderr.flush()
 
 

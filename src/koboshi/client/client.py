@@ -113,6 +113,11 @@ class ApiClient:
             caller.settimeout(CONNECT_S)
             try:
                 caller.connect(str(self._path))
+            except PermissionError:
+                raise DaemonUnreachable(
+                    f"you may not speak to the daemon at {self._path}; it serves root and its own "
+                    "user only: try sudo",
+                ) from None
             except OSError as error:
                 raise DaemonUnreachable(
                     f"no daemon answers at {self._path}: {error.strerror or error}",

@@ -97,7 +97,8 @@ def why_braked(
         stale = next((j for j in counted if j.control is not Control.FRESH), None)
         if stale is not None:
             return (
-                f"host {stale.host} has no fresh heartbeat: in a cloud this small all others must"
+                f"host {stale.host} has no fresh heartbeat: in a cloud this small all others must. "
+                f"Bring it back, or disable it in Nova if it is gone for long"
             )
     if len(counted) == 1 and judgements[host].power != "off":
         return "of two hosts, only one whose power is found off may be acted upon"

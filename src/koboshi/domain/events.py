@@ -44,6 +44,8 @@ class WitnessTrusted:
 
     kind: Literal["witness_trusted"] = "witness_trusted"
     host: HostName
+    target: str
+    """What is asked, and where: trust in one address says nothing of another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,8 @@ def observe_service(track: Heartbeat | None, row: ComputeService, at: Instant) -
 class ProbeTrack:
     """What one prober found of one host."""
 
+    target: str
+    """What was asked, and where: `ssh:22@10.0.0.1`. Another target is another witness."""
     asked_at: Instant
     answer: ProbeAnswer
     userland_at: Instant | None = None
@@ -79,12 +81,17 @@ class ProbeTrack:
     """Start of the present unbroken silence."""
 
 
-def observe_probe(track: ProbeTrack | None, answer: ProbeAnswer, at: Instant) -> ProbeTrack:
+def observe_probe(
+    track: ProbeTrack | None, answer: ProbeAnswer, at: Instant, target: str
+) -> ProbeTrack:
     """Add one probe's answer. What we could not ask breaks a silence, but proves no life."""
-    before = track or ProbeTrack(asked_at=at, answer=answer)
+    if track is None or track.target != target:
+        track = ProbeTrack(target=target, asked_at=at, answer=answer)
+    before = track
     match answer:
         case ProbeAnswer.USERLAND:
             return ProbeTrack(
+                target=target,
                 asked_at=at,
                 answer=answer,
                 userland_at=at,
@@ -93,6 +100,7 @@ def observe_probe(track: ProbeTrack | None, answer: ProbeAnswer, at: Instant) ->
             )
         case ProbeAnswer.KERNEL:
             return ProbeTrack(
+                target=target,
                 asked_at=at,
                 answer=answer,
                 userland_at=before.userland_at,

@@ -68,7 +68,7 @@ def interest_of(picture: Picture) -> Interest:
         list_servers=frozenset(listed),
         list_records=frozenset(hosts),
         servers=frozenset(r.server for r in recoveries if _needs_reading(picture, r)),
-        running=frozenset(r.server for r in recoveries if r.state is RecoveryState.SETTLING),
+        running=frozenset(r.server for r in recoveries if _asks_hypervisor(r)),
         demands=frozenset(
             r.candidate.demand
             for r in recoveries
@@ -87,6 +87,12 @@ def _reads_off_and_answers(picture: Picture, judgement: Judgement) -> bool:
         and track.newest.power is Power.OFF
         and judgement.network in {Network.USERLAND, Network.KERNEL}
     )
+
+
+def _asks_hypervisor(recovery: Recovery) -> bool:
+    """Return whether only the hypervisor can tell how the recovery ends."""
+    ended_well = recovery.state is RecoveryState.STUCK and recovery.command is None
+    return recovery.state is RecoveryState.SETTLING or ended_well
 
 
 def _needs_reading(picture: Picture, recovery: Recovery) -> bool:

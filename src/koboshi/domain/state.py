@@ -34,6 +34,14 @@ class OpenCommand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """A prober that has reached a host for long enough, and what it asked there."""
+
+    at: Instant
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostNotice:
     """Something that a person should know about a host, until it is no longer so."""
 
@@ -63,7 +71,7 @@ class State:
     isolations: Mapping[HostName, Instant] = field(default_factory=dict[HostName, Instant])
     """The newest intent to force each host down."""
     found_down: frozenset[HostName] = frozenset()
-    trusted: Mapping[HostName, Instant] = field(default_factory=dict[HostName, Instant])
+    trusted: Mapping[HostName, Trust] = field(default_factory=dict[HostName, Trust])
     """When each host's prober was last found reliable."""
     notices: Mapping[tuple[HostName, str], HostNotice] = field(
         default_factory=dict[tuple[HostName, str], HostNotice],
@@ -181,7 +189,9 @@ def _host_event(
         case ev.HostSeenUp():
             return replace(state, found_down=state.found_down - {event.host})
         case ev.WitnessTrusted():
-            return replace(state, trusted={**state.trusted, event.host: at})
+            return replace(
+                state, trusted={**state.trusted, event.host: Trust(at=at, target=event.target)}
+            )
         case ev.HostNoticed():
             notice = HostNotice(host=event.host, topic=event.topic, text=event.text, since=at)
             return replace(state, notices={**state.notices, (event.host, event.topic): notice})

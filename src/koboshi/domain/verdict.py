@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from koboshi.domain.cloud import Power
-from koboshi.domain.evidence import Heartbeat, off_proven_at
+from koboshi.domain.evidence import Heartbeat, beats_while_off, off_proven_at
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import POSITIVE_CONTROL_MAX_AGE, PROOF_MAX_AGE, Rules
@@ -151,8 +151,13 @@ def is_trusted(host: HostName, world: World, state: State, rules: Rules, now: In
     if track is not None and track.answering_since is not None and track.kernel_at is not None:
         # Up to the last answer: packets may be lost in between, but silence at the end is no success.
         return track.kernel_at.since(track.answering_since) >= rules.probe_warm_up
-    trusted_at = state.trusted.get(host)
-    return trusted_at is not None and now.since(trusted_at) <= TRUST_LASTS
+    trust = state.trusted.get(host)
+    return (
+        trust is not None
+        and track is not None
+        and trust.target == track.target
+        and now.since(trust.at) <= TRUST_LASTS
+    )
 
 
 def network_of(
@@ -229,10 +234,13 @@ def judge(
     power, power_word = _power_of(host, world, now)
     words = [network_word, control_word, power_word]
     verdict = _verdict(network, control)
+    if host in state.found_down and verdict is not Verdict.UP:
+        verdict = Verdict.FOUND_DOWN
     if verdict is Verdict.SUSPECT and network is Network.SILENT:
         # With the power proven off, the control plane's silence is not needed.
-        off = power is Power.OFF and off_proven_at(world.power.get(host)) is not None
-        reached, control_sentence = positive_control(host, world.services, world, now)
+        off = _is_plainly_off(host, world, state, power)
+        others = (h for h in world.services if h not in state.found_down)
+        reached, control_sentence = positive_control(host, others, world, now)
         words.append(control_sentence)
         if (control is Control.LATE or off) and reached:
             verdict = Verdict.UNREACHABLE
@@ -243,6 +251,17 @@ def judge(
         control=control,
         power=power,
         reasons=tuple(words),
+    )
+
+
+def _is_plainly_off(host: HostName, world: World, state: State, power: Power) -> bool:
+    """Return whether the power device's *off* may be believed without the control plane's silence."""
+    track = world.power.get(host)
+    return (
+        power is Power.OFF
+        and off_proven_at(track) is not None
+        and (host, "bmc_contradicts") not in state.notices
+        and not beats_while_off(world.services.get(host), track)
     )
 
 

@@ -20,6 +20,7 @@ from koboshi.domain.stale import stale_record_notice
 from koboshi.domain.verdict import Control, Judgement, Network, Verdict, is_trusted
 
 TRUST_RENEWED_AFTER = timedelta(hours=12)
+LONG_SILENCE = timedelta(seconds=60)
 NOTICE_AFTER = timedelta(seconds=20)
 """A late heartbeat is noticed when it is late by this much and by three intervals."""
 CONTRADICTION_SLACK = timedelta(seconds=2)
@@ -56,8 +57,12 @@ def _trust(picture: Picture, host: HostName) -> Iterator[Event]:
     if not is_trusted(host, picture.world, picture.state, picture.rules, picture.now):
         return
     last = picture.state.trusted.get(host)
-    if last is None or picture.now.since(last) > TRUST_RENEWED_AFTER:
-        yield WitnessTrusted(host=host)
+    if (
+        last is None
+        or last.target != track.target
+        or picture.now.since(last.at) > TRUST_RENEWED_AFTER
+    ):
+        yield WitnessTrusted(host=host, target=track.target)
 
 
 def _never_seen_alive(picture: Picture, host: HostName) -> bool:
@@ -74,7 +79,10 @@ def _found_down(picture: Picture, judgement: Judgement) -> Iterator[Event]:
     """List a host that this journal never saw alive: it was down before us."""
     host = judgement.host
     if host in picture.state.found_down:
-        if judgement.verdict is Verdict.UP and judgement.network is Network.USERLAND:
+        if judgement.verdict is Verdict.UP and judgement.network in {
+            Network.USERLAND,
+            Network.KERNEL,
+        }:
             yield HostSeenUp(host=host)
     elif (
         judgement.control is Control.LATE
@@ -112,7 +120,7 @@ def _notices(picture: Picture, judgement: Judgement) -> Iterator[Event]:
     }
     for topic, text in texts.items():
         known = picture.state.notices.get((host, topic))
-        if text and known is None:
+        if text and (known is None or (topic == "stale_record" and known.text != text)):
             yield HostNoticed(host=host, topic=topic, text=text)
         elif text is None and known is not None:
             yield HostNoticeCleared(host=host, topic=topic)
@@ -125,17 +133,38 @@ def _long_late(picture: Picture, host: HostName) -> bool:
     return picture.now.since(since) > max(NOTICE_AFTER, 3 * interval)
 
 
-def _service_failed(picture: Picture, judgement: Judgement) -> str | None:
-    if judgement.verdict is not Verdict.SERVICE_FAILED or not _long_late(picture, judgement.host):
-        return None
+def _long_silent(picture: Picture, host: HostName) -> bool:
+    probe = picture.world.probes.get(host)
     return (
-        f"nova-compute on {judgement.host} does not report, but the host answers: its servers run, "
-        "nothing is fenced and nothing is evacuated. Look at nova-compute there and restart it"
+        probe is not None
+        and probe.silent_since is not None
+        and picture.now.since(probe.silent_since) > LONG_SILENCE
     )
 
 
+def _service_failed(picture: Picture, judgement: Judgement) -> str | None:
+    host = judgement.host
+    if (
+        judgement.verdict is not Verdict.SERVICE_FAILED
+        or not _long_late(picture, host)
+        or picture.state.open_incident(host) is not None  # its way home says what to do
+    ):
+        return None
+    said = f"nova-compute on {host} does not report, but the host answers: its servers run, nothing is "
+    if stale_record_notice(host, picture.world, picture.state):
+        return said + (
+            "fenced and nothing is evacuated. Do NOT restart nova-compute there before its stale "
+            "evacuation records are ended: see the notice about them"
+        )
+    return said + "fenced and nothing is evacuated. Look at nova-compute there and restart it"
+
+
 def _hung(picture: Picture, judgement: Judgement) -> str | None:
-    if judgement.verdict is not Verdict.HUNG or not _long_late(picture, judgement.host):
+    if (
+        judgement.verdict is not Verdict.HUNG
+        or not _long_late(picture, judgement.host)
+        or picture.state.open_incident(judgement.host) is not None
+    ):
         return None
     return (
         f"the kernel of {judgement.host} answers, but no program does and its heartbeat stopped: it "
@@ -148,16 +177,15 @@ def _silent_unconfirmed(picture: Picture, judgement: Judgement) -> str | None:
     host = judgement.host
     if (
         judgement.verdict is not Verdict.SUSPECT
-        or judgement.control is not Control.LATE
-        or not _long_late(picture, host)
+        or not (_long_late(picture, host) or _long_silent(picture, host))
         or host in picture.state.found_down
         or picture.state.open_incident(host) is not None
         or disabled_by_operator(host, picture.world)
     ):
         return None
     return (
-        f"{host} does not report and does not answer, but its silence cannot be confirmed, so nothing "
-        f"is done: {'; '.join(judgement.reasons)}. If it is dead, recover its servers by hand"
+        f"{host} may be dead, but its silence cannot be confirmed, so nothing is done: "
+        f"{'; '.join(judgement.reasons)}. If it is dead, recover its servers by hand"
     )
 
 

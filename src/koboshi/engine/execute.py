@@ -42,10 +42,16 @@ from koboshi.ports.fence import Fence
 log = structlog.get_logger(__name__)
 
 FENCE_DEADLINE = timedelta(seconds=10)
+LOOK_DEADLINE = timedelta(seconds=5)
+"""What was read for the guard must be fresh when the request leaves."""
 SERVICES_MAX_AGE = timedelta(seconds=1)
 """How old a read of the services may be that several evacuations share."""
-RETRIED_LATER = frozenset({400, 404, 413, 429})
-"""Refusals that a later look may see otherwise: still in use, not found any more, too many."""
+RETRIED_LATER = frozenset({400, 401, 404, 413, 429})
+"""Refusals that a later try may see otherwise: still in use, not found any more, too many, and a
+token that was refused while Keystone is away."""
+UNAUTHORISED = 401
+MAX_REFUSALS = 12
+"""How many of them in a row are enough for a person to look."""
 
 
 class Executor:
@@ -70,13 +76,19 @@ class Executor:
         self._services_lock = anyio.Lock()
 
     async def execute(self, command: Command) -> None:
-        """Carry out `command` and journal its outcome; never raises.
+        """Carry out `command` and journal its outcome; never raises but for cancellation.
 
-        A command that was begun is finished although the daemon is asked to stop: every call has its
-        time-out, and an outcome that is known needs no resolving by the next daemon.
+        When the daemon is asked to stop, what was sent is still followed to its answer (every call
+        has its time-out), and what was not sent yet is not sent any more.
         """
+        try:
+            events = await self._outcome(command)
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                await self._memory.tell(self._refused(command, "not sent: the daemon is stopping"))
+            raise
         with anyio.CancelScope(shield=True):
-            await self._memory.tell(await self._outcome(command))
+            await self._memory.tell(events)
 
     async def _outcome(self, command: Command) -> tuple[Event, ...]:
         try:
@@ -118,7 +130,7 @@ class Executor:
         if fence is None:
             raise SafetyRefusal(f"no fencing is configured for {command.host}")
         try:
-            with anyio.fail_after(FENCE_DEADLINE.total_seconds()):
+            with anyio.fail_after(FENCE_DEADLINE.total_seconds(), shield=True):
                 await fence.power_off()
         except FenceError as error:
             return (CommandEnded(command=command.id, outcome=Outcome.FAILED, detail=str(error)),)
@@ -133,14 +145,20 @@ class Executor:
         if incident.state is not IncidentState.ISOLATING or incident.proof is None:
             raise SafetyRefusal("a host is forced down only after its death is proven")
         try:
-            await self._cloud.isolate(command.service, command.marker)
+            with anyio.CancelScope(shield=True):
+                await self._cloud.isolate(command.service, command.marker)
             detail = ""
         except CommandRefused as error:
             return (CommandEnded(command=command.id, outcome=Outcome.REFUSED, detail=str(error)),)
         except OutcomeUnknown as error:
             detail = str(error)  # the row itself tells, below
+        return await self._read_back(command, detail)
+
+    async def _read_back(self, command: Isolate, detail: str) -> tuple[Event, ...]:
+        service: ComputeService | None = None
         try:
-            service = await self._read_service(command.host, fresh=True)
+            with anyio.CancelScope(shield=True):
+                service = await self._read_service(command.host, fresh=True)
         except CloudError as error:
             return _unclear(command, detail or str(error))
         if service is None or service.id != command.service or not _is_isolated(service, command):
@@ -168,18 +186,26 @@ class Executor:
 
     async def _evacuate(self, command: Evacuate) -> tuple[Event, ...]:
         try:
-            refusal = await self._look(command)
+            with anyio.fail_after(LOOK_DEADLINE.total_seconds()):
+                refusal = await self._look(command)
         except CloudError as error:
             return self._refused(command, f"not sent, the last look failed: {error}")
+        except TimeoutError:
+            why = f"not sent: the last look took over {LOOK_DEADLINE.total_seconds():.0f} s"
+            return self._refused(command, why)
         if refusal is not None:
             return (
                 CommandEnded(command=command.id, outcome=Outcome.REFUSED, detail=refusal.reason),
                 _recovery_moved(command, refusal.to, refusal.reason),
             )
         try:
-            await self._cloud.evacuate(command.server, command.destination)
+            with anyio.CancelScope(shield=True):
+                await self._cloud.evacuate(command.server, command.destination)
         except CommandRefused as error:
-            later = error.status is None or error.status in RETRIED_LATER
+            recovery = self._memory.state.recoveries[command.incident][command.server]
+            later = error.status in {None, UNAUTHORISED} or (
+                error.status in RETRIED_LATER and recovery.refusals < MAX_REFUSALS
+            )
             to = RecoveryState.QUEUED if later else RecoveryState.REFUSED
             return (
                 CommandEnded(command=command.id, outcome=Outcome.REFUSED, detail=str(error)),
@@ -194,10 +220,10 @@ class Executor:
         )
 
     async def _look(self, command: Evacuate) -> Refusal | None:
-        """Read everything that the guard asks for, and ask it."""
+        """Read everything that the guard asks for, the records last, and ask it."""
+        service = await self._read_service(command.host)
         server = await self._cloud.server(command.server)
         records = await self._cloud.migrations(server=command.server)
-        service = await self._read_service(command.host)
         state, world = self._memory.state, self._board.world
         now = self._clock.now()
         look = LastLook(
@@ -222,7 +248,8 @@ class Executor:
         if recovery.candidate.vm_state != "stopped":
             raise SafetyRefusal("only a server that had been stopped is stopped again")
         try:
-            await self._cloud.stop(command.server)
+            with anyio.CancelScope(shield=True):
+                await self._cloud.stop(command.server)
         except CommandRefused as error:
             return (CommandEnded(command=command.id, outcome=Outcome.REFUSED, detail=str(error)),)
         except OutcomeUnknown as error:

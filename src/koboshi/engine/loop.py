@@ -74,7 +74,9 @@ class Engine:
         """Look once: decide until nothing more follows, then read what is due."""
         self._notice_gap()
         picture = await self._decide_all(tasks)
-        schedule.start_due(self._observers.orders(interest_of(picture)))
+        interest = interest_of(picture)
+        self._board.forget_all_but(interest)
+        schedule.start_due(self._observers.orders(interest))
 
     def _notice_gap(self) -> None:
         now = self._clock.now()

@@ -1,12 +1,13 @@
 """The memory at work: every event goes through here, journal first, then state, then the telling."""
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 
 import anyio
 import structlog
 
 from koboshi.domain.commands import Command
-from koboshi.domain.errors import IllegalTransition, JournalError
+from koboshi.domain.errors import IllegalTransition, JournalError, SubjectBusy
 from koboshi.domain.events import CommandIntended, Event
 from koboshi.domain.instant import Instant
 from koboshi.domain.state import State, apply, fold
@@ -19,6 +20,16 @@ READ_AT_ONCE = 5_000
 
 Listener = Callable[[Recorded, State], None]
 """Told of each event that was journalled, with the state after it; must neither block nor raise."""
+
+
+class Written(Enum):
+    """What became of an attempt to journal."""
+
+    YES = "yes"
+    REFUSED = "refused"
+    """The events make no sense in this state, or their subject is busy: they are dropped."""
+    FAILED = "failed"
+    """The journal cannot be written now."""
 
 
 class Memory:
@@ -54,9 +65,8 @@ class Memory:
         """
         if not await self._pay():
             return False
-        return await self._write(
-            self._clock.now(), (*events, *(CommandIntended(command=c) for c in commands))
-        )
+        intents = (CommandIntended(command=c) for c in commands)
+        return await self._write(self._clock.now(), (*events, *intents)) is Written.YES
 
     async def tell(self, events: Sequence[Event]) -> None:
         """Journal the outcome of something that has happened; kept until it can be written."""
@@ -68,14 +78,14 @@ class Memory:
         """Write the outcomes that could not be written before; return whether none is left."""
         while self._owed:
             at, events = self._owed[0]
-            if not await self._write(at, events) and self.failure:
+            if await self._write(at, events) is Written.FAILED:
                 return False
             self._owed.pop(0)
         return True
 
-    async def _write(self, at: Instant, events: tuple[Event, ...]) -> bool:
+    async def _write(self, at: Instant, events: tuple[Event, ...]) -> Written:
         if not events:
-            return True
+            return Written.YES
         state, states = self.state, list[State]()
         try:
             for event in events:
@@ -83,19 +93,30 @@ class Memory:
                 states.append(state)
         except (IllegalTransition, KeyError):
             log.exception("illegal_events", events=[e.kind for e in events])
-            return False
+            return Written.REFUSED
         try:
             recorded = await self._journal.append(at, events)
+        except SubjectBusy as error:  # a bug of the planner's, not the journal's failure
+            log.error("subject_busy", error=str(error))  # noqa: TRY400 - its text is enough
+            return Written.REFUSED
         except JournalError as error:
             if self.failure is None:
                 log.error("journal_failed", error=str(error))  # noqa: TRY400 - its text is enough
             self.failure = str(error)
-            return False
+            return Written.FAILED
         if self.failure is not None:
             log.info("journal_recovered")
             self.failure = None
         self.state = state
         for record, after in zip(recorded, states, strict=True):
             for listener in self._listeners:
-                listener(record, after)
-        return True
+                _told(listener, record, after)
+        return Written.YES
+
+
+def _told(listener: Listener, record: Recorded, state: State) -> None:
+    """Tell one listener; whatever it does, what was journalled was journalled."""
+    try:
+        listener(record, state)
+    except Exception:
+        log.exception("listener_crashed", kind=record.event.kind)

@@ -172,7 +172,8 @@ class Observers:
     async def _probe_host(self, host: HostName, address: str) -> None:
         async with self._probe_limit:
             answer = await self._probe.ask(address)
-        self._board.see_probe(host, answer, self._clock.now())
+        target = f"{self._probe.name}@{address}"
+        self._board.see_probe(host, answer, self._clock.now(), target)
 
     async def _power(self, host: HostName) -> None:
         async with self._power_limit:

@@ -4,10 +4,13 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
 from anyio.abc import TaskGroup
 
 from koboshi.domain.instant import Instant
 from koboshi.ports.clock import Clock
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,8 @@ class Schedule:
     async def _run(self, order: Order) -> None:
         try:
             await order.work()
+        except Exception:  # one odd answer must not end the daemon, nor the other readings
+            log.exception("reading_crashed", key=str(order.key))
         finally:
             self._running.discard(order.key)
             self._ended[order.key] = self._clock.now()

@@ -80,7 +80,7 @@ def _told(event: ev.Event, state: State) -> _Told | None:
             return _incident_moved(event, state)
         case ev.DataLossCommitted():
             name = _server_name(event.incident, event.server, state)
-            text = f"server {name} loses its {' and '.join(event.disks)}: {event.policy}"
+            text = f"server {name} is given up to its image: {event.policy}"
             return Severity.CRITICAL, text, _host(event.incident, state), event.incident, ""
         case ev.RecoveryMoved():
             return _recovery_moved(event, state)

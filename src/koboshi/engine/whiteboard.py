@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 
 from koboshi.domain.cloud import (
@@ -20,10 +21,15 @@ from koboshi.domain.evidence import (
     observe_service,
 )
 from koboshi.domain.instant import Instant
+from koboshi.domain.interest import Interest
 from koboshi.domain.names import HostName
 from koboshi.domain.world import ApiView, MigrationsRead, World, with_item
 
 K = TypeVar("K")
+V = TypeVar("V")
+
+VANISHED_AFTER = timedelta(minutes=10)
+"""A row that Nova has not listed for this long was deleted: it holds nobody back any more."""
 
 
 class Whiteboard:
@@ -43,7 +49,10 @@ class Whiteboard:
         )
 
     def see_services(self, rows: Iterable[ComputeService], at: Instant) -> None:
-        """Add one complete read of Nova's services; a host that vanished keeps its old entry."""
+        """Add one complete read of Nova's services, answered at `at`.
+
+        A host that vanished keeps its old entry for a while: a row that is missing says nothing.
+        """
         services, control = dict(self.world.services), dict(self.world.control)
         for row in rows:
             if row.binary == COMPUTE_BINARY:
@@ -52,7 +61,11 @@ class Whiteboard:
                 name = f"{row.binary}@{row.host}"
                 control[name] = observe_service(control.get(name), row, at)
         self.world = replace(
-            self.world, services=services, control=control, services_read_at=at, api=ApiView()
+            self.world,
+            services=_without_vanished(services, at),
+            control=_without_vanished(control, at),
+            services_read_at=at,
+            api=ApiView(),
         )
 
     def miss_services(self, error: str, at: Instant) -> None:
@@ -64,9 +77,9 @@ class Whiteboard:
         """Add one complete read of the hypervisors."""
         self.world = replace(self.world, hypervisors={r.host: r for r in rows}, protected=protected)
 
-    def see_probe(self, host: HostName, answer: ProbeAnswer, at: Instant) -> None:
-        """Add one probe's answer."""
-        track = observe_probe(self.world.probes.get(host), answer, at)
+    def see_probe(self, host: HostName, answer: ProbeAnswer, at: Instant, target: str) -> None:
+        """Add one probe's answer; `target` says what was asked and where."""
+        track = observe_probe(self.world.probes.get(host), answer, at, target)
         self.world = replace(self.world, probes=with_item(self.world.probes, host, track))
 
     def see_power(self, host: HostName, reading: PowerReading) -> None:
@@ -89,6 +102,27 @@ class Whiteboard:
         """Forget the records of a host: reading them failed, so nothing is known of them now."""
         rest = {h: r for h, r in self.world.from_host.items() if h != host}
         self.world = replace(self.world, from_host=rest)
+
+    def forget_all_but(self, interest: Interest) -> None:
+        """Drop what was read for incidents that are over: it would be taken for new later."""
+        world = self.world
+        self.world = replace(
+            world,
+            from_host=_kept(world.from_host, interest.list_records),
+            on_host=_kept(world.on_host, interest.list_servers),
+            servers=_kept(world.servers, interest.servers),
+            running=_kept(world.running, interest.running),
+            room=_kept(world.room, interest.demands),
+            images=_kept(world.images, interest.images),
+        )
+
+
+def _kept(read: Mapping[K, V], wanted: frozenset[K]) -> Mapping[K, V]:
+    return read if read.keys() <= wanted else {k: v for k, v in read.items() if k in wanted}
+
+
+def _without_vanished(tracks: Mapping[K, Heartbeat], now: Instant) -> dict[K, Heartbeat]:
+    return {k: t for k, t in tracks.items() if now.since(t.read_at) < VANISHED_AFTER}
 
 
 def _without_ages(tracks: Mapping[K, Heartbeat]) -> dict[K, Heartbeat]:

@@ -8,6 +8,11 @@ from koboshi.domain.cloud import ProbeAnswer
 class Probe(Protocol):
     """One way of asking one address."""
 
+    @property
+    def name(self) -> str:
+        """Return what is asked, e.g. `ssh:22`: trust in one way says nothing of another."""
+        ...
+
     async def ask(self, address: str) -> ProbeAnswer:
         """Ask once, within a second or so; never raises for what the network does."""
         ...

@@ -2,10 +2,11 @@
 
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from koboshi.settings.base import Duration, Patterns, Section, minutes, seconds
 
@@ -65,8 +66,21 @@ class HostsSettings(Section):
     addresses: dict[str, str] = Field(
         default_factory=dict[str, str],
         description="Where a host answers on its management network, as HOST = ADDRESS; hosts "
-        "that are not listed are probed at the address that Nova tells (`host_ip`).",
+        "that are not listed are probed at the address that Nova tells (`host_ip`). No names: a "
+        "name server that is down is no dead host.",
     )
+
+    @field_validator("addresses")
+    @classmethod
+    def _are_numeric(cls, addresses: dict[str, str]) -> dict[str, str]:
+        for host, address in addresses.items():
+            try:
+                ip_address(address)
+            except ValueError:
+                raise ValueError(
+                    f'{host}: "{address}" is no IP address, and names are not looked up',
+                ) from None
+        return addresses
 
     def is_protected(self, host: str) -> bool:
         """Return whether the patterns choose `host`."""

@@ -35,7 +35,7 @@ SUCCESSES, REFUSALS, FAILURES = range(200, 300), range(400, 500), range(500, 600
 WORTH_ANOTHER_TRY = frozenset({REQUEST_TIMEOUT, 413, 429})
 """Nova's and every proxy's way of asking for fewer or quicker requests."""
 ATTEMPTS = 4
-SEND_WITHIN_S = 8.0
+SEND_WITHIN_S = 3.0
 """A command whose token is not there by then is not sent: its proof would be too old."""
 MAX_REASON = 500
 

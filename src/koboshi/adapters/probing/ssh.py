@@ -25,6 +25,11 @@ class SshProbe:
         self._port = port
         self._timeout = timeout
 
+    @property
+    def name(self) -> str:
+        """Return what is asked, and on which port."""
+        return f"ssh:{self._port}"
+
     async def ask(self, address: str) -> ProbeAnswer:
         """Ask once, connection and greeting within one time-out."""
 

@@ -14,6 +14,11 @@ class TcpProbe:
         self._port = port
         self._timeout = timeout
 
+    @property
+    def name(self) -> str:
+        """Return what is asked, and on which port."""
+        return f"tcp:{self._port}"
+
     async def ask(self, address: str) -> ProbeAnswer:
         """Ask once: accepted and refused are both the kernel's answer."""
 
