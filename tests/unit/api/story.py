@@ -177,13 +177,19 @@ def _service(host: str, *, up: bool) -> Heartbeat:
 def _probe(*, up: bool) -> ProbeTrack:
     if up:
         return ProbeTrack(
+            target="ssh:22@10.0.0.2",
             asked_at=after(30),
             answer=ProbeAnswer.USERLAND,
             userland_at=after(30),
             kernel_at=after(30),
             answering_since=START,
         )
-    return ProbeTrack(asked_at=after(30), answer=ProbeAnswer.SILENT, silent_since=after(3))
+    return ProbeTrack(
+        target="ssh:22@10.0.0.1",
+        asked_at=after(30),
+        answer=ProbeAnswer.SILENT,
+        silent_since=after(3),
+    )
 
 
 def world() -> World:

@@ -27,6 +27,11 @@ class FakeProbe:
     def __init__(self, answers: Mapping[str, ProbeAnswer]) -> None:
         self._answers = answers
 
+    @property
+    def name(self) -> str:
+        """Return what is asked."""
+        return "ssh:22"
+
     async def ask(self, address: str) -> ProbeAnswer:
         """Answer; an address that nobody has is silent."""
         return self._answers.get(address, ProbeAnswer.SILENT)

@@ -1,5 +1,6 @@
 """Help, exit codes, options, and what is said when something is wrong."""
 
+import io
 import os
 import subprocess
 import sys
@@ -8,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from koboshi import __version__
-from koboshi.cli.app import build_app
+from koboshi.cli.app import build_app, dispatch
 from koboshi.cli.commands import COMMANDS, CommandLine
+from koboshi.cli.context import Context
 from koboshi.cli.exit_codes import EXIT_CODE_MEANING, ExitCode
+from koboshi.domain.errors import KoboshiError, SafetyRefusal
+from koboshi.settings import Settings
 
 from .terminal import koboshi
 
@@ -120,6 +124,29 @@ def test_a_wrong_configuration_is_told_whole(tmp_path: Path) -> None:
         f"  {path}:1: mode must be 'observe' or 'act', not \"atc\"",
         f'  {path}:2: unknown key "port"; did you mean probe.port?',
     ]
+
+
+@pytest.mark.parametrize(
+    ("happening", "code", "said"),
+    [
+        (SafetyRefusal("not while others are down"), ExitCode.REFUSED, "koboshi: refused: not"),
+        (KoboshiError("the disk\x1b[31m is gone"), ExitCode.ERROR, "koboshi: the disk\ufffd[31m"),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED, ""),
+        (BrokenPipeError(), ExitCode.DONE, ""),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_happens_becomes_an_exit_code(
+    happening: BaseException, code: ExitCode, said: str
+) -> None:
+    class Happening(Context):
+        def settings(self) -> Settings:
+            raise happening
+
+    out, err = io.StringIO(), io.StringIO()
+    assert dispatch(["status"], Happening(environ={}, stdout=out, stderr=err)) == code
+    assert out.getvalue() == ""
+    assert err.getvalue().strip().startswith(said)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -257,6 +257,15 @@ def test_the_socket_must_fit_its_path(write: Write) -> None:
     assert "is relative" in complaint(write('state_dir = "here"'))
 
 
+def test_addresses_are_not_looked_up(write: Write) -> None:
+    settings = load_settings(
+        write('[hosts]\naddresses = { a = "192.0.2.1", b = "2001:db8::1" }'), {}
+    )
+    assert settings.hosts.addresses == {"a": "192.0.2.1", "b": "2001:db8::1"}
+    text = complaint(write('[hosts.addresses]\na = "a.example.com"'))
+    assert 'hosts.addresses: a: "a.example.com" is no IP address' in text
+
+
 def test_silence_holds_several_probes(write: Write) -> None:
     text = complaint(write('[probe]\ninterval = "2s"\n[evidence]\nsilence = "5s"'))
     assert "three probes" in text
