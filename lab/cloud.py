@@ -69,7 +69,7 @@ class Cloud:
     def _send(
         self, method: str, url: str, data: bytes | None, headers: dict[str, str]
     ) -> tuple[Any, Any]:
-        request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310
+        request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310 the URLs are the constants above
         try:
             with _opener.open(request, timeout=self.timeout_s) as answer:
                 text = answer.read()

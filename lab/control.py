@@ -118,7 +118,7 @@ def wait_for_bmcs(lab: Layout, hosts: list[str]) -> None:
         for host in hosts:
             address = (bmc_ip(host), BMC_PORT)
             what = f"the BMC of {host}"
-            _wait(lambda: _is_open(address), what, lab, "bmcs", lab.bmc_ns)  # noqa: B023
+            _wait(lambda: _is_open(address), what, lab, "bmcs", lab.bmc_ns)  # noqa: B023 it is called before the loop goes on
 
 
 def wait_open(lab: Layout, *names: str) -> None:
@@ -129,7 +129,7 @@ def wait_open(lab: Layout, *names: str) -> None:
             service = known[name]
             address = (service.address, service.port)
             what = f"port {service.port} of {name}"
-            _wait(lambda: _is_open(address), what, lab, name, lab.control_ns)  # noqa: B023
+            _wait(lambda: _is_open(address), what, lab, name, lab.control_ns)  # noqa: B023 it is called before the loop goes on
 
 
 def _is_open(address: tuple[str, int]) -> bool:

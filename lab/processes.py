@@ -38,7 +38,7 @@ def pids_inside(namespace: str) -> list[int]:
     for entry in os.listdir("/proc"):  # noqa: PTH208 - hundreds of entries, often
         if entry.isdigit() and int(entry) != os.getpid():
             try:
-                if os.readlink(f"/proc/{entry}/ns/net") == wanted:  # noqa: PTH115
+                if os.readlink(f"/proc/{entry}/ns/net") == wanted:  # noqa: PTH115 a link of /proc, read for each process
                     found.append(int(entry))
             except OSError:
                 continue

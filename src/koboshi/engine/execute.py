@@ -103,7 +103,7 @@ class Executor:
                 case StopServer():
                     return await self._stop(command)
         except SafetyRefusal as refusal:
-            log.error("safety_refusal", command=command.id, reason=str(refusal))  # noqa: TRY400
+            log.error("safety_refusal", command=command.id, reason=str(refusal))  # noqa: TRY400 a refusal is no crash
             return self._refused(command, str(refusal))
         except Exception as error:  # a bug must not take the other recoveries with it
             log.exception("command_crashed", command=command.id)

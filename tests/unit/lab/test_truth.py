@@ -15,7 +15,7 @@ def host(run: Path, name: str, *, powered: bool = True) -> HostDisk:
 
 
 def guest(state: str = RUNNING, **more: object) -> Guest:
-    return Guest(server="s1", name="bfv-1", domain="instance-1", state=state, **more)  # type: ignore[arg-type]
+    return Guest(server="s1", name="bfv-1", domain="instance-1", state=state, **more)  # type: ignore[arg-type] the test chooses the fields
 
 
 def where_it_runs(run: Path) -> list[str]:
