@@ -109,7 +109,9 @@ async def _serve(settings: Settings, stack: AsyncExitStack, tasks: TaskGroup) ->
         read_s=settings.cloud.read_timeout.total_seconds(),
         command_s=settings.cloud.command_timeout.total_seconds(),
     )
-    cloud = await stack.enter_async_context(connect(access, clock=clock, limits=limits))
+    cloud = await stack.enter_async_context(
+        connect(access, clock=clock, limits=limits, on_request=metrics.api_request)
+    )
     fences = await stack.enter_async_context(_fences(settings))
     await _until_reachable(cloud, clock)
     await _assert_fenced(settings, cloud, clock)

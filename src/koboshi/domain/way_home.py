@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from koboshi.domain.cloud import Migration
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.names import ServerId
-from koboshi.domain.recovery import Recovery, RecoveryState
+from koboshi.domain.recovery import ON_ITS_WAY, Recovery, RecoveryState
 from koboshi.domain.stale import cure
 
 
@@ -24,15 +24,8 @@ class HomeStep:
     commands: tuple[str, ...] = ()
 
 
-_NOT_YET = frozenset(
-    {
-        IncidentState.CONFIRMED,
-        IncidentState.HELD,
-        IncidentState.WOULD_ACT,
-        IncidentState.FENCING,
-        IncidentState.CLOSED,
-    },
-)
+_AFTERWARDS = frozenset({IncidentState.SETTLED, IncidentState.NEEDS_HUMAN, IncidentState.FOREIGN})
+_MOVING = ON_ITS_WAY | {RecoveryState.STUCK}
 
 
 def way_home(
@@ -45,15 +38,15 @@ def way_home(
     `records` are the evacuation records with this source as read last; without them the first step
     is to look at them.
     """
-    if incident.state in _NOT_YET or incident.proof is None:
-        return ()
     host = incident.host
-    moving = [r for r in recoveries.values() if r.state not in _SETTLED]
-    if moving:
+    if incident.proof is None or incident.is_over:
+        return ()
+    moving = sum(r.state in _MOVING and r.command is not None for r in recoveries.values())
+    if incident.state not in _AFTERWARDS or moving:
         return (
             HomeStep(
-                text=f"Leave {host} off: {len(moving)} of its servers are on their way, and a host that "
-                "comes back meanwhile may run them twice",
+                text=f"Leave {host} off: its servers are being recovered ({moving} on their way), and a "
+                "host that comes back meanwhile may run them twice",
             ),
         )
     bombs = [r for r in records or () if r.is_open and r.is_evacuation]
@@ -76,6 +69,7 @@ def way_home(
             commands=(f"openstack compute service set --up {host} nova-compute",),
         ),
         *_held_steps(incident, recoveries),
+        *_unfinished_steps(recoveries),
         HomeStep(
             text=f"Let {host} take servers again; Koboshi closes the incident when it has been healthy "
             "for a while",
@@ -83,17 +77,6 @@ def way_home(
         ),
     ]
     return tuple(steps)
-
-
-_SETTLED = frozenset(RecoveryState) - {
-    RecoveryState.QUEUED,
-    RecoveryState.POSTING,
-    RecoveryState.UNKNOWN,
-    RecoveryState.BUILDING,
-    RecoveryState.CONFIRMING,
-    RecoveryState.SETTLING,
-    RecoveryState.STUCK,
-}
 
 
 def _bomb_step(incident: Incident, bombs: list[Migration], *, known: bool) -> HomeStep:
@@ -124,3 +107,26 @@ def _held_steps(incident: Incident, recoveries: Mapping[ServerId, Recovery]) -> 
             "openstack server reboot --hard ID)",
             commands=tuple(f"openstack server start {r.server}" for r in running),
         )
+
+
+_LOOK = {
+    RecoveryState.GIVEN_UP: "every try failed; when there is room again: openstack server evacuate ID",
+    RecoveryState.REFUSED: "Nova refuses to evacuate it; once its host is home: openstack server start ID",
+    RecoveryState.FOREIGN: "somebody else moves it; ask them",
+    RecoveryState.ORPHAN_SUSPECTED: (
+        "a second copy may run: look for its domain on every host (virsh list --all) and stop all but "
+        "the one that Nova shows, before any other command"
+    ),
+    RecoveryState.STUCK: "look at nova-compute on its destination",
+}
+
+
+def _unfinished_steps(recoveries: Mapping[ServerId, Recovery]) -> Iterable[HomeStep]:
+    for recovery in recoveries.values():
+        look = _LOOK.get(recovery.state)
+        if look is not None:
+            text = (
+                f"Look at {recovery.candidate.name} ({recovery.state}: {recovery.reason}): {look}"
+            )
+            shown = f"openstack server show {recovery.server}"
+            yield HomeStep(text=text, commands=(shown,))

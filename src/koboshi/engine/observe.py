@@ -181,6 +181,9 @@ class Observers:
                 power, detail = await self._fences[host].power_state(), ""
             except FenceError as error:
                 power, detail = Power.UNKNOWN, str(error)
+            except Exception as error:  # an odd device must not blind us to the others
+                log.exception("power_reading_crashed", host=host)
+                power, detail = Power.UNKNOWN, f"an internal error: {type(error).__name__}"
         self._board.see_power(host, PowerReading(at=self._clock.now(), power=power, detail=detail))
 
     async def _sweep(self) -> None:

@@ -111,6 +111,7 @@ class FencingSettings(Section):
         defaults = info.data.get("defaults")
         if not isinstance(defaults, FencingOptions):
             return hosts  # they are reported already
+        _each_device_is_one_hosts(hosts)
         for option in ("username", "password"):
             if getattr(defaults, option) is not None:
                 continue
@@ -148,3 +149,15 @@ class FencingSettings(Section):
         """Return every BMC that is configured."""
         found = (self.device(host) for host in self.hosts)
         return tuple(device for device in found if device is not None)
+
+
+def _each_device_is_one_hosts(hosts: dict[str, FencingHost]) -> None:
+    """Refuse two hosts with one power device: fencing the one would kill the other."""
+    seen: dict[tuple[str, str | None], str] = {}
+    for name, host in hosts.items():
+        other = seen.setdefault((host.url.rstrip("/").lower(), host.system_id), name)
+        if other != name:
+            raise ValueError(
+                f"{other} and {name} have the same power device ({host.url}, system_id "
+                f"{host.system_id or 'none'}): fencing one would switch the other off; correct one",
+            )

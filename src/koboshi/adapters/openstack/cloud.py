@@ -6,7 +6,7 @@ does not answer is named, 2.72 servers with their flavor. Evacuate is 2.68 exact
 checks the destination, and 2.95 would leave the server stopped (nova 34 api/evacuate.py).
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import quote
 
@@ -225,17 +225,19 @@ async def connect(
     *,
     clock: Clock,
     limits: TimeLimits | None = None,
+    on_request: Callable[[bool], None] = lambda _answered: None,
     transport: httpx2.AsyncBaseTransport | None = None,
 ) -> AsyncGenerator[OpenStackCloud]:
     """Give the cloud that `access` names. Sends nothing yet; `verify` does.
 
-    `transport` replaces the network of the services (not Keystone's). Raises ConfigurationError.
+    `on_request` hears of each request, and whether it got a usable answer. `transport` replaces the
+    network of the services (not Keystone's). Raises ConfigurationError.
     """
     limits = limits or TimeLimits()
     credentials = load(access)
     tls = credentials.tls()
     identity = Identity(credentials, clock, timeout_s=limits.identity_s)
-    health = HealthRecord(clock)
+    health = HealthRecord(clock, on_request=on_request)
     async with (
         new_client(verify=tls, limits=limits, transport=transport) as kept,
         new_client(verify=tls, limits=limits, transport=transport, keep_alive=False) as fresh,

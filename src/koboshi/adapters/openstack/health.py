@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -44,8 +45,15 @@ class ApiHealth:
 class HealthRecord:
     """A rolling record of requests."""
 
-    def __init__(self, clock: Clock, *, window: timedelta = WINDOW) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        window: timedelta = WINDOW,
+        on_request: Callable[[bool], None] = lambda _answered: None,
+    ) -> None:
         self._clock = clock
+        self._on_request = on_request
         self._window = window
         self._samples: deque[tuple[Instant, float | None]] = deque(maxlen=MAX_SAMPLES)
 
@@ -54,6 +62,7 @@ class HealthRecord:
         now = self._clock.now()
         latency = now.since(started).total_seconds() if answered else None
         self._samples.append((now, latency))
+        self._on_request(answered)
 
     def recent(self) -> ApiHealth:
         """Return what the window holds now."""

@@ -132,13 +132,11 @@ class Metrics:
                 if command is not None and event.outcome is not Outcome.DONE:
                     self._count(command, self._evacuations_failed, self._fences_failed)
 
-    def api_request(self) -> None:
-        """Count one request to the cloud's API."""
+    def api_request(self, is_answered: bool) -> None:  # noqa: FBT001 - a callback's only word
+        """Count one request to the cloud's API, and whether it got no usable answer."""
         self._requests.inc()
-
-    def api_request_failed(self) -> None:
-        """Count one request to the cloud's API that got no usable answer."""
-        self._requests_failed.inc()
+        if not is_answered:
+            self._requests_failed.inc()
 
     def notice_dropped(self) -> None:
         """Count one notice that did not reach the webhook."""

@@ -120,9 +120,8 @@ def test_the_end_of_an_earlier_lifes_command_is_counted() -> None:
 
 def test_single_steps_count_one() -> None:
     metrics = Metrics()
-    metrics.api_request()
-    metrics.api_request()
-    metrics.api_request_failed()
+    metrics.api_request(is_answered=True)
+    metrics.api_request(is_answered=False)
     metrics.notice_dropped()
     found = samples(metrics)
     assert found["koboshi_api_requests_total", ()] == 2
@@ -132,5 +131,5 @@ def test_single_steps_count_one() -> None:
 
 def test_two_in_one_process_do_not_meet() -> None:
     first, second = Metrics(), Metrics()
-    first.api_request()
+    first.api_request(is_answered=True)
     assert samples(second)["koboshi_api_requests_total", ()] == 0
