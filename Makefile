@@ -11,7 +11,7 @@ export LC_ALL := C.UTF-8
 export UV_PYTHON ?= /usr/bin/python3
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv/cache
 export UV_SYSTEM_CERTS := 1
-export UV_VERSION HOSTS INTERVALS
+export UV_VERSION
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help

@@ -18,7 +18,7 @@ from lab.rig.koboshi import Koboshi
 from lab.rig.nova import Nova
 
 HERE = Path(__file__).parent
-TEST_TIMEOUT_S = 600
+TEST_TIMEOUT_S = 900
 MakeKoboshi = Callable[..., Koboshi]
 
 

@@ -180,6 +180,14 @@ def test_links_in_documents_resolve() -> None:
     assert broken == []
 
 
+def test_every_decision_is_listed() -> None:
+    """Hold the list of decisions to the pages that exist, numbered without a gap."""
+    folder = ROOT / "docs" / "decisions"
+    pages = sorted(path.name for path in folder.glob("[0-9]*.md"))
+    assert [page[:4] for page in pages] == [f"{n:04}" for n in range(1, len(pages) + 1)]
+    assert re.findall(r"\]\((\d{4}-[^)]+)\)", (folder / "README.md").read_text()) == pages
+
+
 def test_every_make_target_is_explained() -> None:
     """Hold the table of `make help` to the targets that exist."""
     text = (ROOT / "Makefile").read_text()
