@@ -1,6 +1,7 @@
 """How calls to the fake cloud fail: reads that get no answer, commands whose answer is lost."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,6 +36,7 @@ class Fault:
     times: int | None = None
     status: int = 409
     late_s: float = 20.0
+    when: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,7 @@ class Line:
         self.latency_s = 0.02
         self.calls: Counter[str] = Counter()
         self.sent: list[Sent] = []
+        self._slow: dict[str, tuple[float, Callable[[], bool]]] = {}
 
     def fail(self, call: str, how: Fails = Fails.NO_ANSWER, **more: float) -> None:
         """Let `call` (or `*`) fail from now on, for `for_s` seconds if given, or `times` times."""
@@ -66,6 +69,10 @@ class Line:
             setattr(fault, name, int(value) if name in {"times", "status"} else value)
         self.faults.append(fault)
 
+    def fail_once_when(self, call: str, condition: Callable[[], bool]) -> None:
+        """Let the next read of a kind fail that comes while something is so."""
+        self.faults.append(Fault(call=call, how=Fails.NO_ANSWER, times=1, when=condition))
+
     def mend(self) -> None:
         """End every fault."""
         self.faults.clear()
@@ -75,12 +82,24 @@ class Line:
         for fault in self.faults:
             if fault.call not in {call, "*"} or not fault.from_s <= now_s < fault.until_s:
                 continue
+            if not fault.when():
+                continue
             if fault.times is not None:
                 if fault.times <= 0:
                     continue
                 fault.times -= 1
             return fault
         return None
+
+    def slow_answers(self, call: str, by_s: float, when: Callable[[], bool]) -> None:
+        """Let the answers of a kind of read, long true, arrive this much later while `when`."""
+        self._slow[call] = (by_s, when)
+
+    async def way_back(self, call: str) -> None:
+        """Carry what was read back to who asked."""
+        by_s, when = self._slow.get(call, (0.0, bool))
+        if when():
+            await anyio.sleep(by_s)
 
     async def read(self, call: str) -> None:
         """Carry a question; the caller reads the database when this returns."""

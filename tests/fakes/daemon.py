@@ -48,7 +48,12 @@ class Daemon:
         tasks.start_soon(self._live)
 
     def kill(self) -> None:
-        """End it at once: whatever it waits for, it never learns."""
+        """End it at once, as kill -9 does: whatever it waits for, it never learns."""
+        self.journal.dead = True
+        self._scope.cancel()
+
+    def stop(self) -> None:
+        """Ask it to end, as SIGTERM does."""
         self._scope.cancel()
 
     async def _live(self) -> None:

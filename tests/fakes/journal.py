@@ -41,18 +41,25 @@ class MemoryJournal:
         self.kill_after: int | None = None
         """Number of the append after which the daemon is gone."""
         self.write_s = 0.002
+        self.dead = False
+        """Its daemon was killed: whatever still runs of it in this process writes nothing more."""
 
     async def read(self, *, after: int = 0, limit: int = 10_000) -> tuple[Recorded, ...]:
         return tuple(r for r in self._disk.recorded if r.seq > after)[:limit]
 
     async def append(self, at: Instant, events: Sequence[Event]) -> tuple[Recorded, ...]:
         disk = self._disk
+        if self.dead:
+            raise KilledHere
         disk.appends += 1
         number = disk.appends
         if number == self.kill_before:
+            self.dead = True
             raise KilledHere
         with anyio.CancelScope(shield=True):
             await anyio.sleep(self.write_s)
+        if self.dead:
+            raise KilledHere
         if self.failing is not None:
             raise JournalError(self.failing)
         if self._epoch != disk.epoch:
@@ -68,6 +75,7 @@ class MemoryJournal:
         disk.recorded.extend(recorded)
         disk.open = opened
         if number == self.kill_after:
+            self.dead = True
             raise KilledHere
         return recorded
 

@@ -5,6 +5,7 @@ compute/manager.py); the fake lab of real services holds the same claims against
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -64,6 +65,7 @@ class FakeCloud:
         """Which request set the server's task state last (nova's expected_task_state guard)."""
         self._services: dict[str, ComputeService] = {}
         self._beats: dict[str, float] = {}
+        self._hidden: set[str] = set()
         self._tasks: TaskGroup | None = None
 
     # What runs by itself
@@ -129,6 +131,16 @@ class FakeCloud:
     def row(self, host: HostName) -> ComputeService:
         """Return nova-compute's row as the database has it."""
         return self._services[f"nova-compute@{host}"]
+
+    def hide(self, host: HostName) -> ComputeService:
+        """Let a row vanish from the list, as those of a cell that does not answer do."""
+        key = f"nova-compute@{host}"
+        self._hidden.add(key)
+        return self._services[key]
+
+    def show(self, row: ComputeService) -> None:
+        """Let it be listed again."""
+        self._hidden.discard(f"{row.binary}@{row.host}")
 
     def is_up(self, host: HostName) -> bool:
         """Return Nova's own opinion of a host."""
@@ -209,14 +221,14 @@ class FakeCloud:
 
     async def services(self) -> tuple[ComputeService, ...]:
         await self.line.read("services")
-        return tuple(
-            replace(
-                row,
-                up=not row.forced_down
-                and anyio.current_time() - self._beats[key] <= self.down_after_s,
-            )
+        now_s = anyio.current_time()
+        rows = tuple(
+            replace(row, up=not row.forced_down and now_s - self._beats[key] <= self.down_after_s)
             for key, row in self._services.items()
+            if key not in self._hidden
         )
+        await self.line.way_back("services")
+        return rows
 
     async def hypervisors(self) -> tuple[Hypervisor, ...]:
         await self.line.read("hypervisors")
@@ -248,7 +260,7 @@ class FakeCloud:
         status: str | None = None,
     ) -> tuple[Migration, ...]:
         await self.line.read("migrations")
-        return tuple(
+        found = tuple(
             r
             for r in reversed(self.records)
             if (source is None or r.source == source)
@@ -256,6 +268,8 @@ class FakeCloud:
             and (not evacuations_only or r.is_evacuation)
             and (status is None or r.status == status)
         )
+        await self.line.way_back("migrations")
+        return found
 
     async def server_groups(self) -> tuple[ServerGroup, ...]:
         await self.line.read("server_groups")
@@ -303,7 +317,8 @@ class FakeCloud:
 
     async def _late_evacuate(self, server: ServerId, destination: HostName, by_s: float) -> None:
         await anyio.sleep(by_s)
-        self.accept_evacuate(server, destination)
+        with suppress(CommandRefused):  # nobody is there to be told
+            self.accept_evacuate(server, destination)
 
     def accept_evacuate(self, server: ServerId, destination: HostName) -> None:
         """Do what the API does with an evacuate request of anybody."""

@@ -19,6 +19,7 @@ class FakeProbe:
         """We cannot even ask."""
         self.silent_addresses: set[str] = set()
         """Addresses whose management network alone is dark."""
+        self.name = "ssh:22"
 
     async def ask(self, address: str) -> ProbeAnswer:
         host = next(h for h in self._physics.hosts.values() if h.address == address)

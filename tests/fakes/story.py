@@ -76,7 +76,6 @@ class Story:
     async def restart_daemon(self, after_s: float = 3.0, boot_id: str = "first-boot") -> None:
         """Kill the daemon and start a new one."""
         self.daemon.kill()
-        await self.daemon.killed.wait()
         await anyio.sleep(after_s)
         self.start_daemon(boot_id)
 

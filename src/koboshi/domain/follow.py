@@ -50,6 +50,8 @@ def follow(picture: Picture, recovery: Recovery) -> Decision:
             return _settle(picture, recovery)
         case _S.STUCK:
             return _stuck(picture, recovery)
+        case _S.HELD:
+            return _held(picture, recovery)
         case _:
             return NOTHING
 
@@ -314,12 +316,27 @@ def _stop_again(picture: Picture, recovery: Recovery) -> Decision:
     return NOTHING if picture.state.is_busy(command.subject) else Decision(commands=(command,))
 
 
+def _held(picture: Picture, recovery: Recovery) -> Decision:
+    """Leave `held` when the server is not on its host any more, read by id: a listing may lie."""
+    read = _read_since(picture, recovery, recovery.moved_at)
+    if read is None:
+        return NOTHING
+    if read.server is None:
+        return _move(recovery, _S.GONE, "it was deleted meanwhile")
+    if read.server.host != _incident(picture, recovery).host and read.server.task_state is None:
+        return _move(recovery, _S.GONE, f"somebody moved it to {read.server.host or 'no host'}")
+    return NOTHING
+
+
 def _stuck(picture: Picture, recovery: Recovery) -> Decision:
     """Leave `stuck` when the record ends after all, or its destination is proven dead."""
     if recovery.command is None:  # its evacuation ended well; only its hypervisor did not run it
         if _running_since(picture, recovery) is Running.YES:
             return _move(recovery, _S.DONE, "its hypervisor runs it now")
         return NOTHING
+    found = _read_since(picture, recovery, recovery.moved_at)
+    if found is not None and found.server is None:
+        return _move(recovery, _S.GONE, "it was deleted meanwhile", Outcome.FAILED)
     records = _own_records(picture, recovery) or ()
     if len(records) > 1:
         return _two_records(recovery)

@@ -97,6 +97,8 @@ def _asks_hypervisor(recovery: Recovery) -> bool:
 
 def _needs_reading(picture: Picture, recovery: Recovery) -> bool:
     """Return whether the server must be read by id: not while its record is simply open."""
+    if recovery.state is RecoveryState.HELD:
+        return _is_missing(picture, recovery)
     if recovery.state not in _READ_BY_ID:
         return False
     if recovery.state is not RecoveryState.BUILDING:
@@ -109,6 +111,16 @@ def _needs_reading(picture: Picture, recovery: Recovery) -> bool:
         if r.server == recovery.server and r.id not in recovery.known_records
     ]
     return any(not r.is_open for r in own)
+
+
+def _is_missing(picture: Picture, recovery: Recovery) -> bool:
+    """Return whether a held server is not listed on its host any more."""
+    read = picture.world.on_host.get(picture.state.incidents[recovery.incident].host)
+    return (
+        read is not None
+        and read.at.is_after(recovery.moved_at)
+        and all(s.id != recovery.server for s in read.servers)
+    )
 
 
 def _images(picture: Picture, hosts: set[HostName]) -> frozenset[str]:
