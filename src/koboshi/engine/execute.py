@@ -178,7 +178,7 @@ class Executor:
             now = self._clock.now()
             if fresh or read_at is None or now.since(read_at) > SERVICES_MAX_AGE:
                 rows = await self._cloud.services()
-                self._board.see_services(rows, self._clock.now())
+                self._board.see_services(rows, self._clock.now(), now)
         track = self._board.world.services.get(host)
         if track is None or track.read_at != self._board.world.services_read_at:
             return None

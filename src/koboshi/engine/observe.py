@@ -137,6 +137,7 @@ class Observers:
         return answer
 
     async def _services(self) -> None:
+        asked_at = self._clock.now()
         try:
             rows = await self._cloud.services()
         except CloudError as error:
@@ -146,7 +147,7 @@ class Observers:
             self._board.miss_services(str(error), self._clock.now())
             return
         self._failing.discard("services")
-        self._board.see_services(rows, self._clock.now())
+        self._board.see_services(rows, self._clock.now(), asked_at)
 
     async def _hypervisors(self) -> None:
         rows = await self._ask("hypervisors", self._cloud.hypervisors)

@@ -37,6 +37,7 @@ class Whiteboard:
 
     def __init__(self, now: Instant, fenced: frozenset[HostName]) -> None:
         self.world = World(began_at=now, fenced=fenced)
+        self._services_asked_at: Instant | None = None
 
     def begin_anew(self, now: Instant) -> None:
         """Discard all silence: our own loop stood still, and saw nothing in that time."""
@@ -48,11 +49,15 @@ class Whiteboard:
             control=_without_ages(self.world.control),
         )
 
-    def see_services(self, rows: Iterable[ComputeService], at: Instant) -> None:
-        """Add one complete read of Nova's services, answered at `at`.
+    def see_services(self, rows: Iterable[ComputeService], at: Instant, asked_at: Instant) -> None:
+        """Add one complete read of Nova's services, asked at `asked_at` and answered at `at`.
 
+        An answer that was overtaken by that of a later question is dropped: it would turn rows back.
         A host that vanished keeps its old entry for a while: a row that is missing says nothing.
         """
+        if self._services_asked_at is not None and not asked_at.is_after(self._services_asked_at):
+            return
+        self._services_asked_at = asked_at
         services, control = dict(self.world.services), dict(self.world.control)
         for row in rows:
             if row.binary == COMPUTE_BINARY:

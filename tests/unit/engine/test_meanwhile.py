@@ -91,12 +91,11 @@ async def test_an_operator_lifts_force_down_and_is_not_fought() -> None:
     """The row is theirs now: no new request, no new fence, no new force-down; a person is told."""
     async with story([server("a"), server("b")]) as s:
         await isolated(s)
-        s.cloud.edit("nova-compute@h1", forced_down=False, enabled=True, disabled_reason=None)
+        s.cloud.edit("nova-compute@h1", forced_down=False)
         s.cloud.line.mend()
         await anyio.sleep(180)
         assert s.posts() == {}
         assert s.fences[H1].offs == []
-        assert s.cloud.row(H1).enabled
         assert not s.cloud.row(H1).forced_down
         assert s.incident_state() in {IncidentState.NEEDS_HUMAN, IncidentState.FOREIGN}
 
