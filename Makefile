@@ -12,6 +12,8 @@ export UV_PYTHON ?= /usr/bin/python3
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv/cache
 export UV_SYSTEM_CERTS := 1
 export UV_VERSION
+# It would have every start of a program compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help

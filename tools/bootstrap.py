@@ -40,7 +40,8 @@ def main() -> int:
         require_python()
         install_debian_packages(missing_debian_packages())
         install_uv(os.environ["UV_VERSION"])
-        run([str(UV_HOME / "bin" / "uv"), "sync", "--locked", "--quiet"], PIP_TIMEOUT_S)
+        sync = [str(UV_HOME / "bin" / "uv"), "sync", "--locked", "--quiet", "--compile-bytecode"]
+        run(sync, PIP_TIMEOUT_S)
     except BootstrapError as error:
         print(f"bootstrap: {error}", file=sys.stderr)
         return 1

@@ -22,6 +22,8 @@ from lab import Lab, LabError
 
 Json = dict[str, Any]
 OK = 200
+CACHES_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Whoever runs tests without bytecode would measure the compiler at each start of Koboshi."""
 JOURNALS = ("journal.db", "journal.sqlite")
 
 
@@ -116,6 +118,7 @@ class Koboshi:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=CACHES_BYTECODE,
             )
         if wait_s:
             self.wait_ready(wait_s)
@@ -186,7 +189,7 @@ class Koboshi:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=dict(env or {}),
+            env={**CACHES_BYTECODE, **(env or {})},
         )
         try:
             out, err = process.communicate(timeout=90)
