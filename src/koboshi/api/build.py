@@ -46,7 +46,8 @@ def status_of(source: StatusSource) -> StatusView:
     """Return the overview, as the daemon sees it now."""
     state, world, now, health = source.state(), source.world(), source.now(), source.health()
     judgements = judge_all(world, state, source.rules(), now)
-    hosts = [_host(judgement, world, state, now) for judgement in judgements.values()]
+    servers = _servers_by_host(world, state)
+    hosts = [_host(judgement, world, state, now, servers) for judgement in judgements.values()]
     return StatusView(
         source=Source.DAEMON,
         at=now.wall,
@@ -195,7 +196,13 @@ def _notices(state: State) -> list[NoticeView]:
     ]
 
 
-def _host(judgement: Judgement, world: World, state: State, now: Instant) -> HostView:
+def _host(
+    judgement: Judgement,
+    world: World,
+    state: State,
+    now: Instant,
+    servers: Mapping[HostName, int],
+) -> HostView:
     host = judgement.host
     track = world.services[host]
     heartbeat, power = track.advanced_at, world.power.get(host)
@@ -212,7 +219,7 @@ def _host(judgement: Judgement, world: World, state: State, now: Instant) -> Hos
         power=power.newest.power if power else judgement.power,
         power_age_s=_age(power.newest.at if power else None, now),
         heartbeat_age_s=_age(heartbeat, now),
-        servers=_server_counts(world).get(host, 0) if world.sweep else None,
+        servers=servers.get(host, 0) if world.sweep else None,
         is_enabled=track.service.enabled,
         is_forced_down=track.service.forced_down,
         disabled_reason=track.service.disabled_reason,
@@ -220,9 +227,19 @@ def _host(judgement: Judgement, world: World, state: State, now: Instant) -> Hos
     )
 
 
-def _server_counts(world: World) -> Mapping[HostName, int]:
-    servers = world.sweep.servers if world.sweep else ()
-    return Counter(server.host for server in servers if server.host is not None)
+def _servers_by_host(world: World, state: State) -> Mapping[HostName, int]:
+    """Count servers as listed last, with what was recovered since then on its new host."""
+    if world.sweep is None:
+        return {}
+    at = world.sweep.at
+    moved = {
+        recovery.server: recovery.destination
+        for recoveries in state.recoveries.values()
+        for recovery in recoveries.values()
+        if recovery.state is RecoveryState.DONE and not at.is_after(recovery.moved_at)
+    }
+    hosts = (moved.get(server.id, server.host) for server in world.sweep.servers)
+    return Counter(host for host in hosts if host is not None)
 
 
 def _age(moment: Instant | None, now: Instant) -> float | None:

@@ -63,7 +63,7 @@ def _summary(detail: IncidentDetail, now: datetime) -> Table:
     table.add_row("servers", cell(servers_line(incident)))
     if detail.proof is not None:
         proven = (detail.proof.at - incident.opened_at).total_seconds()
-        table.add_row("proof", cell(f"{detail.proof.kind}, {offset(proven)} after the opening"))
+        table.add_row("proof", cell(f"{detail.proof.kind}, {offset(proven)} from the opening"))
     if detail.marker is not None:
         table.add_row("marker", cell(detail.marker))
     return table

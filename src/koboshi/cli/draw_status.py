@@ -123,6 +123,8 @@ def _why(host: HostView) -> str:
         words.append("not protected")
     elif not host.is_fenced:
         words.append("no power device configured")
+    if host.incident is not None:  # what was done to it, and why, stands there
+        return "; ".join([*words, f"incident {host.incident}"])
     if host.is_forced_down:
         words.append("forced down")
     if not host.is_enabled:

@@ -30,7 +30,9 @@ def _two(total: int, large_s: int, large: str, small_s: int, small: str) -> str:
 
 
 def offset(seconds: float) -> str:
-    """Return the time since the beginning of a story: `+12.4 s`, `+1:02:03`."""
+    """Return the time since the beginning of a story: `+12.4 s`, `+1:02:03`; `-2.0 s` before it."""
+    if seconds < 0:
+        return f"-{offset(-seconds).removeprefix('+')}"
     if seconds < MINUTE_S:
         return f"+{seconds:.1f} s"
     return f"+{timedelta(seconds=round(seconds))}"

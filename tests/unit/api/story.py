@@ -209,7 +209,7 @@ def world() -> World:
         power={
             n: PowerTrack(readings=(PowerReading(at=after(28), power=p),)) for n, p in power.items()
         },
-        sweep=ServersRead(at=after(20), servers=(server(DB, HOST), server(WEB, "cmp2"))),
+        sweep=ServersRead(at=after(20), servers=(server(DB, HOST), server(WEB, HOST))),
     )
 
 

@@ -27,7 +27,7 @@ class TestWithDaemon:
         for words in (
             "cloud 'lab', mode act: acting (cmp1 is being recovered)",
             "● up",
-            "forced down; disabled (koboshi:koboshi:cmp1-20260301T120010Z)",
+            "incident cmp1-20260301T120010Z",
             "compute_services",
             "settled: no server is on its way any more; the host awaits its way home",
             "servers: 1 of 2 recovered, 1 held",
@@ -82,7 +82,7 @@ class TestWithDaemon:
             WEB,
             "+0.0 s",
             "evacuate to cmp2: accepted",
-            "fenced_off, +5.0 s after the opening",
+            "fenced_off, +5.0 s from the opening",
             "The way home, in this order",
             f"     openstack server start {DB}",
         ):
