@@ -34,9 +34,9 @@ class Daemon:
         disk: Disk,
         rules: Rules,
         notifier: FakeNotifier,
-        boot_id: str = "first-boot",
+        clock: VirtualClock,
     ) -> None:
-        self.clock = VirtualClock(boot_id)
+        self.clock = clock
         self.journal = MemoryJournal(disk)
         self.memory = Memory(self.journal, self.clock, listeners=(Teller(notifier, "test"),))
         self.killed = anyio.Event()

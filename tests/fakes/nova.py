@@ -409,8 +409,13 @@ class FakeCloud:
                     self.physics.roots[record.server] = LOST
             if record.status == "done":
                 self.set_record(record.id, "completed")
+        open_ids = {r.server for r in self.records if r.is_open and r.source == host}
         for row in list(self.servers_by_id.values()):
-            if row.host == host and row.vm_state == "active" and row.id not in machine.domains:
+            if row.host != host or row.vm_state != "active" or row.id in machine.domains:
+                continue
+            if machine.resumes_guests and row.id not in open_ids:
+                self.physics.start_guest(row.id, host)
+            else:
                 self.change(row.id, vm_state="stopped", status="SHUTOFF", power_state=4)
 
 

@@ -40,6 +40,8 @@ class Host:
     die_in_spawn: str | None = None
     """`before` or `after` the guest's start: its nova-compute dies in the next spawn."""
     boot_s: float = 20.0
+    resumes_guests: bool = False
+    """nova's resume_guests_state_on_host_boot."""
     generation: int = 0
     """Counts the lives of its nova-compute: work of an earlier life goes on in none."""
     domains: set[ServerId] = field(default_factory=set[ServerId])

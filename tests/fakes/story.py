@@ -26,6 +26,7 @@ from tests.fakes.nova import FakeCloud
 from tests.fakes.physics import Host
 from tests.fakes.probe import FakeProbe
 from tests.fakes.samples import host
+from tests.fakes.virtual_time import BEGINNING, VirtualClock
 from tests.fakes.windows import shortened
 
 WARM_S = 45.0
@@ -52,9 +53,9 @@ class Story:
         self.probe = FakeProbe(cloud.physics)
         self.fences = {h: FakeFence(cloud.physics, h) for h in cloud.physics.hosts}
         self.notifier = FakeNotifier()
-        self.daemon = self._new_daemon("first-boot")
+        self.daemon = self._new_daemon(VirtualClock())
 
-    def _new_daemon(self, boot_id: str) -> Daemon:
+    def _new_daemon(self, clock: VirtualClock) -> Daemon:
         return Daemon(
             cloud=self.cloud,
             probe=self.probe,
@@ -62,22 +63,31 @@ class Story:
             disk=self.disk,
             rules=self.rules,
             notifier=self.notifier,
-            boot_id=boot_id,
+            clock=clock,
         )
 
     # What happens
 
-    def start_daemon(self, boot_id: str = "first-boot") -> Daemon:
+    def start_daemon(self, clock: VirtualClock | None = None) -> Daemon:
         """Start another daemon on the same journal."""
-        self.daemon = self._new_daemon(boot_id)
+        self.daemon = self._new_daemon(clock or VirtualClock())
         self.daemon.begin(self.tasks)
         return self.daemon
 
-    async def restart_daemon(self, after_s: float = 3.0, boot_id: str = "first-boot") -> None:
+    async def restart_daemon(self, after_s: float = 3.0) -> None:
         """Kill the daemon and start a new one."""
         self.daemon.kill()
         await anyio.sleep(after_s)
-        self.start_daemon(boot_id)
+        self.start_daemon()
+
+    async def reboot_ourselves(
+        self, after_s: float = 40.0, wall_is_off: timedelta = timedelta()
+    ) -> None:
+        """Reboot the machine that the daemon runs on: its boot clock begins anew."""
+        self.daemon.kill()
+        await anyio.sleep(after_s)
+        booted_s = anyio.current_time() - 20.0
+        self.start_daemon(VirtualClock("second", booted_s=booted_s, wall_is_off=wall_is_off))
 
     def power_loss(self, name: str = "h1") -> None:
         """Take a host's power."""
@@ -151,19 +161,21 @@ class Story:
         """Return everything that was journalled, for the reader of a failure."""
         lines: list[str] = []
         for r in self.disk.recorded:
-            at_s = (r.at.boot - timedelta(hours=1)).total_seconds()
+            at_s = (r.at.wall - BEGINNING).total_seconds()
             lines.append(f"{r.seq:4} {at_s:9.2f} {r.event}"[:400])
         return "\n".join(lines[-80:])
 
     # Waiting and judging
 
-    async def until(self, what: Callable[[], bool], within_s: float = 120.0) -> None:
+    async def until(
+        self, what: Callable[[], bool], within_s: float = 120.0, every_s: float = 0.5
+    ) -> None:
         """Wait until something is so."""
         end_s = anyio.current_time() + within_s
         while not what():
             if anyio.current_time() > end_s:
                 raise AssertionError(f"not so within {within_s} s:\n{self.timeline()}")
-            await anyio.sleep(0.5)
+            await anyio.sleep(every_s)
 
     async def until_incident(
         self, *states: IncidentState, name: str = "h1", within_s: float = 120.0

@@ -65,14 +65,24 @@ def run_virtual(story: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
 class VirtualClock:
     """Implements ports.clock.Clock by the running loop's time."""
 
-    def __init__(self, boot_id: str = "first-boot") -> None:
+    def __init__(
+        self,
+        boot_id: str = "first-boot",
+        *,
+        booted_s: float = -3600.0,
+        wall_is_off: timedelta = timedelta(),
+    ) -> None:
         self._boot_id = boot_id
+        self._booted_s = booted_s
+        self._wall_is_off = wall_is_off
         self._frozen_until_s = 0.0
 
     def now(self) -> Instant:
-        elapsed = timedelta(seconds=anyio.current_time())
+        elapsed_s = anyio.current_time()
         return Instant(
-            wall=BEGINNING + elapsed, boot=timedelta(hours=1) + elapsed, boot_id=self._boot_id
+            wall=BEGINNING + timedelta(seconds=elapsed_s) + self._wall_is_off,
+            boot=timedelta(seconds=elapsed_s - self._booted_s),
+            boot_id=self._boot_id,
         )
 
     async def sleep(self, duration: timedelta) -> None:

@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from koboshi.domain.incident import IncidentState
-from koboshi.domain.names import HostName
+from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import RecoveryState
 from tests.fakes.samples import image_server, server
 from tests.fakes.story import Story, story
@@ -88,7 +88,7 @@ async def test_the_way_home_closes_the_incident() -> None:
         s.cloud.edit("nova-compute@h1", enabled=True, disabled_reason=None)
         await s.until_incident(IncidentState.CLOSED, within_s=120)
         assert s.where("a") != ("h1",)
-        assert s.cloud.physics.roots["b"] == "data"
+        assert s.cloud.physics.roots[ServerId("b")] == "data"
 
 
 async def test_a_host_that_died_and_was_brought_home_is_protected_again() -> None:
