@@ -1,6 +1,6 @@
 """How values are written for people."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 
@@ -30,12 +30,12 @@ def _two(total: int, large_s: int, large: str, small_s: int, small: str) -> str:
 
 
 def offset(seconds: float) -> str:
-    """Return the time since the beginning of a story: `+12.4 s`, `+1:02:03`; `-2.0 s` before it."""
+    """Return the time since the beginning of a story: `+12.4 s`, `+3 min 20 s`; `-2.0 s` before it."""
     if seconds < 0:
         return f"-{offset(-seconds).removeprefix('+')}"
     if seconds < MINUTE_S:
         return f"+{seconds:.1f} s"
-    return f"+{timedelta(seconds=round(seconds))}"
+    return f"+{span(seconds)}"
 
 
 def moment(at: datetime) -> str:

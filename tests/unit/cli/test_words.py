@@ -24,7 +24,7 @@ def test_a_length_of_time(seconds: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "+0.0 s"), (-2, "-2.0 s"), (59.94, "+59.9 s"), (3723, "+1:02:03")]
+    ("seconds", "text"), [(0, "+0.0 s"), (-2, "-2.0 s"), (59.94, "+59.9 s"), (78, "+1 min 18 s")]
 )
 def test_a_place_in_a_story(seconds: float, text: str) -> None:
     assert offset(seconds) == text
