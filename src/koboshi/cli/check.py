@@ -54,14 +54,15 @@ async def _look_outside(
 ) -> list["Check"]:
     from koboshi.adapters.clock import SystemClock  # noqa: PLC0415 - slow to import
     from koboshi.adapters.openstack import connect, survey  # noqa: PLC0415 - slow to import
-    from koboshi.cli import wiring  # noqa: PLC0415 - slow to import
     from koboshi.cli.check_hosts import Instruments, check_hosts  # noqa: PLC0415 - slow to import
     from koboshi.cli.checks import Check, Result  # noqa: PLC0415 - slow to import
+    from koboshi.cli.quiet import keep_logs_apart  # noqa: PLC0415 - slow to import
+    from koboshi.daemon import wiring  # noqa: PLC0415 - slow to import
     from koboshi.domain.errors import CloudError  # noqa: PLC0415 - slow to import
 
     results = {True: Result.OK, False: Result.FAIL, None: Result.WARN}
     hypervisors = None
-    wiring.keep_logs_apart(context, settings)
+    keep_logs_apart(context, settings)
     access, limits = wiring.cloud_access(settings), wiring.time_limits(settings)
     async with connect(access, clock=SystemClock(), limits=limits) as cloud:
         findings = await survey(cloud)

@@ -60,11 +60,12 @@ def init(
 async def _ask(settings: "Settings", context: Context) -> "Found":
     from koboshi.adapters.clock import SystemClock  # noqa: PLC0415 - slow to import
     from koboshi.adapters.openstack import connect  # noqa: PLC0415 - slow to import
-    from koboshi.cli import wiring  # noqa: PLC0415 - slow to import
     from koboshi.cli.check_hosts import protected_hosts  # noqa: PLC0415 - slow to import
     from koboshi.cli.configuration import Found  # noqa: PLC0415 - slow to import
+    from koboshi.cli.quiet import keep_logs_apart  # noqa: PLC0415 - slow to import
+    from koboshi.daemon import wiring  # noqa: PLC0415 - slow to import
 
-    wiring.keep_logs_apart(context, settings)
+    keep_logs_apart(context, settings)
     access, limits = wiring.cloud_access(settings), wiring.time_limits(settings)
     try:
         async with connect(access, clock=SystemClock(), limits=limits) as cloud:

@@ -14,6 +14,6 @@ def run(*, context: Annotated[Context, Parameter(parse=False)]) -> int:
     killed at any moment: the next one goes on where this one was.
     """
     settings = context.settings()
-    from koboshi import daemon  # noqa: PLC0415 - after the settings: their errors come at once
+    from koboshi.daemon import compose  # noqa: PLC0415 - after the settings: their errors come at once
 
-    return daemon.run(settings)
+    return compose.run(settings)

@@ -1,5 +1,1 @@
 """The daemon: what builds the adapters, gives them to the engine, and tells how it is."""
-
-from koboshi.daemon.compose import run
-
-__all__ = ["run"]

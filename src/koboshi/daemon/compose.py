@@ -1,7 +1,7 @@
 """The composition root: the one place that builds adapters and gives them to the engine."""
 
 import signal
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
@@ -12,22 +12,18 @@ from pydantic import SecretStr
 
 from koboshi import __version__
 from koboshi.adapters.clock import SystemClock
-from koboshi.adapters.fencing.redfish import BmcAccess, RedfishFence
 from koboshi.adapters.journal.sql import SqlJournal
 from koboshi.adapters.notify.fanout import Notifiers
 from koboshi.adapters.notify.log import LogNotifier
 from koboshi.adapters.notify.webhook import Delivery, WebhookNotifier
-from koboshi.adapters.openstack.access import CloudAccess
 from koboshi.adapters.openstack.cloud import OpenStackCloud, connect
-from koboshi.adapters.openstack.wire import TimeLimits
-from koboshi.adapters.probing.ssh import SshProbe
-from koboshi.adapters.probing.tcp import TcpProbe
 from koboshi.adapters.systemd import ServiceManager
 from koboshi.adapters.telemetry.logs import configure_logs
 from koboshi.adapters.telemetry.metrics import Metrics
 from koboshi.api.server import serve
+from koboshi.daemon import wiring
 from koboshi.daemon.status import DaemonStatus
-from koboshi.domain.cloud import PROTECTED_HYPERVISORS
+from koboshi.domain.cloud import PROTECTED_HYPERVISORS, Hypervisor
 from koboshi.domain.errors import CloudUnavailable, ConfigurationError, KoboshiError
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import Mode
@@ -40,10 +36,8 @@ from koboshi.engine.tell import Teller
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.fence import Fence
 from koboshi.ports.notify import Notifier
-from koboshi.ports.probe import Probe
 from koboshi.settings import Settings
 from koboshi.settings.telling import LogFormat
-from koboshi.settings.watching import ProbeKind
 
 log = structlog.get_logger(__name__)
 
@@ -99,22 +93,12 @@ async def _cancel_on_signal(tasks: TaskGroup) -> None:
 
 async def _serve(settings: Settings, stack: AsyncExitStack, tasks: TaskGroup) -> None:
     clock, metrics, manager = SystemClock(), Metrics(), ServiceManager()
-    access = CloudAccess(
-        name=settings.cloud.name,
-        config_file=settings.cloud.config_file,
-        region=settings.cloud.region,
-        interface=settings.cloud.interface,
-    )
-    limits = TimeLimits(
-        read_s=settings.cloud.read_timeout.total_seconds(),
-        command_s=settings.cloud.command_timeout.total_seconds(),
-    )
+    access, limits = wiring.cloud_access(settings), wiring.time_limits(settings)
     cloud = await stack.enter_async_context(
         connect(access, clock=clock, limits=limits, on_request=metrics.api_request)
     )
     fences = await stack.enter_async_context(_fences(settings))
-    await _until_reachable(cloud, clock)
-    await _assert_fenced(settings, cloud, clock)
+    _assert_fenced(settings, await _until_reachable(cloud, clock))
 
     journal = await SqlJournal.open_to_lead(settings.journal_path, f"koboshi {__version__}")
     stack.push_async_callback(journal.close)
@@ -140,7 +124,7 @@ async def _serve(settings: Settings, stack: AsyncExitStack, tasks: TaskGroup) ->
             board=board,
             clock=clock,
             cloud=cloud,
-            probe=_probe(settings),
+            probe=wiring.probe(settings),
             fences=fences,
             pace=_pace(settings),
             is_protected=settings.hosts.is_protected,
@@ -163,32 +147,29 @@ async def _serve(settings: Settings, stack: AsyncExitStack, tasks: TaskGroup) ->
     await engine.run()
 
 
-async def _until_reachable(cloud: OpenStackCloud, clock: SystemClock) -> None:
-    """Authenticate; a wrong setting raises, a cloud that is down is waited for."""
+async def _until_reachable(cloud: OpenStackCloud, clock: SystemClock) -> tuple[Hypervisor, ...]:
+    """Return the hypervisors, once the cloud answers what the daemon will ask all the time.
+
+    Wrong settings and missing rights raise; a cloud that is down is waited for: it may be down
+    together with the host that this daemon should recover.
+    """
     told = False
     while True:
         try:
             await cloud.verify()
+            await cloud.services()
+            return await cloud.hypervisors()
         except CloudUnavailable as error:
             if not told:
                 log.warning("cloud_unreachable", error=str(error), meaning="waiting for it")
                 told = True
             await clock.sleep(CLOUD_RETRY)
-        else:
-            return
 
 
-async def _assert_fenced(settings: Settings, cloud: OpenStackCloud, clock: SystemClock) -> None:
+def _assert_fenced(settings: Settings, hypervisors: tuple[Hypervisor, ...]) -> None:
     """Refuse to act where a host that should be protected could never be proven dead."""
     if settings.mode is not Mode.ACT:
         return
-    while True:
-        try:
-            hypervisors = await cloud.hypervisors()
-        except CloudUnavailable:
-            await clock.sleep(CLOUD_RETRY)
-        else:
-            break
     missing = sorted(
         h.host
         for h in hypervisors
@@ -209,27 +190,9 @@ async def _fences(settings: Settings) -> AsyncGenerator[dict[HostName, Fence]]:
     async with AsyncExitStack() as stack:
         fences: dict[HostName, Fence] = {}
         for device in settings.fencing.devices():
-            bmc = BmcAccess(
-                host=device.host,
-                url=device.url,
-                username=device.username,
-                password=device.password,
-                system_id=device.system_id,
-                verify_tls=device.verify_tls,
-                ca_file=device.ca_file,
-                fingerprint=device.fingerprint,
-                timeout=device.timeout,
-            )
-            fences[HostName(device.host)] = await stack.enter_async_context(RedfishFence(bmc))
+            fence = await stack.enter_async_context(wiring.fence(device))
+            fences[HostName(device.host)] = fence
         yield fences
-
-
-def _probe(settings: Settings) -> Probe:
-    make: dict[ProbeKind, Callable[[], Probe]] = {
-        ProbeKind.SSH: lambda: SshProbe(port=settings.probe.port, timeout=settings.probe.timeout),
-        ProbeKind.TCP: lambda: TcpProbe(port=settings.probe.port, timeout=settings.probe.timeout),
-    }
-    return make[settings.probe.kind]()
 
 
 def _pace(settings: Settings) -> Pace:

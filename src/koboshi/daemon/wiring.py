@@ -1,18 +1,10 @@
-"""The adapters that `check` and `init` ask with, built from the settings."""
+"""From settings to adapters, for the daemon and for the commands that ask as it would."""
 
 from koboshi.adapters.fencing import BmcAccess, RedfishFence
 from koboshi.adapters.openstack import CloudAccess, TimeLimits
 from koboshi.adapters.probing import SshProbe, TcpProbe
-from koboshi.adapters.telemetry.logs import configure_logs
-from koboshi.cli.context import Context
 from koboshi.ports.probe import Probe
 from koboshi.settings import ProbeKind, RedfishDevice, Settings
-
-
-def keep_logs_apart(context: Context, settings: Settings) -> None:
-    """Let nothing that a library logs get between a command's own output."""
-    secrets = [device.password for device in settings.fencing.devices()]
-    configure_logs(level="error", as_json=False, secrets=secrets, stream=context.stderr)
 
 
 def cloud_access(settings: Settings) -> CloudAccess:
