@@ -132,6 +132,10 @@ class FakeCloud:
         """Return nova-compute's row as the database has it."""
         return self._services[f"nova-compute@{host}"]
 
+    def set_row(self, row: ComputeService) -> None:
+        """Let the database have this row of a service."""
+        self._services[f"{row.binary}@{row.host}"] = row
+
     def hide(self, host: HostName) -> ComputeService:
         """Let a row vanish from the list, as those of a cell that does not answer do."""
         key = f"nova-compute@{host}"
@@ -249,7 +253,9 @@ class FakeCloud:
 
     async def server(self, server: ServerId) -> Server | None:
         await self.line.read("server")
-        return self.servers_by_id.get(server)
+        found = self.servers_by_id.get(server)
+        await self.line.way_back("server")
+        return found
 
     async def migrations(
         self,

@@ -47,6 +47,7 @@ class Whiteboard:
             probes={},
             services=_without_ages(self.world.services),
             control=_without_ages(self.world.control),
+            from_host={},  # "no new record for 90 s" counts only what was read in that time
         )
 
     def see_services(self, rows: Iterable[ComputeService], at: Instant, asked_at: Instant) -> None:
