@@ -21,6 +21,7 @@ from koboshi.api.views import (
     RecoveryView,
     Source,
     StatusView,
+    WayHomeView,
 )
 from koboshi.domain.cloud import Migration
 from koboshi.domain.incident import INCIDENT_MEANING, Incident
@@ -64,6 +65,7 @@ def status_of(source: StatusSource) -> StatusView:
         held=_held(state),
         notices=_notices(state),
         found_down=sorted(state.found_down),
+        ways_home=_ways_home(state, world),
         next=_next(state, is_running=True, hosts=hosts),
     )
 
@@ -84,6 +86,7 @@ def status_of_journal(state: State, now: Instant) -> StatusView:
         held=_held(state),
         notices=_notices(state),
         found_down=sorted(state.found_down),
+        ways_home=_ways_home(state, World(began_at=now)),
         next=_next(state, is_running=False, hosts=[]),
     )
 
@@ -128,7 +131,6 @@ def incident_detail(
 
     `records` are the evacuation records of its host, as read last; None when nobody read them.
     """
-    steps = way_home(incident, state.recoveries.get(incident.id, {}), records)
     return IncidentDetail(
         incident=incident_view(incident, state),
         proof=ProofView(kind=incident.proof.kind, at=incident.proof.at.wall)
@@ -137,8 +139,25 @@ def incident_detail(
         marker=incident.isolation.marker if incident.isolation else None,
         recoveries=[_recovery(r) for r in _recoveries(incident, state)],
         timeline=timeline(incident, recorded),
-        way_home=[HomeStepView(text=s.text, commands=list(s.commands)) for s in steps],
+        way_home=_steps_home(incident, state, records),
     )
+
+
+def _steps_home(
+    incident: Incident, state: State, records: Iterable[Migration] | None
+) -> list[HomeStepView]:
+    steps = way_home(incident, state.recoveries.get(incident.id, {}), records)
+    return [HomeStepView(text=s.text, commands=list(s.commands)) for s in steps]
+
+
+def _ways_home(state: State, world: World) -> list[WayHomeView]:
+    """Return the ways home of the open incidents that have one by now."""
+    read = {host: listing.records for host, listing in world.from_host.items()}
+    found = [
+        WayHomeView(incident=i.id, host=i.host, steps=_steps_home(i, state, read.get(i.host)))
+        for i in state.open_incidents()
+    ]
+    return [one for one in found if one.steps]
 
 
 def health_view(health: Health) -> HealthView:

@@ -139,6 +139,15 @@ class HomeStepView(View):
     commands: list[str]
 
 
+class WayHomeView(View):
+    """How one host and its held servers come back."""
+
+    incident: str
+    host: str
+    steps: list[HomeStepView]
+    """In order."""
+
+
 class IncidentDetail(View):
     """Everything about one incident."""
 
@@ -193,6 +202,8 @@ class StatusView(View):
     held: list[HeldServer]
     notices: list[NoticeView]
     found_down: list[str]
+    ways_home: list[WayHomeView] = Field(default_factory=list[WayHomeView])
+    """For each open incident whose host may be brought home."""
     next: list[str]
     """What to type next."""
 

@@ -7,8 +7,15 @@ from rich.table import Table
 from rich.text import Text
 
 from koboshi.api.views import IncidentDetail, IncidentView, RecoveryView
-from koboshi.cli.draw_status import WIDE, cell, heading, plain_table, servers_line
-from koboshi.cli.words import clean, moment, offset, since
+from koboshi.cli.draw_status import (
+    WIDE,
+    cell,
+    heading,
+    plain_table,
+    servers_line,
+    steps_home,
+)
+from koboshi.cli.words import moment, offset, since
 from koboshi.domain.recovery import NEEDS_A_PERSON, ON_ITS_WAY, RecoveryState
 
 _STYLE = (
@@ -42,12 +49,8 @@ def draw_incident(detail: IncidentDetail, console: Console, now: datetime) -> No
     console.print(_timeline(detail))
     if detail.way_home:
         console.print(heading("The way home, in this order"))
-        for number, step in enumerate(detail.way_home, start=1):
-            line = Table.grid(padding=(0, 1))
-            line.add_row(Text(f"  {number}."), Text(clean(step.text)))
-            console.print(line)
-            for command in step.commands:  # never wrapped: they are copied
-                console.print(Text(f"     {clean(command)}", style="cyan"), soft_wrap=True)
+        for part in steps_home(detail.way_home):
+            console.print(part, soft_wrap=isinstance(part, Text))
 
 
 def _summary(detail: IncidentDetail, now: datetime) -> Table:

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from koboshi.api.views import HostView, IncidentView, Source, StatusView
+from koboshi.api.views import HomeStepView, HostView, IncidentView, Source, StatusView
 from koboshi.cli.words import clean, moment, since, span
 from koboshi.domain.verdict import Verdict
 
@@ -77,10 +77,27 @@ def status_parts(status: StatusView, width: int) -> Group:
         parts += [heading("Held servers"), _held(status, with_ids=width >= WIDE)]
     if status.notices:
         parts += [heading("Notices"), _notices(status)]
+    for way in status.ways_home:
+        parts.append(heading(f"The way home of {clean(way.host)}, in this order"))
+        parts += steps_home(way.steps)
     if status.next:
         parts.append(heading("Next"))
         parts += [Text(f"  {clean(step)}") for step in status.next]
     return Group(*parts)
+
+
+def steps_home(steps: list[HomeStepView]) -> list[RenderableType]:
+    """Return the steps, drawable; the commands are never wrapped: they are copied."""
+    parts: list[RenderableType] = []
+    for number, step in enumerate(steps, start=1):
+        line = Table.grid(padding=(0, 1))
+        line.add_row(Text(f"  {number}."), Text(clean(step.text)))
+        parts.append(line)
+        parts += [
+            Text(f"     {clean(command)}", style="cyan", no_wrap=True, overflow="ignore")
+            for command in step.commands
+        ]
+    return parts
 
 
 def _head(status: StatusView) -> Group:

@@ -43,6 +43,15 @@ def test_the_overview_says_what_is_going_on() -> None:
     }
 
 
+def test_the_overview_has_the_way_home_of_a_settled_host_with_and_without_a_daemon() -> None:
+    for view in (status_of(StorySource()), status_of_journal(state(), after(60))):
+        (way,) = view.ways_home
+        assert (way.incident, way.host) == (INCIDENT, "cmp1")
+        commands = [command for step in way.steps for command in step.commands]
+        assert "openstack compute service set --up cmp1 nova-compute" in commands
+        assert f"openstack server start {DB}" in commands
+
+
 def test_the_age_of_evidence_is_that_of_the_oldest_host() -> None:
     ages = {evidence.kind: evidence.age_s for evidence in status_of(StorySource()).evidence}
     assert ages["compute_services"] == pytest.approx(1)
