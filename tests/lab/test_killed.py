@@ -35,7 +35,7 @@ MOMENTS: dict[str, Callable[[], Moment]] = {
     "after isolating": lambda: lambda h: h.kind == "host_isolated",
     "in the middle of the evacuations": lambda: nth(4, lambda h: h.command == "evacuate"),
     "near the end": lambda: nth(
-        SERVERS - 1, lambda h: h.kind == "recovery_moved" and h.data["to"] == "done"
+        SERVERS // 2, lambda h: h.kind == "recovery_moved" and h.data["to"] == "done"
     ),
 }
 
