@@ -61,6 +61,8 @@ class FakeCloud:
         self.groups: list[ServerGroup] = []
         self.dead_images: set[str] = set()
         self.zones: dict[HostName, str] = {}
+        self.types: dict[HostName, str] = {}
+        """Hypervisor types, where they are not QEMU."""
         self.token: dict[ServerId, int] = {}
         """Which request set the server's task state last (nova's expected_task_state guard)."""
         self._services: dict[str, ComputeService] = {}
@@ -241,7 +243,7 @@ class FakeCloud:
                 id=f"hypervisor-{h.name}",
                 host=h.name,
                 hypervisor_hostname=h.name,
-                type="QEMU",
+                type=self.types.get(h.name, "QEMU"),
                 address=h.address,
             )
             for h in self.physics.hosts.values()

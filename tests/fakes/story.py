@@ -35,7 +35,15 @@ PROOF_AGE_S = 10.0 + 1.0
 """How old the power reading behind a request may be, and a second for the request's way."""
 PROOF_READS = 3
 PROOF_SPACING_S = 2.0
-BUGS = frozenset({"decisions_do_not_end", "illegal_events", "command_crashed", "safety_refusal"})
+BUGS = frozenset(
+    {
+        "decisions_do_not_end",
+        "illegal_events",
+        "command_crashed",
+        "reading_crashed",
+        "safety_refusal",
+    }
+)
 """Words in the log that only a bug of ours can cause."""
 
 

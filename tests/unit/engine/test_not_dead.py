@@ -216,3 +216,14 @@ async def test_a_second_host_within_fifteen_minutes_is_held_and_later_recovered(
         assert s.posts()["c"] == 0
         await s.until_settled("h2", within_s=150)
         assert s.recovery("c").state is RecoveryState.DONE
+
+
+async def test_a_dead_ironic_nova_compute_kills_no_server() -> None:
+    async with story([server("metal"), server("c", "h2")], warm_s=0) as s:
+        s.cloud.types[HostName("h1")] = "ironic"
+        s.start_daemon()
+        await anyio.sleep(45)
+        s.power_loss()
+        await anyio.sleep(120)
+        assert_nothing_was_done(s)
+        assert not s.state.incidents

@@ -1,0 +1,91 @@
+"""The exact commands home: in the one order that loses nothing, and not a step too early."""
+
+import pytest
+
+from koboshi.domain.commands import Outcome
+from koboshi.domain.events import CommandEnded, IncidentMoved, RecoveryMoved
+from koboshi.domain.incident import IncidentState
+from koboshi.domain.names import CommandId, ServerId
+from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.way_home import HomeStep, way_home
+from tests.fakes.samples import image_server, server
+from tests.fakes.scene import INCIDENT, Scene, candidate, evacuation_record
+
+SETTLED = IncidentState.SETTLED
+
+
+def settled() -> Scene:
+    scene = Scene().recovering(candidate(server("a")), candidate(image_server("held")))
+    scene.sent("a").tell(5, CommandEnded(command=CommandId("evacuate-a-1"), outcome=Outcome.DONE))
+    for to in (RecoveryState.CONFIRMING, RecoveryState.SETTLING, RecoveryState.DONE):
+        scene.tell(4, RecoveryMoved(incident=INCIDENT, server=ServerId("a"), to=to, reason=""))
+    return scene.tell(3, IncidentMoved(incident=INCIDENT, to=SETTLED, reason=""))
+
+
+def home(scene: Scene, *records: object) -> tuple[HomeStep, ...]:
+    return way_home(
+        scene.the_incident(),
+        scene.state.recoveries.get(INCIDENT, {}),
+        records,  # type: ignore[arg-type] - records of one kind
+    )
+
+
+def commands(steps: tuple[HomeStep, ...]) -> list[str]:
+    return [c for s in steps for c in s.commands]
+
+
+def test_the_order_of_the_way_home() -> None:
+    """nova-compute starts while forced down; then the lift; then the servers; enabling comes last."""
+    found = commands(home(settled()))
+    order = (
+        "migration list",
+        "service list",
+        "service set --up h1",
+        "server start held",
+        "service set --enable h1",
+    )
+    places = [next(i for i, c in enumerate(found) if word in c) for word in order]
+    assert places == sorted(places)
+
+
+def test_only_held_servers_are_started() -> None:
+    assert not [c for c in commands(home(settled())) if "server start a" in c]
+
+
+@pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
+def test_a_bomb_comes_before_everything_else(status: str) -> None:
+    steps = home(settled(), evacuation_record("a", status))
+    assert "DANGER" in steps[1].text
+    assert "UPDATE migrations" in steps[1].commands[0]
+    assert not steps[0].commands
+
+
+def test_an_ended_record_is_no_bomb() -> None:
+    assert "DANGER" not in " ".join(s.text for s in home(settled(), evacuation_record("a", "done")))
+
+
+def test_nothing_leads_home_while_servers_are_on_their_way() -> None:
+    scene = Scene().recovering(candidate(server("a"))).sent("a")
+    (only,) = home(scene)
+    assert "Leave h1 off" in only.text
+    assert not only.commands
+
+
+@pytest.mark.parametrize("to", [IncidentState.SOURCE_BACK, IncidentState.RECOVERING])
+def test_nothing_leads_home_before_it_is_settled(to: IncidentState) -> None:
+    scene = Scene().recovering()
+    if to is not IncidentState.RECOVERING:
+        scene.tell(1, IncidentMoved(incident=INCIDENT, to=to, reason=""))
+    assert not commands(home(scene))
+
+
+def test_without_proof_there_is_no_way_home() -> None:
+    assert home(Scene().incident(IncidentState.HELD)) == ()
+
+
+def test_a_closed_incident_is_home() -> None:
+    scene = settled()
+    incident = scene.the_incident()
+    scene.tell(1, IncidentMoved(incident=INCIDENT, to=IncidentState.CLOSED, reason=""))
+    closed = scene.state.incidents[incident.id]
+    assert way_home(closed, scene.state.recoveries[INCIDENT], ()) == ()
