@@ -34,7 +34,7 @@ class Trouble:
 def _trouble(kinds: tuple[str, ...]) -> st.SearchStrategy[Trouble]:
     return st.builds(
         Trouble,
-        after_s=st.integers(0, 200).map(lambda n: n / 5),
+        after_s=st.integers(0, 100).map(lambda n: n / 5),
         what=st.sampled_from(kinds),
         # The first host most of all: troubles that meet make the story.
         host=st.sampled_from(("h1", "h1", "h1", *HOSTS)),
@@ -49,7 +49,7 @@ def _trouble(kinds: tuple[str, ...]) -> st.SearchStrategy[Trouble]:
     )
 
 
-def troubles(max_size: int = 12) -> st.SearchStrategy[list[Trouble]]:
+def troubles(max_size: int = 10) -> st.SearchStrategy[list[Trouble]]:
     """Return lists of anything that may happen."""
     return st.lists(_trouble(tuple(_ACTIONS)), min_size=1, max_size=max_size)
 

@@ -61,6 +61,8 @@ class Story:
         self.probe = FakeProbe(cloud.physics)
         self.fences = {h: FakeFence(cloud.physics, h) for h in cloud.physics.hosts}
         self.notifier = FakeNotifier()
+        self._state = State()
+        self._folded = 0
         self.daemon = self._new_daemon(VirtualClock())
 
     def _new_daemon(self, clock: VirtualClock) -> Daemon:
@@ -110,7 +112,10 @@ class Story:
     @property
     def state(self) -> State:
         """Return the memory as the journal has it, daemon or not."""
-        return fold((r.at, r.event) for r in self.disk.recorded)
+        new = self.disk.recorded[self._folded :]
+        self._state = fold(((r.at, r.event) for r in new), self._state)
+        self._folded += len(new)
+        return self._state
 
     def incident(self, name: str = "h1") -> Incident:
         """Return the newest incident of a host."""

@@ -40,7 +40,7 @@ def assert_the_rules_held(s: Story) -> None:
     assert fold(recorded[half:], fold(recorded[:half])) == fold(recorded)
 
 
-@settings(max_examples=40)
+@settings(max_examples=24)
 @given(troubles())
 def test_never_two_and_nothing_without_proof(list_of: list[Trouble]) -> None:
     async def main() -> None:
@@ -53,7 +53,7 @@ def test_never_two_and_nothing_without_proof(list_of: list[Trouble]) -> None:
     run_virtual(main)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(troubles())
 def test_a_host_that_is_not_dead_is_never_taken_for_dead_without_being_switched_off(
     list_of: list[Trouble],
@@ -68,7 +68,7 @@ def test_a_host_that_is_not_dead_is_never_taken_for_dead_without_being_switched_
     run_virtual(main)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(troubles(max_size=6))
 def test_observe_mode_sends_no_command(list_of: list[Trouble]) -> None:
     async def main() -> None:
@@ -84,7 +84,7 @@ def test_observe_mode_sends_no_command(list_of: list[Trouble]) -> None:
     run_virtual(main)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(passing_troubles())
 def test_troubles_of_our_own_side_keep_no_server_from_coming_back(list_of: list[Trouble]) -> None:
     async def main() -> None:

@@ -23,7 +23,8 @@ from koboshi.domain.proof import why_host_not_proven_now
 from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import MAX_POSTS, UNKNOWN_READS, UNKNOWN_WAIT
 from koboshi.domain.stale import nova_now
-from koboshi.domain.verdict import Verdict, seconds
+from koboshi.domain.steps import is_in_service
+from koboshi.domain.verdict import Control, Verdict, seconds
 from koboshi.domain.world import ServerRead
 
 DESTINATION_GRACE = timedelta(seconds=60)
@@ -138,6 +139,8 @@ def _ask_again(picture: Picture, recovery: Recovery, since: Instant) -> Decision
         return _move(
             recovery, _S.GONE, f"it is on {server.server.host} already", Outcome.UNRESOLVED
         )
+    if _is_home(picture, incident):
+        return _home_again(recovery)
     if recovery.posts >= MAX_POSTS:
         return _move(recovery, _S.STUCK, "no request of three left a trace in Nova")
     if why_host_not_proven_now(incident, picture.world, picture.now):
@@ -162,6 +165,26 @@ def _ask_again(picture: Picture, recovery: Recovery, since: Instant) -> Decision
         ),
     )
     return Decision(events=(ended,), commands=(again,))
+
+
+def _is_home(picture: Picture, incident: Incident) -> bool:
+    """Return whether Nova takes no evacuation from the host any more: it is up and in service."""
+    judgement = picture.judgements.get(incident.host)
+    return (
+        judgement is not None
+        and judgement.verdict is Verdict.UP
+        and judgement.control is Control.FRESH
+        and is_in_service(picture, incident)
+    )
+
+
+def _home_again(recovery: Recovery) -> Decision:
+    return _move(
+        recovery,
+        _S.HELD,
+        "its host is in service again, and no request for it left a trace: it is where its data is",
+        Outcome.UNRESOLVED,
+    )
 
 
 def _building(picture: Picture, recovery: Recovery) -> Decision:
@@ -337,12 +360,15 @@ def _stuck(picture: Picture, recovery: Recovery) -> Decision:
     found = _read_since(picture, recovery, recovery.moved_at)
     if found is not None and found.server is None:
         return _move(recovery, _S.GONE, "it was deleted meanwhile", Outcome.FAILED)
-    records = _own_records(picture, recovery) or ()
+    records = _own_records(picture, recovery)
+    if records is None:
+        return NOTHING
     if len(records) > 1:
         return _two_records(recovery)
-    record = next(iter(records), None)
-    if record is None:
-        return NOTHING
+    if not records:
+        home = found is not None and _is_home(picture, _incident(picture, recovery))
+        return _home_again(recovery) if home else NOTHING
+    record = records[0]
     if record.status in ARRIVED_STATUSES:
         read = _read_since(picture, recovery, recovery.moved_at)
         return _landed(picture, recovery, read) if read else NOTHING

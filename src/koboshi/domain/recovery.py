@@ -67,14 +67,16 @@ RECOVERY_STEPS: Table[RecoveryState] = {
             _S.ORPHAN_SUSPECTED,
         },
     ),
-    _S.UNKNOWN: frozenset({_S.BUILDING, _S.POSTING, _S.STUCK, _S.GONE, _S.ORPHAN_SUSPECTED}),
+    _S.UNKNOWN: frozenset(
+        {_S.BUILDING, _S.POSTING, _S.STUCK, _S.HELD, _S.GONE, _S.ORPHAN_SUSPECTED},
+    ),
     _S.BUILDING: frozenset(
         {_S.CONFIRMING, _S.QUEUED, _S.STUCK, _S.GIVEN_UP, _S.GONE, _S.ORPHAN_SUSPECTED}
     ),
     _S.CONFIRMING: frozenset({_S.SETTLING, _S.STUCK, _S.GONE, _S.ORPHAN_SUSPECTED}),
     _S.SETTLING: frozenset({_S.DONE, _S.GONE, _S.STUCK}),
     _S.STUCK: frozenset(
-        {_S.QUEUED, _S.GONE, _S.GIVEN_UP, _S.ORPHAN_SUSPECTED, _S.SETTLING, _S.DONE},
+        {_S.QUEUED, _S.HELD, _S.GONE, _S.GIVEN_UP, _S.ORPHAN_SUSPECTED, _S.SETTLING, _S.DONE},
     ),
     _S.DONE: frozenset(),
     _S.GONE: frozenset(),

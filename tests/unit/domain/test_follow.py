@@ -329,6 +329,20 @@ def test_three_lost_requests_are_stuck() -> None:
     assert to(scene) is S.STUCK
 
 
+def home(scene: Scene) -> Scene:
+    """Let the host be up and in service again."""
+    return scene.set_probe("h1", probe("h1")).set_heartbeat("h1", 2)
+
+
+def test_a_lost_request_of_a_host_that_is_home_again_can_arrive_no_more() -> None:
+    """Nova takes no evacuation from a host whose service is up."""
+    scene = home(unknown())
+    assert (to(scene), outcome(scene)) == (S.HELD, Outcome.UNRESOLVED)
+    assert not step(home(unknown(80)))
+    assert not step(home(unknown()).set_heartbeat("h1", 2, forced_down=True))
+    assert not step(home(unknown()).set_heartbeat("h1", 30))
+
+
 # stuck
 
 
@@ -339,6 +353,14 @@ def stuck(age_s: float = 5) -> Scene:
 
 def test_stuck_stays_stuck() -> None:
     assert not step(stuck().read_server(server("a")))
+
+
+def test_stuck_without_a_record_ends_when_its_host_is_home_again() -> None:
+    scene = stuck().read_records().read_server(server("a"))
+    assert not step(scene)
+    assert to(home(scene)) is S.HELD
+    assert not step(home(stuck().read_server(server("a"))))
+    assert not step(home(scene).read_records(age_s=6))
 
 
 def test_a_record_that_ends_after_all() -> None:

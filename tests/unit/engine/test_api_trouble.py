@@ -97,12 +97,12 @@ async def test_what_may_be_sent_again_goes_nowhere_else_even_when_it_is_refused_
         assert s.intents("evacuate") == 3
 
 
-@pytest.mark.parametrize("late_s", [3, 50, 89, 90, 91, 92, 93, 94, 96, 98, 120])
+@pytest.mark.parametrize("late_s", [3, 90, 91, 92, 93, 96])
 async def test_a_request_that_arrives_late_starts_no_second_server(late_s: float) -> None:
     async with story([server("a")]) as s:
         s.cloud.line.fail("evacuate", Fails.LATE, times=1, late_s=late_s)
         s.power_loss()
-        await anyio.sleep(260)
+        await anyio.sleep(190)
         assert len(s.where("a")) == 1
         assert s.recovery("a").state in {RecoveryState.DONE, RecoveryState.ORPHAN_SUSPECTED}
 

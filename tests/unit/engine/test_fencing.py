@@ -66,7 +66,7 @@ async def test_a_bmc_that_never_delivers_is_not_asked_for_ever() -> None:
     async with story(SERVERS) as s:
         s.fences[H1].mode = Bmc.ACCEPT_ONLY
         cut(s)
-        await anyio.sleep(900)
+        await anyio.sleep(480)
         assert s.posts() == {}
         assert 3 <= len(s.fences[H1].offs) <= 12
         assert s.incident_state() is IncidentState.UNPROVEN

@@ -1,5 +1,7 @@
 """What people and other programs do in the middle of a recovery is respected."""
 
+from datetime import timedelta
+
 import anyio
 import pytest
 
@@ -7,8 +9,11 @@ from koboshi.domain.cloud import Flavor, ServerGroup
 from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import RecoveryState
+from tests.fakes.calls import Fails
+from tests.fakes.fence import Bmc
 from tests.fakes.samples import image_server, server
 from tests.fakes.story import Story, story
+from tests.fakes.windows import shortened
 
 pytestmark = pytest.mark.anyio
 
@@ -215,7 +220,8 @@ async def test_a_destination_whose_nova_compute_dies_half_way_is_waited_for(when
 async def test_a_destination_that_dies_half_way_is_fenced_first_and_then_it_goes_elsewhere() -> (
     None
 ):
-    async with story([server("a")], hosts=5) as s:
+    rules = shortened(incident_memory=timedelta(seconds=90))
+    async with story([server("a")], hosts=5, rules=rules) as s:
         for machine in s.cloud.physics.hosts.values():
             machine.spawn_s = 30.0
         s.power_loss()
@@ -224,7 +230,7 @@ async def test_a_destination_that_dies_half_way_is_fenced_first_and_then_it_goes
         assert destination is not None
         await anyio.sleep(5)
         s.power_loss(destination)
-        await s.until(lambda: s.posts()["a"] == 2, 1200)
+        await s.until(lambda: s.posts()["a"] == 2, 300)
         assert s.state.open_incident(destination) is not None
         await s.until(lambda: s.recovery_states().get("a") is RecoveryState.DONE, 120)
         assert len(s.where("a")) == 1
@@ -260,3 +266,18 @@ async def test_a_server_that_is_held_and_evacuated_by_hand_is_not_held_any_more(
         s.cloud.accept_evacuate(ServerId("b"), H3)
         await s.until(lambda: s.recovery_states()["b"] is not RecoveryState.HELD, 120)
         assert s.posts()["b"] == 0
+
+
+async def test_a_request_that_left_no_trace_does_not_keep_an_incident_open_for_ever() -> None:
+    """Its answer was lost and the host came back: the server runs there, and nothing is on its way."""
+    async with story([server("a")]) as s:
+        s.cloud.line.fail("evacuate", Fails.NO_ANSWER)
+        s.power_loss()
+        await s.until(lambda: s.recovery_states().get("a") is RecoveryState.UNKNOWN, 60)
+        for fence in s.fences.values():
+            fence.mode = Bmc.GONE  # it cannot be switched off again
+        await s.cloud.boot(H1)
+        await anyio.sleep(30)
+        s.cloud.edit("nova-compute@h1", forced_down=False, enabled=True, disabled_reason=None)
+        await s.until_incident(IncidentState.CLOSED, within_s=1500)
+        assert s.where("a") in {(), ("h1",)}

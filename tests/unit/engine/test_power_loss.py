@@ -121,6 +121,6 @@ async def test_a_settled_incident_says_nothing_more() -> None:
         s.power_loss()
         await s.until_settled(within_s=60)
         told = len(s.disk.recorded)
-        await anyio.sleep(300)
+        await anyio.sleep(150)
         assert len(s.disk.recorded) == told, s.timeline()
         assert s.incident_state() is IncidentState.SETTLED
