@@ -40,24 +40,18 @@ def cure(record: Migration) -> str:
     return f"in Nova's database: {statement.format(record.server)}"
 
 
-def stale_records(world: World, state: State) -> tuple[Migration, ...]:
-    """Return the open evacuation records that no one is working on."""
-    if world.evacuations is None:
+def stale_records(host: HostName, world: World, state: State) -> tuple[Migration, ...]:
+    """Return the open evacuation records with this source that no one is working on."""
+    incident = state.open_incident(host)
+    if world.evacuations is None or (incident is not None and incident.id in state.recoveries):
         return ()
-    being_recovered = {i.host for i in state.open_incidents() if i.id in state.recoveries}
-    return tuple(
-        r
-        for r in world.evacuations.records
-        if r.is_open
-        and r.source is not None
-        and r.source not in being_recovered
-        and is_stale(r, world)
-    )
+    mine = (r for r in world.evacuations.records if r.source == host and r.is_open)
+    return tuple(r for r in mine if is_stale(r, world))
 
 
 def stale_record_notice(host: HostName, world: World, state: State) -> str | None:
     """Return the warning for a host whose next start would destroy a server."""
-    records = [r for r in stale_records(world, state) if r.source == host]
+    records = stale_records(host, world, state)
     if not records:
         return None
     first = records[0]

@@ -41,7 +41,7 @@ def test_open_and_untouched_for_ten_minutes_by_novas_own_clock(
     record: Migration, *, stale: bool
 ) -> None:
     scene = scene_with(record)
-    assert bool(stale_records(scene.world, scene.state)) is stale
+    assert bool(stale_records(H1, scene.world, scene.state)) is stale
     notice = stale_record_notice(H1, scene.world, scene.state)
     assert bool(notice) is stale
 
@@ -64,10 +64,10 @@ def test_whoever_made_it_on_every_host_and_at_every_start() -> None:
 
 def test_a_host_that_is_being_recovered_has_records_on_which_we_work() -> None:
     scene = scene_with(aged(11)).recovering(candidate(server("a")))
-    assert stale_records(scene.world, scene.state) == ()
+    assert stale_records(H1, scene.world, scene.state) == ()
 
 
 def test_nothing_read_nothing_said() -> None:
     scene = Scene()
     scene.world = replace(scene.world, evacuations=None)
-    assert stale_records(scene.world, scene.state) == ()
+    assert stale_records(H1, scene.world, scene.state) == ()
