@@ -297,9 +297,9 @@ class Scene:
         self.intend(command, age_s)
         return self.tell(age_s, CommandAccepted(command=command.id))
 
-    def lost(self, server: str = "a", to: str = "h2", age_s: float = 10.0) -> "Scene":
+    def lost(self, server: str = "a", to: str = "h2", age_s: float = 10.0, **more: Any) -> "Scene":
         """Let the answer to a server's evacuation have been lost so long ago."""
-        command = self.evacuate(server, to)
+        command = self.evacuate(server, to, **more)
         self.intend(command, age_s)
         return self.tell(age_s, CommandUnknown(command=command.id, detail="lost"))
 
