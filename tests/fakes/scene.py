@@ -51,6 +51,8 @@ from koboshi.domain.world import (
 from tests.fakes.virtual_time import BEGINNING
 
 NOW_S = 7200.0
+READ_AGO_S = 0.2
+"""When Nova's services were read last."""
 INTERVAL = timedelta(seconds=10)
 INCIDENT = IncidentId("h1-incident")
 MARKER = f"koboshi:test:{INCIDENT}"
@@ -83,7 +85,8 @@ def heartbeat(host: str, age_s: float | None = 3.0, **row: Any) -> Heartbeat:
     )
     return Heartbeat(
         service=service,
-        read_at=ago(1),
+        asked_at=ago(READ_AGO_S + 0.05),
+        read_at=ago(READ_AGO_S),
         advanced_at=None if age_s is None else ago(age_s),
         intervals=() if age_s is None else (INTERVAL,) * 3,
     )
@@ -155,7 +158,7 @@ class Scene:
                 "nova-conductor@ctl": heartbeat("ctl"),
                 "nova-scheduler@ctl": heartbeat("ctl"),
             },
-            services_read_at=ago(1),
+            services_read_at=ago(READ_AGO_S),
             hypervisors={
                 h: Hypervisor(id=h, host=h, hypervisor_hostname=h, type="QEMU", address=h)
                 for h in names

@@ -6,9 +6,10 @@ whatever the cloud's size, and it is counted before any filter.
 
 from collections.abc import Mapping
 
-from koboshi.domain.incident import Incident, IncidentState
+from koboshi.domain.incident import IncidentState
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
+from koboshi.domain.ownership import disabled_by_operator
 from koboshi.domain.rules import Rules
 from koboshi.domain.state import State
 from koboshi.domain.verdict import (
@@ -22,24 +23,6 @@ from koboshi.domain.verdict import (
 from koboshi.domain.world import World
 
 SMALL_CLOUD = 5
-AUTO_PREFIX = "AUTO: "
-"""nova virt/libvirt/driver.py: DISABLE_PREFIX; libvirt's own disable, not an operator's."""
-
-MARKER_PREFIX = "koboshi:"
-
-
-def marker_of(install: str, incident: Incident) -> str:
-    """Return the `disabled_reason` that says who disabled a host, and for which incident."""
-    return f"{MARKER_PREFIX}{install}:{incident.id}"
-
-
-def disabled_by_operator(host: HostName, world: World) -> bool:
-    """Return whether somebody disabled the host on purpose (neither libvirt nor Koboshi)."""
-    track = world.services.get(host)
-    if track is None or track.service.enabled:
-        return False
-    reason = track.service.disabled_reason or ""
-    return not reason.startswith((AUTO_PREFIX, MARKER_PREFIX))
 
 
 def _accounted_for(host: HostName, state: State, rules: Rules, now: Instant) -> bool:
@@ -88,7 +71,9 @@ def why_braked(
             f"host {recent.host} failed {seconds(now.since(recent.opened_at))} ago: at most one host "
             f"in {seconds(rules.incident_memory)}"
         )
-    worse = next((j for j in counted if j.verdict in WORSE_THAN_UP), None)
+    # One whose nova-compute is down answers the prober: its host is not in doubt.
+    in_doubt = WORSE_THAN_UP - {Verdict.SERVICE_FAILED}
+    worse = next((j for j in counted if j.verdict in in_doubt), None)
     if worse is not None:
         return (
             f"host {worse.host} is {worse.verdict} too: more than one host at a time is implausible"

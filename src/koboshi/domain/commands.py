@@ -71,6 +71,9 @@ class Evacuate:
     destination: HostName
     rebuilds: bool
     known_records: frozenset[MigrationId]
+    """Evacuation records that it had before."""
+    open_records: frozenset[MigrationId] = frozenset()
+    """... those of them that were never ended: Nova may work on one of these instead of a new one."""
     baseline: datetime | None
 
     @property

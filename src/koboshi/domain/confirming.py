@@ -5,11 +5,11 @@ from koboshi.domain.fencing import fence, proven
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.policy import is_protected
 from koboshi.domain.rules import Mode
-from koboshi.domain.stale import is_stale
+from koboshi.domain.stale import is_stale, nova_now
 from koboshi.domain.steps import (
+    answers_again,
     braked,
     is_unreachable,
-    is_up,
     judgement_of,
     move,
     operators_hand,
@@ -21,7 +21,7 @@ _S = IncidentState
 
 def wait(picture: Picture, incident: Incident) -> Decision:
     """Go on when the brake lets go and the silence still stands; close when the host answers."""
-    if is_up(picture, incident):
+    if answers_again(picture, incident):
         return move(incident, _S.CLOSED, "the host answers again; nothing was done to it")
     if hand := operators_hand(picture, incident):
         return move(incident, _S.FOREIGN, hand)
@@ -37,7 +37,7 @@ def wait(picture: Picture, incident: Incident) -> Decision:
 def begin(picture: Picture, incident: Incident) -> Decision:
     """Hold, or take the first step: proof that is there already, or the fence."""
     judgement = judgement_of(picture, incident)
-    if is_up(picture, incident):
+    if answers_again(picture, incident):
         return move(incident, _S.CLOSED, "the host answers again; nothing was done to it")
     if hand := operators_hand(picture, incident):
         return move(incident, _S.FOREIGN, hand)
@@ -79,5 +79,6 @@ def _is_evacuated_by_somebody(picture: Picture, incident: Incident) -> bool | No
     if read is None or not read.at.is_after(incident.opened_at):
         return None
     return any(
-        r.is_open and r.is_evacuation and not is_stale(r, picture.world) for r in read.records
+        r.is_open and r.is_evacuation and not is_stale(r, nova_now(picture.world))
+        for r in read.records
     )

@@ -23,7 +23,11 @@ class Heartbeat:
     """A service's heartbeats, as far as successive reads of its row show them."""
 
     service: ComputeService
+    """The newest real row; where Nova only said UNKNOWN since, `up` is None."""
+    asked_at: Instant
+    """When the newest read was begun."""
     read_at: Instant
+    """When it was answered."""
     advanced_at: Instant | None = None
     """When a read first showed the newest heartbeat; None before the first one was seen."""
     intervals: tuple[timedelta, ...] = ()
@@ -50,17 +54,26 @@ def _moved(before: datetime | None, after: datetime | None) -> timedelta | None:
     return after - before
 
 
-def observe_service(track: Heartbeat | None, row: ComputeService, at: Instant) -> Heartbeat:
-    """Add one read of a service's row."""
+def observe_service(
+    track: Heartbeat | None, row: ComputeService, at: Instant, *, asked_at: Instant
+) -> Heartbeat:
+    """Add one read of a service's row, begun at `asked_at` and answered at `at`.
+
+    The placeholder of a cell that does not answer tells nothing of the row: the last real one stays.
+    """
     if track is None:
-        return Heartbeat(service=row, read_at=at)
+        return Heartbeat(service=row, asked_at=asked_at, read_at=at)
+    if row.up is None:
+        row = replace(track.service, up=None)
     moved = _moved(track.service.updated_at, row.updated_at)
     if moved is None or _edited(track.service, row):
-        return replace(track, service=row, read_at=at)
+        return replace(track, service=row, asked_at=asked_at, read_at=at)
     first = track.advanced_at is None
     # The first difference may hide several missed heartbeats or an edit: it teaches no interval.
     intervals = () if first else (*track.intervals, moved)[-INTERVALS_REMEMBERED:]
-    return replace(track, service=row, read_at=at, advanced_at=at, intervals=intervals)
+    return replace(
+        track, service=row, asked_at=asked_at, read_at=at, advanced_at=at, intervals=intervals
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,6 +89,26 @@ def _own_records(picture: Picture, recovery: Recovery) -> tuple[Migration, ...] 
     )
 
 
+def _arrived(picture: Picture, recovery: Recovery) -> Migration | None:
+    """Return the record that says that our request arrived.
+
+    Nova's conductor works on the oldest record that is still `accepted`, not on the newest: a record
+    that an earlier request left open may be the one that ends (nova 34 conductor/manager.py).
+    """
+    read = picture.world.from_host.get(_incident(picture, recovery).host)
+    return next(
+        (
+            r
+            for r in (read.records if read else ())
+            if r.server == recovery.server
+            and r.is_evacuation
+            and r.status in ARRIVED_STATUSES
+            and (r.id not in recovery.known_records or r.id in recovery.open_records)
+        ),
+        None,
+    )
+
+
 def _read_since(picture: Picture, recovery: Recovery, since: Instant) -> ServerRead | None:
     read = picture.world.servers.get(recovery.server)
     return read if read is not None and read.at.is_after(since) else None
@@ -154,6 +174,7 @@ def _ask_again(picture: Picture, recovery: Recovery, since: Instant) -> Decision
         destination=opened.command.destination,
         rebuilds=opened.command.rebuilds,
         known_records=opened.command.known_records,
+        open_records=opened.command.open_records,
         baseline=isolation.baseline if isolation else None,
     )
     ended = CommandEnded(
@@ -198,9 +219,9 @@ def _building(picture: Picture, recovery: Recovery) -> Decision:
         if waited > NO_RECORD_DEADLINE:
             return _move(recovery, _S.STUCK, "Nova took the request, but shows no record of it")
         return NOTHING
+    if arrived := _arrived(picture, recovery):
+        return _move(recovery, _S.CONFIRMING, f"record {arrived.id} is {arrived.status}")
     record = records[0]
-    if record.status in ARRIVED_STATUSES:
-        return _move(recovery, _S.CONFIRMING, f"record {record.id} is {record.status}")
     if record.status in FAILED_STATUSES:
         return _failed(picture, recovery, record)
     destination = record.destination or recovery.destination
@@ -214,7 +235,7 @@ def _building(picture: Picture, recovery: Recovery) -> Decision:
             recovery,
             _S.STUCK,
             f"its destination {destination} is {judgement.verdict} half-way: the server may run there "
-            f"already. Nothing is repeated until {destination} is proven dead or its record ends",
+            f"already. Nothing is repeated until {destination} is proven dead",
         )
     if waited > picture.rules.stuck_after:
         return _move(
@@ -251,6 +272,26 @@ def _failed(picture: Picture, recovery: Recovery, record: Migration) -> Decision
     return _move(recovery, _S.QUEUED, why, Outcome.FAILED)
 
 
+def _ended_while_stuck(picture: Picture, recovery: Recovery, record: Migration) -> Decision:
+    """Judge a record that ended late: only Nova's own fault says that nothing of it runs.
+
+    A record that a person ended in the database ends nothing on the destination.
+    """
+    read = _read_since(picture, recovery, recovery.moved_at)
+    if read is None or not _fault_is_written(picture, record):
+        return NOTHING
+    if read.server is None or (read.server.vm_state == "error" and read.server.fault):
+        return _failed(picture, recovery, record)
+    destination = record.destination or recovery.destination
+    return _move(
+        recovery,
+        _S.ORPHAN_SUSPECTED,
+        f"its record was ended without a fault of Nova's: it may run on {destination}. Look there with "
+        "'virsh list --all' before anything else is done to this server",
+        Outcome.FAILED,
+    )
+
+
 def _fault_is_written(picture: Picture, record: Migration) -> bool:
     """Return whether Nova has had time to write the fault, by Nova's own clock."""
     now = nova_now(picture.world)
@@ -279,8 +320,7 @@ def _landed(picture: Picture, recovery: Recovery, read: ServerRead) -> Decision:
         return _move(recovery, _S.GONE, "it was deleted meanwhile", Outcome.DONE)
     if read.server.task_state is not None:
         return NOTHING
-    records = _own_records(picture, recovery) or ()
-    arrived = next((r for r in records if r.status in ARRIVED_STATUSES), None)
+    arrived = _arrived(picture, recovery)
     destination = (arrived.destination if arrived else None) or recovery.destination
     if read.server.host == destination:
         return _move(recovery, _S.SETTLING, f"it is on {destination} in Nova", Outcome.DONE)
@@ -369,11 +409,11 @@ def _stuck(picture: Picture, recovery: Recovery) -> Decision:
         home = found is not None and _is_home(picture, _incident(picture, recovery))
         return _home_again(recovery) if home else NOTHING
     record = records[0]
-    if record.status in ARRIVED_STATUSES:
+    if _arrived(picture, recovery):
         read = _read_since(picture, recovery, recovery.moved_at)
         return _landed(picture, recovery, read) if read else NOTHING
     if record.status in FAILED_STATUSES:
-        return _failed(picture, recovery, record)
+        return _ended_while_stuck(picture, recovery, record)
     destination = record.destination or recovery.destination
     if destination is None:
         return NOTHING

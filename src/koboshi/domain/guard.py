@@ -5,6 +5,7 @@ request is sent. Whatever the planner thought, nothing is sent unless this says 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from koboshi.domain.cloud import ComputeService, Migration, Server
 from koboshi.domain.commands import Evacuate
@@ -15,6 +16,7 @@ from koboshi.domain.names import HostName
 from koboshi.domain.policy import EVACUABLE_STATES
 from koboshi.domain.proof import why_not_proven_now
 from koboshi.domain.recovery import Recovery, RecoveryState, Treatment
+from koboshi.domain.stale import cure, is_stale
 
 BUSY_TASKS = ("rebuild", "migrating", "resize", "deleting", "soft-deleting", "spawning")
 """Beginnings of a task state in which somebody may be working on the server."""
@@ -58,6 +60,8 @@ class LastLook:
     proven_dead: frozenset[HostName]
     """Hosts whose death is proven now: nobody works on a record that leads there."""
     now: Instant
+    nova_now: datetime | None = None
+    """Nova's own time, by which a record's age is told."""
 
 
 def why_not_evacuate(command: Evacuate, look: LastLook) -> Refusal | None:
@@ -103,6 +107,12 @@ def _by_records(command: Evacuate, look: LastLook) -> Refusal | None:
     unknown = [r for r in look.records if r.is_open and r.destination not in look.proven_dead]
     if unknown:
         record = unknown[0]
+        if record.is_evacuation and is_stale(record, look.nova_now):
+            return Refusal(
+                to=RecoveryState.HELD,
+                reason=f"its evacuation record {record.id} was never ended ({record.status}), so nothing "
+                f"may be sent: make sure that it runs nowhere, then {cure(record)}",
+            )
         return Refusal(
             to=RecoveryState.FOREIGN,
             reason=f"its {record.type} record {record.id} is {record.status}: somebody moves it",

@@ -8,10 +8,12 @@ from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.listing import list_new_servers
 from koboshi.domain.recovery import WAITING, RecoveryState
 from koboshi.domain.steps import (
-    is_anything_moving,
+    hold_waiting,
+    is_anything_unfinished,
     is_healthy_for_long,
     is_in_service,
     is_unreachable,
+    is_up,
     life_of,
     move,
     recoveries_of,
@@ -22,28 +24,50 @@ _S = IncidentState
 
 def until_home(picture: Picture, incident: Incident) -> Decision:
     """Close when the host is in service and healthy; look for servers that came late."""
-    if is_anything_moving(picture, incident):
+    if is_anything_unfinished(picture, incident):
         return NOTHING
+    if incident.state is not _S.SETTLED and (
+        held := hold_waiting(
+            picture, incident, f"its incident is {incident.state}: left to a person"
+        )
+    ):
+        return Decision(events=held)
+    if _is_deleted(picture, incident):
+        return move(incident, _S.CLOSED, "Nova lists no compute service of this host any more")
     if is_in_service(picture, incident):
-        if is_healthy_for_long(picture, incident):
-            return move(
-                incident,
-                _S.CLOSED,
-                "the host is enabled, answers, and reports again",
-                *_came_home(picture, incident),
-            )
-        if is_unreachable(picture, incident) and incident.state is not _S.FOREIGN:
-            return move(
-                incident,
-                _S.CLOSED,
-                "the host was in service again, and fails anew: a new incident follows",
-            )
-        return NOTHING
+        return _in_service(picture, incident)
     if incident.state is not _S.SETTLED or life_of(picture, incident):
         return NOTHING
     if any(r.state in WAITING for r in recoveries_of(picture, incident)):
         return move(incident, _S.RECOVERING, "another of its servers can be recovered")
     return list_new_servers(picture, incident)
+
+
+def _in_service(picture: Picture, incident: Incident) -> Decision:
+    if is_healthy_for_long(picture, incident):
+        return move(
+            incident,
+            _S.CLOSED,
+            "the host is enabled, answers, and reports again",
+            *_came_home(picture, incident),
+        )
+    if incident.state is _S.FOREIGN:  # whoever took it has given it back
+        if is_up(picture, incident):
+            return move(incident, _S.CLOSED, "the host is in service again")
+        return NOTHING
+    if is_unreachable(picture, incident):
+        return move(
+            incident,
+            _S.CLOSED,
+            "the host was in service again, and fails anew: a new incident follows",
+        )
+    return NOTHING
+
+
+def _is_deleted(picture: Picture, incident: Incident) -> bool:
+    """Return whether the host's row is gone for good: dropped after it had vanished for long."""
+    world = picture.world
+    return incident.host not in world.services and world.services_read_at is not None
 
 
 def _came_home(picture: Picture, incident: Incident) -> Iterator[Event]:

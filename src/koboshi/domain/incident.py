@@ -113,6 +113,8 @@ class Incident:
     moved_at: Instant
     proof: Proof | None = None
     isolation: Isolation | None = None
+    progressed_at: Instant
+    """When something last came of it: a step, a request that Nova took, one that ended."""
     servers_listed: bool = False
     fence_attempts: int = 0
 

@@ -42,9 +42,12 @@ class Instant:
 
 
 def latest(first: Instant, *others: Instant) -> Instant:
-    """Return the latest of several moments."""
+    """Return the latest of several moments; name what is remembered first, observations last.
+
+    Between moments of different boots of this machine the later named one wins: the present boot's.
+    """
     newest = first
     for other in others:
-        if other.since(newest) > timedelta():
+        if other.boot_id != newest.boot_id or other.boot > newest.boot:
             newest = other
     return newest

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from koboshi.domain.cloud import Demand, Power
 from koboshi.domain.decision import Picture
-from koboshi.domain.incident import ACTING, IncidentState
+from koboshi.domain.incident import ACTING, Incident, IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.policy import images_wanted
 from koboshi.domain.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
@@ -58,7 +58,7 @@ def interest_of(picture: Picture) -> Interest:
     listed = {i.host for i in incidents if i.state in _LISTED}
     return Interest(
         suspicion=bool(suspects or hosts),
-        urgent=any(i.state in ACTING for i in incidents)
+        urgent=any(_is_urgent(i) for i in incidents)
         or any(r.state in ON_ITS_WAY | WAITING for r in recoveries),
         power=frozenset(
             suspects
@@ -87,6 +87,12 @@ def _reads_off_and_answers(picture: Picture, judgement: Judgement) -> bool:
         and track.newest.power is Power.OFF
         and judgement.network in {Network.USERLAND, Network.KERNEL}
     )
+
+
+def _is_urgent(incident: Incident) -> bool:
+    """Return whether the incident itself moves; a recovery's servers speak for themselves."""
+    is_listed = incident.state is IncidentState.RECOVERING and incident.servers_listed
+    return incident.state in ACTING and not is_listed
 
 
 def _asks_hypervisor(recovery: Recovery) -> bool:

@@ -48,7 +48,11 @@ class Pace:
 
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
-        self._moving = [r for r in _all_recoveries(picture) if r.state in HOLDS_A_SLOT]
+        sweep = picture.world.sweep
+        self._swept = {s.id: s.host for s in sweep.servers} if sweep else {}
+        held = [r for r in _all_recoveries(picture) if r.state in HOLDS_A_SLOT]
+        # One that is stuck weighs on its destination only: the others must not wait for a person.
+        self._moving = [r for r in held if r.state is not RecoveryState.STUCK]
         self._onto: Counter[HostName] = Counter()
         self._rebuilds: Counter[HostName] = Counter()
         self._placed: dict[ServerId, HostName] = {}
@@ -57,7 +61,7 @@ class Pace:
                 RecoveryState.DONE
             }:
                 self._placed[recovery.server] = recovery.destination
-        for recovery in self._moving:
+        for recovery in held:
             if recovery.destination:
                 self._count(recovery, recovery.destination)
         self._left = picture.rules.window - len(self._moving)
@@ -119,8 +123,7 @@ class Pace:
     def _host_of(self, server: ServerId) -> HostName | None:
         if server in self._placed:
             return self._placed[server]
-        sweep = self._picture.world.sweep
-        return next((s.host for s in sweep.servers if s.id == server), None) if sweep else None
+        return self._swept.get(server)
 
     def _is_fresh(self, recovery: Recovery, host: HostName) -> bool:
         """Return whether `host` is seen alive by two fate groups and takes servers."""
@@ -222,6 +225,7 @@ def _command(
     picture: Picture, incident: Incident, recovery: Recovery, destination: HostName
 ) -> Evacuate:
     records = picture.world.from_host[incident.host].records
+    its_own = [r for r in records if r.server == recovery.server]
     isolation = incident.isolation
     return Evacuate(
         id=picture.new_command_id(incident, f"evacuate-{recovery.server}"),
@@ -230,7 +234,8 @@ def _command(
         server=recovery.server,
         destination=destination,
         rebuilds=recovery.candidate.treatment is Treatment.REBUILD,
-        known_records=frozenset(r.id for r in records if r.server == recovery.server),
+        known_records=frozenset(r.id for r in its_own),
+        open_records=frozenset(r.id for r in its_own if r.is_open),
         baseline=isolation.baseline if isolation else None,
     )
 

@@ -2,17 +2,17 @@
 
 from datetime import timedelta
 
-from koboshi.domain.brake import marker_of
 from koboshi.domain.cloud import Power
 from koboshi.domain.commands import Isolate
 from koboshi.domain.decision import NOTHING, Decision, Picture
-from koboshi.domain.events import RecoveryMoved
 from koboshi.domain.fencing import FENCE_ATTEMPTS, fence
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.listing import list_new_servers
+from koboshi.domain.ownership import marker_of
 from koboshi.domain.proof import is_ours
 from koboshi.domain.recovery import ON_ITS_WAY, WAITING, RecoveryState
 from koboshi.domain.steps import (
+    hold_waiting,
     is_anything_moving,
     judgement_of,
     life_of,
@@ -107,15 +107,8 @@ def source_back(picture: Picture, incident: Incident) -> Decision:
             _S.NEEDS_HUMAN,
             f"{incident.reason}, again and again, though its power reads off: look at {incident.host}",
         )
-    held = tuple(
-        RecoveryMoved(
-            incident=incident.id,
-            server=r.server,
-            to=RecoveryState.HELD,
-            reason="its host came back before its turn: it is started where its data is",
-        )
-        for r in recoveries_of(picture, incident)
-        if r.state in WAITING
+    held = hold_waiting(
+        picture, incident, "its host came back before its turn: it is started where its data is"
     )
     return move(incident, _S.SETTLED, f"{incident.reason}; nothing was on its way", *held)
 

@@ -141,6 +141,8 @@ class Recovery:
     destination: HostName | None = None
     known_records: frozenset[MigrationId] = frozenset()
     """Evacuation records that existed before the newest request: what is not in here is its own."""
+    open_records: frozenset[MigrationId] = frozenset()
+    """Those of them that were never ended."""
     posts: int = 0
     """Requests of which it is certain or possible that Nova took them."""
     pinned: HostName | None = None

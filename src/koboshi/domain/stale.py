@@ -25,9 +25,9 @@ def nova_now(world: World) -> datetime | None:
     return max(stamps, default=None)
 
 
-def is_stale(record: Migration, world: World) -> bool:
-    """Return whether nobody has worked on an open record for long, by Nova's own clock."""
-    now, stamp = nova_now(world), record.updated_at or record.created_at
+def is_stale(record: Migration, now: datetime | None) -> bool:
+    """Return whether nobody has worked on an open record for long; `now` is Nova's own time."""
+    stamp = record.updated_at or record.created_at
     return now is not None and stamp is not None and now - stamp > STALE_AFTER
 
 
@@ -46,7 +46,8 @@ def stale_records(host: HostName, world: World, state: State) -> tuple[Migration
     if world.evacuations is None or (incident is not None and incident.id in state.recoveries):
         return ()
     mine = (r for r in world.evacuations.records if r.source == host and r.is_open)
-    return tuple(r for r in mine if is_stale(r, world))
+    now = nova_now(world)
+    return tuple(r for r in mine if is_stale(r, now))
 
 
 def stale_record_notice(host: HostName, world: World, state: State) -> str | None:

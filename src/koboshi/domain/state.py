@@ -121,6 +121,7 @@ def apply(state: State, at: Instant, event: ev.Event) -> State:
                 reason="; ".join(event.evidence),
                 opened_at=at,
                 moved_at=at,
+                progressed_at=at,
             )
             return _with_incident(state, incident)
         case ev.IncidentMoved():
@@ -129,7 +130,8 @@ def apply(state: State, at: Instant, event: ev.Event) -> State:
             if to is IncidentState.FENCING:  # what was proven before a new fence proves nothing
                 incident = replace(incident, proof=None, isolation=None)
             return _with_incident(
-                state, replace(incident, state=to, reason=event.reason, moved_at=at)
+                state,
+                replace(incident, state=to, reason=event.reason, moved_at=at, progressed_at=at),
             )
         case ev.DeathProven():
             return _with_incident(
@@ -243,6 +245,7 @@ def _intended(state: State, at: Instant, command: Command) -> State:
                     command=command.id,
                     destination=command.destination,
                     known_records=command.known_records,
+                    open_records=command.open_records,
                     posts=recovery.posts + 1,
                 ),
             )
@@ -259,6 +262,11 @@ def _answered(
     state: State, at: Instant, event: ev.CommandAccepted | ev.CommandUnknown | ev.CommandEnded
 ) -> State:
     opened = state.commands[event.command]
+    if isinstance(event, ev.CommandAccepted) or (
+        isinstance(event, ev.CommandEnded) and event.outcome in {Outcome.DONE, Outcome.FAILED}
+    ):
+        incident = state.incidents[opened.command.incident]
+        state = _with_incident(state, replace(incident, progressed_at=at))
     recovery = (
         state.recoveries[opened.command.incident][opened.command.server]
         if isinstance(opened.command, Evacuate)

@@ -1,13 +1,14 @@
 """What the steps of an incident have in common: the words for evidence, and how a step is told."""
 
-from koboshi.domain.brake import AUTO_PREFIX, marker_of, why_braked
+from koboshi.domain.brake import why_braked
 from koboshi.domain.commands import Command
 from koboshi.domain.decision import Decision, Picture
-from koboshi.domain.events import Event, IncidentMoved
+from koboshi.domain.events import Event, IncidentMoved, RecoveryMoved
 from koboshi.domain.evidence import beats_while_off
 from koboshi.domain.incident import Incident, IncidentState, Proof, ProofKind
+from koboshi.domain.ownership import AUTO_PREFIX, marker_of
 from koboshi.domain.proof import find_proof, signs_of_life
-from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, Recovery
+from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, WAITING, Recovery, RecoveryState
 from koboshi.domain.verdict import Control, Judgement, Network, Verdict
 
 
@@ -32,6 +33,13 @@ def is_up(picture: Picture, incident: Incident) -> bool:
     """Return whether the host is seen alive."""
     judgement = judgement_of(picture, incident)
     return judgement is not None and judgement.verdict is Verdict.UP
+
+
+def answers_again(picture: Picture, incident: Incident) -> bool:
+    """Return whether the host is not silent any more, whatever its nova-compute does."""
+    judgement = judgement_of(picture, incident)
+    alive = {Verdict.UP, Verdict.SERVICE_FAILED, Verdict.HUNG}
+    return judgement is not None and judgement.verdict in alive
 
 
 def is_unreachable(picture: Picture, incident: Incident) -> bool:
@@ -65,10 +73,26 @@ def is_anything_moving(picture: Picture, incident: Incident) -> bool:
     )
 
 
+def is_anything_unfinished(picture: Picture, incident: Incident) -> bool:
+    """Return whether a recovery is not at its end yet: its incident may not be closed."""
+    return is_anything_moving(picture, incident) or any(
+        r.state in ON_ITS_WAY for r in recoveries_of(picture, incident)
+    )
+
+
+def hold_waiting(picture: Picture, incident: Incident, reason: str) -> tuple[RecoveryMoved, ...]:
+    """Return the events that hold every server whose turn will not come any more."""
+    return tuple(
+        RecoveryMoved(incident=incident.id, server=r.server, to=RecoveryState.HELD, reason=reason)
+        for r in recoveries_of(picture, incident)
+        if r.state in WAITING
+    )
+
+
 def operators_hand(picture: Picture, incident: Incident) -> str | None:
     """Return who took the host before us: its service is disabled or forced down, not by us."""
     track = picture.world.services.get(incident.host)
-    if track is None:
+    if track is None or track.service.id is None:
         return None
     service = track.service
     reason = service.disabled_reason or ""
@@ -137,4 +161,9 @@ def is_healthy_for_long(picture: Picture, incident: Incident) -> bool:
 def is_in_service(picture: Picture, incident: Incident) -> bool:
     """Return whether Nova may use the host: enabled, and not forced down."""
     track = picture.world.services.get(incident.host)
-    return track is not None and track.service.enabled and not track.service.forced_down
+    return (
+        track is not None
+        and track.service.up is not None
+        and track.service.enabled
+        and not track.service.forced_down
+    )

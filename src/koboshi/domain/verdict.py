@@ -13,6 +13,7 @@ from koboshi.domain.cloud import Power
 from koboshi.domain.evidence import Heartbeat, beats_while_off, off_proven_at
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
+from koboshi.domain.ownership import disabled_by_operator
 from koboshi.domain.rules import POSITIVE_CONTROL_MAX_AGE, PROOF_MAX_AGE, Rules
 from koboshi.domain.state import State
 from koboshi.domain.world import World
@@ -92,13 +93,14 @@ def is_late(track: Heartbeat, began_at: Instant, rules: Rules, now: Instant) -> 
     enough that one should have come.
     """
     interval = track.interval or timedelta(seconds=10)
-    since = track.advanced_at or began_at
     if track.advanced_at is None:
         patience = max(rules.new_evidence, interval + rules.heartbeat_margin)
         return True if now.since(began_at) > patience else None
+    # Only a question that was asked late enough can have missed a heartbeat, however slow Nova is.
+    unheard = track.asked_at.since(track.advanced_at)
     if track.interval is None:
-        return True if now.since(since) > rules.new_evidence else None
-    return now.since(since) > interval + rules.heartbeat_margin
+        return True if unheard > rules.new_evidence else None
+    return unheard > interval + rules.heartbeat_margin
 
 
 def control_plane_stalled(world: World, rules: Rules, now: Instant) -> str | None:
@@ -239,7 +241,7 @@ def judge(
     if verdict is Verdict.SUSPECT and network is Network.SILENT:
         # With the power proven off, the control plane's silence is not needed.
         off = _is_plainly_off(host, world, state, power)
-        others = (h for h in world.services if h not in state.found_down)
+        others = (h for h in world.services if not _is_off_for_known_reason(h, world, state))
         reached, control_sentence = positive_control(host, others, world, now)
         words.append(control_sentence)
         if (control is Control.LATE or off) and reached:
@@ -251,6 +253,16 @@ def judge(
         control=control,
         power=power,
         reasons=tuple(words),
+    )
+
+
+def _is_off_for_known_reason(host: HostName, world: World, state: State) -> bool:
+    """Return whether nobody expects the host to answer: it says nothing of our prober."""
+    incident = state.open_incident(host)
+    return (
+        host in state.found_down
+        or disabled_by_operator(host, world)
+        or (incident is not None and incident.isolation is not None)
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from koboshi.domain.brake import MARKER_PREFIX, disabled_by_operator, is_confirmed
+from koboshi.domain.brake import is_confirmed
 from koboshi.domain.cloud import Power
 from koboshi.domain.decision import Decision, Picture
 from koboshi.domain.events import (
@@ -16,7 +16,9 @@ from koboshi.domain.events import (
     WitnessTrusted,
 )
 from koboshi.domain.names import HostName
+from koboshi.domain.ownership import MARKER_PREFIX, disabled_by_operator
 from koboshi.domain.stale import stale_record_notice
+from koboshi.domain.stall import stalled_notice
 from koboshi.domain.verdict import Control, Judgement, Network, Verdict, is_trusted
 
 TRUST_RENEWED_AFTER = timedelta(hours=12)
@@ -97,6 +99,7 @@ def _opens_incident(picture: Picture, judgement: Judgement) -> bool:
     service = picture.world.services[host].service
     return (
         is_confirmed(judgement)
+        and service.id is not None
         and picture.state.open_incident(host) is None
         and host not in picture.state.found_down
         and not service.forced_down
@@ -116,6 +119,7 @@ def _notices(picture: Picture, judgement: Judgement) -> Iterator[Event]:
         "bmc_unreadable": _bmc_unreadable(picture, host),
         "disabled_and_dark": _disabled_and_dark(picture, judgement),
         "no_fencing": _no_fencing(picture, host),
+        "recovery_stalled": stalled_notice(picture, host),
         "stale_record": stale_record_notice(host, picture.world, picture.state),
     }
     for topic, text in texts.items():
@@ -230,6 +234,11 @@ def _bmc_unreadable(picture: Picture, host: HostName) -> str | None:
     newest = track.readings[-3:]
     if any(r.power is not Power.UNKNOWN for r in newest):
         return None
+    if picture.state.open_incident(host) is not None:
+        return (
+            f"the power of {host} cannot be read any more ({track.newest.detail or 'unclear answer'}): "
+            "nothing more of it is evacuated until it reads off. Mend its BMC"
+        )
     return (
         f"the power of {host} cannot be read ({track.newest.detail or 'unclear answer'}): should it "
         "die, nothing could be evacuated. Run 'koboshi check'"

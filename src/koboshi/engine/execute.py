@@ -33,6 +33,7 @@ from koboshi.domain.names import HostName
 from koboshi.domain.proof import why_host_not_proven_now
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import Mode, Rules
+from koboshi.domain.stale import nova_now
 from koboshi.engine.memory import Memory
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.clock import Clock
@@ -240,6 +241,7 @@ class Executor:
                 if i.host != command.host and why_host_not_proven_now(i, world, now) is None
             ),
             now=now,
+            nova_now=nova_now(world),
         )
         return why_not_evacuate(command, look)
 

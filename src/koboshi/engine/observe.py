@@ -108,7 +108,9 @@ class Observers:
             )
         for server in interest.servers:
             yield Order(
-                key=("server", server), every=pace.servers, work=partial(self._server, server)
+                key=("server", server),
+                every=urgent(pace.servers),
+                work=partial(self._server, server),
             )
         for server in interest.running:
             yield Order(

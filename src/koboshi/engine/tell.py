@@ -25,6 +25,8 @@ _TOPIC_SEVERITY = {
     "stale_record": Severity.CRITICAL,
     "disabled_and_dark": Severity.CRITICAL,
     "hung": Severity.CRITICAL,
+    "recovery_stalled": Severity.CRITICAL,
+    "silent_unconfirmed": Severity.CRITICAL,
 }
 
 

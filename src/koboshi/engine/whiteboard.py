@@ -62,10 +62,11 @@ class Whiteboard:
         services, control = dict(self.world.services), dict(self.world.control)
         for row in rows:
             if row.binary == COMPUTE_BINARY:
-                services[row.host] = observe_service(services.get(row.host), row, at)
+                before = services.get(row.host)
+                services[row.host] = observe_service(before, row, at, asked_at=asked_at)
             elif row.binary in CONTROL_BINARIES:
                 name = f"{row.binary}@{row.host}"
-                control[name] = observe_service(control.get(name), row, at)
+                control[name] = observe_service(control.get(name), row, at, asked_at=asked_at)
         self.world = replace(
             self.world,
             services=_without_vanished(services, at),
@@ -120,6 +121,7 @@ class Whiteboard:
             running=_kept(world.running, interest.running),
             room=_kept(world.room, interest.demands),
             images=_kept(world.images, interest.images),
+            groups=world.groups if interest.groups else None,
         )
 
 
@@ -132,4 +134,7 @@ def _without_vanished(tracks: Mapping[K, Heartbeat], now: Instant) -> dict[K, He
 
 
 def _without_ages(tracks: Mapping[K, Heartbeat]) -> dict[K, Heartbeat]:
-    return {k: Heartbeat(service=t.service, read_at=t.read_at) for k, t in tracks.items()}
+    return {
+        k: Heartbeat(service=t.service, asked_at=t.asked_at, read_at=t.read_at)
+        for k, t in tracks.items()
+    }

@@ -170,7 +170,11 @@ def _service(host: str, *, up: bool) -> Heartbeat:
     )
     seen = after(28 if up else 2)
     return Heartbeat(
-        service=row, read_at=after(29), advanced_at=seen, intervals=(timedelta(seconds=10),)
+        service=row,
+        asked_at=after(29),
+        read_at=after(29),
+        advanced_at=seen,
+        intervals=(timedelta(seconds=10),),
     )
 
 

@@ -23,7 +23,7 @@ from tests.fakes.scene import at, heartbeat, readings
 from tests.fakes.virtual_time import BEGINNING
 
 ON, OFF, UNKNOWN = Power.ON, Power.OFF, Power.UNKNOWN
-ROW = ComputeService(host=HostName("h1"), binary="nova-compute")
+ROW = ComputeService(host=HostName("h1"), binary="nova-compute", up=True)
 
 
 def row_at(nova_s: float, **more: object) -> ComputeService:
@@ -34,7 +34,7 @@ def row_at(nova_s: float, **more: object) -> ComputeService:
 def watched(*rows: tuple[float, ComputeService]) -> Heartbeat:
     track: Heartbeat | None = None
     for seen_s, row in rows:
-        track = observe_service(track, row, at(seen_s))
+        track = observe_service(track, row, at(seen_s), asked_at=at(seen_s))
     assert track is not None
     return track
 

@@ -371,7 +371,10 @@ def test_a_record_that_ends_after_all() -> None:
     assert to(scene.read_server(server("a", "h2"))) is S.SETTLING
     assert not step(scene.read_server(server("a", "h1")))
     failed_after_all = stuck().read_records(evacuation_record("a", "failed"))
-    assert to(failed_after_all.read_server(server("a", vm_state="error"))) is S.QUEUED
+    faulty = server("a", vm_state="error", fault="No valid host was found")
+    assert to(failed_after_all.read_server(faulty)) is S.QUEUED
+    ended_by_hand = stuck().read_records(evacuation_record("a", "error"))
+    assert to(ended_by_hand.read_server(server("a"))) is S.ORPHAN_SUSPECTED
 
 
 def test_a_stuck_server_that_is_deleted_is_gone() -> None:

@@ -51,7 +51,7 @@ def set_control(scene: Scene, case: str) -> None:
     world = scene.world
     match case:
         case "vanished":
-            old = replace(heartbeat("h1", 14), read_at=ago(20))
+            old = replace(heartbeat("h1", 14), read_at=ago(20), asked_at=ago(20.1))
             scene.world = replace(world, services={**world.services, H1: old})
         case "cell_unknown":
             scene.set_heartbeat("h1", 14, up=None)

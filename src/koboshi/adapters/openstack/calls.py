@@ -99,11 +99,13 @@ class Calls:
         """Send once; return an answer that `accept` takes for a success.
 
         A 401 is answered before the service looks at the request, so one more try with a new
-        token is still the first.
+        token is still the first; unless it came so late that the proof for the request is stale.
         """
         grant = await self._grant_for(request, rejected=None)
+        sent_at = anyio.current_time()
         answer = await self._send(request, grant)
-        if answer.status == UNAUTHORISED:
+        is_quick = anyio.current_time() - sent_at < SEND_WITHIN_S
+        if answer.status == UNAUTHORISED and is_quick:
             grant = await self._grant_for(request, rejected=grant)
             answer = await self._send(request, grant)
         if _is_refusal(answer.status):

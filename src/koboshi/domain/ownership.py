@@ -1,0 +1,24 @@
+"""Whose hand is on a host: what `disabled_reason` says of who disabled its compute service."""
+
+from koboshi.domain.incident import Incident
+from koboshi.domain.names import HostName
+from koboshi.domain.world import World
+
+AUTO_PREFIX = "AUTO: "
+"""nova virt/libvirt/driver.py: DISABLE_PREFIX; libvirt's own disable, not an operator's."""
+
+MARKER_PREFIX = "koboshi:"
+
+
+def marker_of(install: str, incident: Incident) -> str:
+    """Return the `disabled_reason` that says who disabled a host, and for which incident."""
+    return f"{MARKER_PREFIX}{install}:{incident.id}"
+
+
+def disabled_by_operator(host: HostName, world: World) -> bool:
+    """Return whether somebody disabled the host on purpose (neither libvirt nor Koboshi)."""
+    track = world.services.get(host)
+    if track is None or track.service.enabled:
+        return False
+    reason = track.service.disabled_reason or ""
+    return not reason.startswith((AUTO_PREFIX, MARKER_PREFIX))
