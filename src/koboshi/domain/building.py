@@ -1,0 +1,120 @@
+"""An evacuation that Nova works on, and how its failure is judged."""
+
+from datetime import timedelta
+
+from koboshi.domain.cloud import (
+    FAILED_STATUSES,
+    Migration,
+)
+from koboshi.domain.commands import Outcome
+from koboshi.domain.decision import NOTHING, Decision, Picture
+from koboshi.domain.guard import tells_of_orphan
+from koboshi.domain.recovery import Recovery, RecoveryState
+from koboshi.domain.rules import MAX_POSTS
+from koboshi.domain.stale import nova_now
+from koboshi.domain.tracing import (
+    arrived_record,
+    own_records,
+    read_since,
+    step_to,
+    two_records,
+)
+from koboshi.domain.verdict import Verdict, seconds
+
+DESTINATION_GRACE = timedelta(seconds=60)
+NO_RECORD_DEADLINE = timedelta(seconds=60)
+FAULT_GRACE = timedelta(seconds=10)
+"""Nova ends the record first and writes the server's fault later (compute/manager.py: rebuild_instance)."""
+
+_S = RecoveryState
+
+
+def build(picture: Picture, recovery: Recovery) -> Decision:
+    """Follow the record of an evacuation until it arrives, fails, or does not end."""
+    records = own_records(picture, recovery)
+    if records is None:
+        return NOTHING
+    if len(records) > 1:
+        return two_records(recovery)
+    waited = picture.now.since(recovery.moved_at)
+    if not records:
+        if waited > NO_RECORD_DEADLINE:
+            return step_to(recovery, _S.STUCK, "Nova took the request, but shows no record of it")
+        return NOTHING
+    if arrived := arrived_record(picture, recovery):
+        return step_to(recovery, _S.CONFIRMING, f"record {arrived.id} is {arrived.status}")
+    record = records[0]
+    if record.status in FAILED_STATUSES:
+        return judge_failure(picture, recovery, record)
+    destination = record.destination or recovery.destination
+    judgement = picture.judgements.get(destination) if destination else None
+    if (
+        judgement is not None
+        and judgement.verdict not in {Verdict.UP, Verdict.UNKNOWN}
+        and waited > DESTINATION_GRACE
+    ):
+        return step_to(
+            recovery,
+            _S.STUCK,
+            f"its destination {destination} is {judgement.verdict} half-way: the server may run there "
+            f"already. Nothing is repeated until {destination} is proven dead",
+        )
+    if waited > picture.rules.stuck_after:
+        return step_to(
+            recovery,
+            _S.STUCK,
+            f"record {record.id} is {record.status} for {seconds(waited)}: Nova times nothing out. Look "
+            f"at nova-compute on {destination}",
+        )
+    return NOTHING
+
+
+def judge_failure(picture: Picture, recovery: Recovery, record: Migration) -> Decision:
+    """Judge a failed record by the server's own fault: some failures leave a copy running."""
+    read = read_since(picture, recovery, recovery.moved_at)
+    if read is None or not _fault_is_written(picture, record):
+        return NOTHING
+    if read.server is None:
+        return step_to(recovery, _S.GONE, "it was deleted meanwhile", Outcome.FAILED)
+    destination = record.destination or recovery.destination
+    if tells_of_orphan(read.server):
+        return step_to(
+            recovery,
+            _S.ORPHAN_SUSPECTED,
+            f"Nova says '{read.server.fault}': a copy may run on {destination}. Look there with 'virsh "
+            "list --all' before anything else is done to this server",
+            Outcome.FAILED,
+        )
+    why = (
+        f"the evacuation to {destination} ended {record.status}: "
+        f"{read.server.fault or 'no fault told'}"
+    )
+    if recovery.posts >= MAX_POSTS:
+        return step_to(recovery, _S.GIVEN_UP, f"{why} ({recovery.posts} tries)", Outcome.FAILED)
+    return step_to(recovery, _S.QUEUED, why, Outcome.FAILED)
+
+
+def judge_late_end(picture: Picture, recovery: Recovery, record: Migration) -> Decision:
+    """Judge a record that ended late: only Nova's own fault says that nothing of it runs.
+
+    A record that a person ended in the database ends nothing on the destination.
+    """
+    read = read_since(picture, recovery, recovery.moved_at)
+    if read is None or not _fault_is_written(picture, record):
+        return NOTHING
+    if read.server is None or (read.server.vm_state == "error" and read.server.fault):
+        return judge_failure(picture, recovery, record)
+    destination = record.destination or recovery.destination
+    return step_to(
+        recovery,
+        _S.ORPHAN_SUSPECTED,
+        f"its record was ended without a fault of Nova's: it may run on {destination}. Look there with "
+        "'virsh list --all' before anything else is done to this server",
+        Outcome.FAILED,
+    )
+
+
+def _fault_is_written(picture: Picture, record: Migration) -> bool:
+    """Return whether Nova has had time to write the fault, by Nova's own clock."""
+    now = nova_now(picture.world)
+    return now is not None and (record.updated_at is None or now - record.updated_at >= FAULT_GRACE)

@@ -1,0 +1,111 @@
+"""From a record that is done to a server that runs: host, task state, hypervisor.
+
+A server that reads ACTIVE is not there yet: Nova writes that first, the host afterwards, and the
+record last (nova 34 compute/manager.py: _do_rebuild_instance, finish_evacuation). Only record, host
+and task state together are an end, and the hypervisor's own word makes it certain.
+"""
+
+from datetime import timedelta
+
+from koboshi.domain.cloud import (
+    Running,
+)
+from koboshi.domain.commands import Outcome, StopServer
+from koboshi.domain.decision import NOTHING, Decision, Picture
+from koboshi.domain.recovery import Recovery, RecoveryState
+from koboshi.domain.tracing import (
+    arrived_record,
+    incident_of,
+    read_since,
+    step_to,
+)
+from koboshi.domain.world import ServerRead
+
+CONFIRM_DEADLINE = timedelta(seconds=60)
+SETTLE_DEADLINE = timedelta(seconds=120)
+STOP_AGAIN_AFTER = timedelta(seconds=30)
+
+_S = RecoveryState
+
+
+def confirm(picture: Picture, recovery: Recovery) -> Decision:
+    """Wait for host and task state to follow a record that is done."""
+    read = read_since(picture, recovery, recovery.moved_at)
+    if read is None:
+        return NOTHING
+    if end := landed(picture, recovery, read):
+        return end
+    if picture.now.since(recovery.moved_at) > CONFIRM_DEADLINE and read.server is not None:
+        task = read.server.task_state or "none"
+        return step_to(
+            recovery,
+            _S.STUCK,
+            f"its record is done, but its host reads {read.server.host} and its task {task}",
+        )
+    return NOTHING
+
+
+def landed(picture: Picture, recovery: Recovery, read: ServerRead) -> Decision:
+    """Return what a server whose record is done came to, once its host and its task say so."""
+    if read.server is None:
+        return step_to(recovery, _S.GONE, "it was deleted meanwhile", Outcome.DONE)
+    if read.server.task_state is not None:
+        return NOTHING
+    arrived = arrived_record(picture, recovery)
+    destination = (arrived.destination if arrived else None) or recovery.destination
+    if read.server.host == destination:
+        return step_to(recovery, _S.SETTLING, f"it is on {destination} in Nova", Outcome.DONE)
+    if read.server.host == incident_of(picture, recovery).host:
+        return NOTHING  # the host field comes late
+    moved = f"somebody moved it on from {destination} to {read.server.host or 'no host'}"
+    return step_to(recovery, _S.GONE, moved, Outcome.DONE)
+
+
+def running_since(picture: Picture, recovery: Recovery) -> Running | None:
+    """Return the hypervisor's word since the recovery's last step; None while there is none."""
+    read = picture.world.running.get(recovery.server)
+    return read.running if read is not None and read.at.is_after(recovery.moved_at) else None
+
+
+def settle(picture: Picture, recovery: Recovery) -> Decision:
+    """Done when its hypervisor says that it runs; what had been stopped is stopped again."""
+    running = running_since(picture, recovery)
+    read = read_since(picture, recovery, recovery.moved_at)
+    if running is None or read is None:
+        return NOTHING
+    if read.server is None:
+        return step_to(recovery, _S.GONE, "it was deleted meanwhile")
+    late = picture.now.since(recovery.moved_at) > SETTLE_DEADLINE
+    host, vm_state = read.server.host, read.server.vm_state
+    if recovery.candidate.vm_state == "stopped":
+        if vm_state == "stopped":
+            return step_to(recovery, _S.DONE, f"stopped on {host}, as it was before")
+        if not late:
+            return _stop_again(picture, recovery)
+    if running is Running.YES:
+        stopped = " (it was stopped before: stop it)" if late else ""
+        return step_to(recovery, _S.DONE, f"its hypervisor on {host} runs it{stopped}")
+    if not late:
+        return NOTHING
+    if running is Running.UNKNOWN and vm_state == "active":
+        return step_to(
+            recovery, _S.DONE, f"Nova has it active on {host}; its hypervisor gave no clear answer"
+        )
+    return step_to(
+        recovery,
+        _S.STUCK,
+        f"Nova has it {vm_state} on {host}, but its hypervisor does not run it: look at it there",
+    )
+
+
+def _stop_again(picture: Picture, recovery: Recovery) -> Decision:
+    asked_at = recovery.stop_asked_at
+    if asked_at is not None and picture.now.since(asked_at) < STOP_AGAIN_AFTER:
+        return NOTHING
+    incident = incident_of(picture, recovery)
+    command = StopServer(
+        id=picture.new_command_id(incident, f"stop-{recovery.server}"),
+        incident=incident.id,
+        server=recovery.server,
+    )
+    return NOTHING if picture.state.is_busy(command.subject) else Decision(commands=(command,))

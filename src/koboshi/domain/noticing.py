@@ -1,0 +1,189 @@
+"""What a person should know of a host though nothing is done about it, told once."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from koboshi.domain.cloud import Power
+from koboshi.domain.decision import Picture
+from koboshi.domain.events import (
+    Event,
+    HostNoticeCleared,
+    HostNoticed,
+)
+from koboshi.domain.names import HostName
+from koboshi.domain.ownership import disabled_by_operator
+from koboshi.domain.stale import stale_record_notice
+from koboshi.domain.stall import stalled_notice
+from koboshi.domain.verdict import Judgement, Verdict
+
+LONG_SILENCE = timedelta(seconds=60)
+NOTICE_AFTER = timedelta(seconds=20)
+"""A late heartbeat is noticed when it is late by this much and by three intervals."""
+CONTRADICTION_SLACK = timedelta(seconds=2)
+
+
+def notices(picture: Picture, judgement: Judgement) -> Iterator[Event]:
+    """Tell every matter that a person should know once, and once again when it is over."""
+    host = judgement.host
+    texts = {
+        "service_failed": _service_failed(picture, judgement),
+        "hung": _hung(picture, judgement),
+        "silent_unconfirmed": _silent_unconfirmed(picture, judgement),
+        "bmc_contradicts": bmc_contradiction(picture, host),
+        "bmc_unreadable": _bmc_unreadable(picture, host),
+        "disabled_and_dark": _disabled_and_dark(picture, judgement),
+        "no_fencing": _no_fencing(picture, host),
+        "recovery_stalled": stalled_notice(picture, host),
+        "stale_record": stale_record_notice(host, picture.world, picture.state),
+    }
+    for topic, text in texts.items():
+        known = picture.state.notices.get((host, topic))
+        if text and (known is None or (topic == "stale_record" and known.text != text)):
+            yield HostNoticed(host=host, topic=topic, text=text)
+        elif text is None and known is not None:
+            yield HostNoticeCleared(host=host, topic=topic)
+
+
+def _long_late(picture: Picture, host: HostName) -> bool:
+    heartbeat = picture.world.services[host]
+    since = heartbeat.advanced_at or picture.world.began_at
+    interval = heartbeat.interval or timedelta(seconds=10)
+    return picture.now.since(since) > max(NOTICE_AFTER, 3 * interval)
+
+
+def _long_silent(picture: Picture, host: HostName) -> bool:
+    probe = picture.world.probes.get(host)
+    return (
+        probe is not None
+        and probe.silent_since is not None
+        and picture.now.since(probe.silent_since) > LONG_SILENCE
+    )
+
+
+def _service_failed(picture: Picture, judgement: Judgement) -> str | None:
+    host = judgement.host
+    if (
+        judgement.verdict is not Verdict.SERVICE_FAILED
+        or not _long_late(picture, host)
+        or picture.state.open_incident(host) is not None  # its way home says what to do
+    ):
+        return None
+    said = f"nova-compute on {host} does not report, but the host answers: its servers run, nothing is "
+    if stale_record_notice(host, picture.world, picture.state):
+        return said + (
+            "fenced and nothing is evacuated. Do NOT restart nova-compute there before its stale "
+            "evacuation records are ended: see the notice about them"
+        )
+    return said + "fenced and nothing is evacuated. Look at nova-compute there and restart it"
+
+
+def _hung(picture: Picture, judgement: Judgement) -> str | None:
+    if (
+        judgement.verdict is not Verdict.HUNG
+        or not _long_late(picture, judgement.host)
+        or picture.state.open_incident(judgement.host) is not None
+    ):
+        return None
+    return (
+        f"the kernel of {judgement.host} answers, but no program does and its heartbeat stopped: it "
+        "may be hung. Nothing is fenced by itself; if it is dead, switch its power off"
+    )
+
+
+def _silent_unconfirmed(picture: Picture, judgement: Judgement) -> str | None:
+    """Tell of a host that went dark, and whose silence no rule lets count: nobody else would."""
+    host = judgement.host
+    if (
+        judgement.verdict is not Verdict.SUSPECT
+        or not (_long_late(picture, host) or _long_silent(picture, host))
+        or host in picture.state.found_down
+        or picture.state.open_incident(host) is not None
+        or disabled_by_operator(host, picture.world)
+    ):
+        return None
+    return (
+        f"{host} may be dead, but its silence cannot be confirmed, so nothing is done: "
+        f"{'; '.join(judgement.reasons)}. If it is dead, recover its servers by hand"
+    )
+
+
+def bmc_contradiction(picture: Picture, host: HostName) -> str | None:
+    """Return the contradiction of a BMC that reads off while the host answers.
+
+    It lasts until that BMC reads on: a device that was wrong once proves nothing meanwhile.
+    """
+    track = picture.world.power.get(host)
+    known = picture.state.notices.get((host, "bmc_contradicts"))
+    if track is None:
+        return known.text if known else None
+    probe = picture.world.probes.get(host)
+    newest = track.newest
+    if newest.power is Power.ON:
+        return None
+    # Around the reading, not only after it: a host that is switched on answers soon after an off.
+    answered_at = probe.kernel_at if probe else None
+    since = probe.answering_since if probe else None
+    if (
+        answered_at is not None
+        and since is not None
+        and any(
+            r.power is Power.OFF
+            and r.at.since(since) > CONTRADICTION_SLACK
+            and answered_at.since(r.at) > CONTRADICTION_SLACK
+            for r in track.readings
+        )
+    ):
+        return (
+            f"the BMC of {host} read off while the host answered: it may be another host's, or wrong. "
+            "Its word proves nothing until it reads on; check fencing for this host"
+        )
+    return known.text if known else None
+
+
+def _bmc_unreadable(picture: Picture, host: HostName) -> str | None:
+    """Three readings in a row without a clear answer: fencing this host would fail."""
+    track = picture.world.power.get(host)
+    if track is None or len(track.readings) < 3:  # noqa: PLR2004 - three in a row, as said above
+        return None
+    newest = track.readings[-3:]
+    if any(r.power is not Power.UNKNOWN for r in newest):
+        return None
+    if picture.state.open_incident(host) is not None:
+        return (
+            f"the power of {host} cannot be read any more ({track.newest.detail or 'unclear answer'}): "
+            "nothing more of it is evacuated until it reads off. Mend its BMC"
+        )
+    return (
+        f"the power of {host} cannot be read ({track.newest.detail or 'unclear answer'}): should it "
+        "die, nothing could be evacuated. Run 'koboshi check'"
+    )
+
+
+def _disabled_and_dark(picture: Picture, judgement: Judgement) -> str | None:
+    host = judgement.host
+    service = picture.world.services[host].service
+    if judgement.verdict is not Verdict.UNREACHABLE or picture.state.open_incident(host):
+        return None
+    if not (service.forced_down or not service.enabled):
+        return None
+    sweep = picture.world.sweep
+    running = (
+        [s for s in sweep.servers if s.host == host and s.vm_state == "active"] if sweep else []
+    )
+    if not running:
+        return None
+    who = service.disabled_reason or "without a reason"
+    return (
+        f"{host} is silent and was disabled before that ({who}); {len(running)} of its servers are "
+        "ACTIVE in Nova. Koboshi leaves disabled hosts to whoever disabled them: enable it in Nova to "
+        "have it recovered"
+    )
+
+
+def _no_fencing(picture: Picture, host: HostName) -> str | None:
+    if host in picture.world.fenced:
+        return None
+    return (
+        f"no fencing is configured for {host}: should it die, its servers cannot be evacuated. Add "
+        f"[fencing.hosts.{host}], or exclude it under [hosts]"
+    )
