@@ -5,10 +5,11 @@ from datetime import timedelta
 
 from koboshi.adapters.telemetry.metrics import Metrics, Witness
 from koboshi.api.source import Health, HealthCheck
+from koboshi.domain.brake import why_braked
 from koboshi.domain.instant import Instant, latest
 from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.state import State
-from koboshi.domain.verdict import judge_all, seconds
+from koboshi.domain.verdict import Verdict, judge_all, seconds
 from koboshi.domain.world import World
 from koboshi.engine.loop import Engine
 from koboshi.engine.memory import Memory
@@ -76,9 +77,25 @@ class DaemonStatus:
             acting, reason = False, "observe mode: it journals what it would do"
         elif failed or not alive:
             acting, reason = False, failed[0] if failed else "its loop stands still"
+        elif (braked := self._brake(now)) is not None:
+            acting, reason = True, f"act mode; but a host that died now would be held: {braked}"
         else:
             acting, reason = True, "act mode, and everything that it needs is well"
         return Health(is_alive=alive, is_acting=acting, acting_reason=reason, checks=checks)
+
+    def _brake(self, now: Instant) -> str | None:
+        """Return what would hold back the next host that dies; None when nothing would."""
+        world, state = self._board.world, self._memory.state
+        judgements = judge_all(world, state, self._rules, now)
+        living = (
+            j.host
+            for j in judgements.values()
+            if j.verdict is Verdict.UP and j.host in world.protected
+        )
+        host = next(living, None)
+        if host is None:
+            return "no protected host is seen up"
+        return why_braked(host, judgements, world, state, self._rules, now)
 
     def _nova(self, now: Instant) -> HealthCheck:
         world = self._board.world

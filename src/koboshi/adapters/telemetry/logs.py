@@ -66,6 +66,8 @@ def configure_logs(
     root.setLevel(level.upper())
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    # It warns of every retry of a read; one that fails in the end is told once, and so is its end.
+    logging.getLogger("stamina").setLevel(logging.ERROR)
 
 
 def _rendering(out: TextIO, *, to_json: bool) -> list[Processor]:
