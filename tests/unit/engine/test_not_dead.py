@@ -227,3 +227,20 @@ async def test_a_dead_ironic_nova_compute_kills_no_server() -> None:
         await anyio.sleep(120)
         assert_nothing_was_done(s)
         assert not s.state.incidents
+
+
+async def test_what_we_did_not_watch_is_no_silence() -> None:
+    """A probe was lost right before our loop stood still, and one is lost right after."""
+    async with story(SERVERS) as s:
+        s.machine("h1").link = False
+        await anyio.sleep(3)
+        s.daemon.clock.freeze(timedelta(seconds=40))
+        await anyio.sleep(38)
+        s.machine("h1").link = True
+        await anyio.sleep(0.5)
+        s.machine("h1").link = False
+        await anyio.sleep(5)
+        assert not s.state.incidents
+        s.machine("h1").link = True
+        await anyio.sleep(60)
+        assert_nothing_was_done(s)
