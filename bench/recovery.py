@@ -33,6 +33,7 @@ RECOVERY_TIMEOUT_S = 240.0
 STATE_TIMEOUT_S = 180.0
 NOVA_HEARTBEAT_S = 10.0
 KINDS = ("bfv", "volume", "image")
+SERVERS = {"mixed": (4, 4, 4), "volumes": (12, 0, 0)}
 SEED = 20
 
 
@@ -192,9 +193,9 @@ def measure_detection(bench: Bench, losses: int) -> dict[str, Any]:
     }
 
 
-def measure_ratio(bench: Bench, pairs: int) -> dict[str, Any]:
+def measure_ratio(bench: Bench, pairs: int, servers: str) -> dict[str, Any]:
     """Measure from the first evacuate to the last server back, Koboshi and ideal in turn."""
-    counts = (4, 4, 4)
+    counts = SERVERS[servers]
     ours: list[Loss] = []
     ideal: list[Loss] = []
     for number in range(1, pairs + 1):
@@ -224,10 +225,18 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.add_argument("--losses", type=int, default=10, help="power losses to time (10)")
     parser.add_argument("--pairs", type=int, default=5, help="pairs of Koboshi and ideal (5)")
+    parser.add_argument(
+        "--servers",
+        choices=SERVERS,
+        default="mixed",
+        help="12 of them in each pair: four of each kind, or all booted from volumes (mixed)",
+    )
     parser.add_argument("--keep", action="store_true", help="leave the lab up")
     chosen = parser.parse_args()
     lab = Lab(say=tell)
     result: dict[str, Any] = {"machine_cpus": cpu_count(), "intervals": "default"}
+    if chosen.pairs:
+        result["servers"] = chosen.servers
     bench: Bench | None = None
     try:
         lab.up(Settings(hosts=4, intervals="default"))
@@ -236,7 +245,7 @@ def main() -> int:
         if chosen.losses:
             result |= measure_detection(bench, chosen.losses)
         if chosen.pairs:
-            result |= measure_ratio(bench, chosen.pairs)
+            result |= measure_ratio(bench, chosen.pairs, chosen.servers)
     except LabError as error:
         tell(f"bench: {error}")
         return 1
