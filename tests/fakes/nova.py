@@ -1,7 +1,7 @@
 """A small OpenStack in memory: Nova's database, its heartbeats, and its API as the port has it.
 
 What it claims of Nova is what nova 34 does (compute/api.py, conductor/manager.py,
-compute/manager.py); the fake lab of real services holds the same claims against the real thing.
+compute/manager.py); the lab's tests hold the same stories against the real thing.
 """
 
 from collections.abc import Iterable
