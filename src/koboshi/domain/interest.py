@@ -36,6 +36,8 @@ class Interest:
     """Whether an incident is being acted upon: its reads go at full pace."""
     power: frozenset[HostName] = frozenset()
     list_servers: frozenset[HostName] = frozenset()
+    list_again: frozenset[HostName] = frozenset()
+    """Hosts whose servers are known: they are listed calmly, for those that come late."""
     list_records: frozenset[HostName] = frozenset()
     servers: frozenset[ServerId] = frozenset()
     running: frozenset[ServerId] = frozenset()
@@ -66,6 +68,7 @@ def interest_of(picture: Picture) -> Interest:
             | {j.host for j in picture.judgements.values() if _reads_off_and_answers(picture, j)}
         ),
         list_servers=frozenset(listed),
+        list_again=frozenset(i.host for i in incidents if i.servers_listed),
         list_records=frozenset(hosts),
         servers=frozenset(r.server for r in recoveries if _needs_reading(picture, r)),
         running=frozenset(r.server for r in recoveries if _asks_hypervisor(r)),
@@ -107,6 +110,9 @@ def _needs_reading(picture: Picture, recovery: Recovery) -> bool:
         return _is_missing(picture, recovery)
     if recovery.state not in _READ_BY_ID:
         return False
+    if recovery.state is RecoveryState.SETTLING:
+        heard = picture.world.running.get(recovery.server)
+        return heard is not None or recovery.candidate.vm_state == "stopped"
     if recovery.state is not RecoveryState.BUILDING:
         return True
     host = picture.state.incidents[recovery.incident].host

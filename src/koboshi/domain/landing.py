@@ -7,9 +7,7 @@ and task state together are an end, and the hypervisor's own word makes it certa
 
 from datetime import timedelta
 
-from koboshi.domain.cloud import (
-    Running,
-)
+from koboshi.domain.cloud import Running
 from koboshi.domain.commands import Outcome, StopServer
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.recovery import Recovery, RecoveryState
@@ -70,27 +68,29 @@ def running_since(picture: Picture, recovery: Recovery) -> Running | None:
 def settle(picture: Picture, recovery: Recovery) -> Decision:
     """Done when its hypervisor says that it runs; what had been stopped is stopped again."""
     running = running_since(picture, recovery)
+    was_stopped = recovery.candidate.vm_state == "stopped"
+    if running is None:
+        return NOTHING
+    if running is Running.YES and not was_stopped:
+        word = f"its hypervisor on {recovery.destination} runs it"
+        return step_to(recovery, _S.DONE, word)
     read = read_since(picture, recovery, recovery.moved_at)
-    if running is None or read is None:
+    if read is None:
         return NOTHING
     if read.server is None:
         return step_to(recovery, _S.GONE, "it was deleted meanwhile")
-    late = picture.now.since(recovery.moved_at) > SETTLE_DEADLINE
     host, vm_state = read.server.host, read.server.vm_state
-    if recovery.candidate.vm_state == "stopped":
-        if vm_state == "stopped":
-            return step_to(recovery, _S.DONE, f"stopped on {host}, as it was before")
-        if not late:
-            return _stop_again(picture, recovery)
+    if was_stopped and vm_state == "stopped":
+        return step_to(recovery, _S.DONE, f"stopped on {host}, as it was before")
+    if picture.now.since(recovery.moved_at) <= SETTLE_DEADLINE:
+        return _stop_again(picture, recovery) if was_stopped else NOTHING
     if running is Running.YES:
-        stopped = " (it was stopped before: stop it)" if late else ""
-        return step_to(recovery, _S.DONE, f"its hypervisor on {host} runs it{stopped}")
-    if not late:
-        return NOTHING
-    if running is Running.UNKNOWN and vm_state == "active":
         return step_to(
-            recovery, _S.DONE, f"Nova has it active on {host}; its hypervisor gave no clear answer"
+            recovery, _S.DONE, f"it runs on {host}, though it was stopped before: stop it"
         )
+    if running is Running.UNKNOWN and vm_state == "active":
+        word = f"Nova has it active on {host}; its hypervisor gave no clear answer"
+        return step_to(recovery, _S.DONE, word)
     return step_to(
         recovery,
         _S.STUCK,

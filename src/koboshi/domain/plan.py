@@ -53,6 +53,8 @@ class Pace:
         held = [r for r in _all_recoveries(picture) if r.state in HOLDS_A_SLOT]
         # One that is stuck weighs on its destination only: the others must not wait for a person.
         self._moving = [r for r in held if r.state is not RecoveryState.STUCK]
+        landed = (ON_ITS_WAY - HOLDS_A_SLOT) | {RecoveryState.DONE}
+        self._arrived = [r for r in _all_recoveries(picture) if r.state in landed]
         self._onto: Counter[HostName] = Counter()
         self._rebuilds: Counter[HostName] = Counter()
         self._placed: dict[ServerId, HostName] = {}
@@ -140,9 +142,11 @@ class Pace:
         )
 
     def _fits(self, recovery: Recovery, room: Room) -> bool:
-        """Return whether the demand still fits beside what is on its way there already."""
-        others = [r for r in self._moving if self._placed.get(r.server) == room.host]
+        """Return whether the demand still fits beside what went there since the room was read."""
         demand = recovery.candidate.demand
+        read_at = self._picture.world.room[demand].at
+        arrived = [r for r in self._arrived if r.moved_at.is_after(read_at)]
+        others = [r for r in (*self._moving, *arrived) if self._placed.get(r.server) == room.host]
         taken = [r.candidate.demand for r in others]
         return (
             room.vcpus - sum(d.vcpus for d in taken) >= demand.vcpus

@@ -103,9 +103,8 @@ class Observers:
                 key=("records", host), every=urgent(pace.records), work=partial(self._records, host)
             )
         for host in interest.list_servers:
-            yield Order(
-                key=("listing", host), every=urgent(pace.listing), work=partial(self._listing, host)
-            )
+            listing = pace.calm if host in interest.list_again else pace.listing
+            yield Order(key=("listing", host), every=listing, work=partial(self._listing, host))
         for server in interest.servers:
             yield Order(
                 key=("server", server),

@@ -20,7 +20,7 @@ class Pace:
     records: timedelta = timedelta(seconds=1)
     servers: timedelta = timedelta(seconds=1)
     listing: timedelta = timedelta(seconds=3)
-    room: timedelta = timedelta(seconds=3)
+    room: timedelta = timedelta(seconds=5)
     running: timedelta = timedelta(seconds=2)
     images: timedelta = timedelta(seconds=30)
     groups: timedelta = timedelta(seconds=60)

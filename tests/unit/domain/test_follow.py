@@ -11,6 +11,7 @@ from koboshi.domain.commands import Evacuate, Outcome, StopServer
 from koboshi.domain.decision import Decision
 from koboshi.domain.events import CommandAccepted, CommandEnded, RecoveryMoved
 from koboshi.domain.follow import follow
+from koboshi.domain.interest import interest_of
 from koboshi.domain.names import CommandId, ServerId
 from koboshi.domain.recovery import RecoveryState
 from tests.fakes.samples import image_server, server
@@ -238,6 +239,23 @@ def test_its_hypervisor_has_the_last_word() -> None:
     assert not step(scene.read_running(Running.UNKNOWN))
     assert not step(scene.read_running(Running.YES, age_s=6))
     assert to(scene.read_running(Running.YES)) is S.DONE
+
+
+def test_who_runs_is_not_read_once_more() -> None:
+    scene = settling()
+    assert ServerId("a") not in interest_of(scene.picture()).servers
+    assert to(scene.read_running(Running.YES)) is S.DONE
+
+
+@pytest.mark.parametrize("running", [Running.NO, Running.UNKNOWN])
+def test_who_does_not_run_is_read_by_id(running: Running) -> None:
+    scene = settling().read_running(running)
+    assert ServerId("a") in interest_of(scene.picture()).servers
+    assert to(scene.read_server(None)) is S.GONE
+
+
+def test_who_was_stopped_is_read_at_once() -> None:
+    assert ServerId("a") in interest_of(settling("stopped").picture()).servers
 
 
 @pytest.mark.parametrize(

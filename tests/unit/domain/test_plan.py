@@ -15,6 +15,7 @@ from koboshi.domain.events import (
     RecoveryMoved,
 )
 from koboshi.domain.incident import IncidentState
+from koboshi.domain.interest import interest_of
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.plan import give_up_without_room, plan, retry_after
 from koboshi.domain.recovery import Candidate, RecoveryState, Treatment
@@ -45,6 +46,10 @@ def rebuilt(name: str) -> Candidate:
 def dead_host(*candidates: Candidate, hosts: int = 6, rules: Rules | None = None) -> Scene:
     scene = Scene(hosts, rules).recovering(*candidates)
     return scene.rooms(*(room(f"h{n}") for n in range(1, hosts + 1)))
+
+
+def moved(server_name: str, to: RecoveryState) -> RecoveryMoved:
+    return RecoveryMoved(incident=INCIDENT, server=ServerId(server_name), to=to, reason="test")
 
 
 def sent(scene: Scene) -> dict[str, str]:
@@ -176,6 +181,27 @@ def test_room_that_was_read_long_ago_is_not_known() -> None:
 def test_room_is_not_given_away_twice() -> None:
     scene = dead_host(bfv("a", vcpus=20), bfv("b", vcpus=20), bfv("c", vcpus=20), hosts=3)
     assert sorted(sent(scene).values()) == ["h2", "h3"]
+
+
+@pytest.mark.parametrize(("read_s_ago", "goes"), [(3.0, {}), (1.0, {"b": "h2"})])
+def test_who_arrived_since_the_room_was_read_takes_its_part(
+    read_s_ago: float, goes: dict[str, str]
+) -> None:
+    scene = dead_host(bfv("a", vcpus=20), bfv("b", vcpus=20), hosts=2).sent("a", "h2", age_s=8)
+    for to, age_s in ((RecoveryState.CONFIRMING, 4.0), (RecoveryState.SETTLING, 3.5)):
+        scene.tell(age_s, moved("a", to))
+    command = scene.recovery("a").command
+    assert command is not None
+    scene.tell(3.5, CommandEnded(command=command, outcome=Outcome.DONE))
+    scene.tell(2.0, moved("a", RecoveryState.DONE))
+    assert sent(scene.rooms(room("h2"), age_s=read_s_ago)) == goes
+
+
+def test_a_host_whose_servers_are_known_is_listed_calmly() -> None:
+    hosts = interest_of(dead_host(bfv("a")).picture())
+    assert hosts.list_servers == hosts.list_again == {"h1"}
+    before = interest_of(Scene().incident().picture())
+    assert not before.list_again
 
 
 def test_an_anti_affinity_group_goes_one_at_a_time_and_never_onto_one_host() -> None:
