@@ -8,9 +8,9 @@ import anyio
 from hypothesis import strategies as st
 
 from koboshi.domain.names import HostName, ServerId
-from tests.fakes.calls import Fails
-from tests.fakes.fence import Bmc
-from tests.fakes.story import Story
+from koboshi.rehearsal.story import Story
+from koboshi.sim.bmc import Bmc
+from koboshi.sim.line import Fails
 
 READS = ("services", "migrations", "server", "servers", "room", "server_groups", "*")
 COMMANDS = ("evacuate", "isolate", "stop")

@@ -48,7 +48,7 @@ from koboshi.domain.world import (
     ServersRead,
     World,
 )
-from tests.fakes.virtual_time import BEGINNING
+from koboshi.sim.virtual_time import BEGINNING
 
 NOW_S = 7200.0
 READ_AGO_S = 0.2

@@ -13,11 +13,11 @@ from koboshi.domain.incident import IncidentState
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import Mode
 from koboshi.domain.state import fold
+from koboshi.rehearsal.story import Story, story
+from koboshi.rehearsal.windows import shortened
+from koboshi.sim.samples import image_server, server
+from koboshi.sim.virtual_time import run_virtual
 from tests.fakes.chaos import Trouble, happen, passing_troubles, troubles
-from tests.fakes.samples import image_server, server
-from tests.fakes.story import Story, story
-from tests.fakes.virtual_time import run_virtual
-from tests.fakes.windows import shortened
 
 BACK = ("a", "b", "c", "d", "e", "f")
 SERVERS = (

@@ -21,7 +21,7 @@ from .terminal import koboshi
 pytestmark = pytest.mark.anyio
 
 
-class FakeProbe:
+class SimProbe:
     """Answers by address."""
 
     def __init__(self, answers: Mapping[str, ProbeAnswer]) -> None:
@@ -37,7 +37,7 @@ class FakeProbe:
         return self._answers.get(address, ProbeAnswer.SILENT)
 
 
-class FakeFence:
+class SimFence:
     """A BMC."""
 
     def __init__(self, power: Power | FenceError) -> None:
@@ -82,11 +82,11 @@ def instruments(
     answers: Mapping[str, ProbeAnswer] | None = None,
     powers: Mapping[str, Power | FenceError] | None = None,
 ) -> Instruments:
-    def new_fence(device: RedfishDevice) -> FakeFence:
-        return FakeFence((powers or {}).get(device.host, Power.ON))
+    def new_fence(device: RedfishDevice) -> SimFence:
+        return SimFence((powers or {}).get(device.host, Power.ON))
 
     known = {f"10.0.0.{n}": ProbeAnswer.USERLAND for n in range(10)}
-    return Instruments(probe=FakeProbe({**known, **(answers or {})}), new_fence=new_fence)
+    return Instruments(probe=SimProbe({**known, **(answers or {})}), new_fence=new_fence)
 
 
 def row(checks: list[Check], check: str, subject: str) -> Check:

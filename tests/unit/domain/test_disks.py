@@ -4,7 +4,7 @@ import pytest
 
 from koboshi.domain.cloud import Demand, Flavor
 from koboshi.domain.disks import LAYOUT_MEANING, Layout, demand_of, disks_of
-from tests.fakes.samples import server
+from koboshi.sim.samples import server
 
 PLAIN = Flavor(name="f", vcpus=2, ram_mb=2048, disk_gb=20)
 EPHEMERAL = Flavor(name="f", vcpus=2, ram_mb=2048, disk_gb=20, ephemeral_gb=5)

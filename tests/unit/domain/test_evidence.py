@@ -19,8 +19,8 @@ from koboshi.domain.evidence import (
     off_proven_at,
 )
 from koboshi.domain.names import HostName
+from koboshi.sim.virtual_time import BEGINNING
 from tests.fakes.scene import at, heartbeat, readings
-from tests.fakes.virtual_time import BEGINNING
 
 ON, OFF, UNKNOWN = Power.ON, Power.OFF, Power.UNKNOWN
 ROW = ComputeService(host=HostName("h1"), binary="nova-compute", up=True)

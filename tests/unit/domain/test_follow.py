@@ -14,7 +14,7 @@ from koboshi.domain.follow import follow
 from koboshi.domain.interest import interest_of
 from koboshi.domain.names import CommandId, ServerId
 from koboshi.domain.recovery import RecoveryState
-from tests.fakes.samples import image_server, server
+from koboshi.sim.samples import image_server, server
 from tests.fakes.scene import (
     INCIDENT,
     Scene,

@@ -13,7 +13,7 @@ from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import HostName, MigrationId
 from koboshi.domain.recovery import RecoveryState, Treatment
 from koboshi.domain.rules import OnLocalDisk
-from tests.fakes.samples import image_server, server
+from koboshi.sim.samples import image_server, server
 from tests.fakes.scene import H1, Scene, candidate, evacuation_record, probe, readings
 
 S = RecoveryState

@@ -22,7 +22,7 @@ from koboshi.domain.recovery import (
     RecoveryState,
 )
 from koboshi.domain.state import apply
-from tests.fakes.samples import server
+from koboshi.sim.samples import server
 from tests.fakes.scene import INCIDENT, Scene, ago, candidate
 
 R, INC = RecoveryState, IncidentState

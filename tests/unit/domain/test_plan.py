@@ -21,7 +21,7 @@ from koboshi.domain.plan import give_up_without_room, plan, retry_after
 from koboshi.domain.recovery import Candidate, RecoveryState, Treatment
 from koboshi.domain.rules import Mode, OnLocalDisk, Rules
 from koboshi.domain.world import ApiView
-from tests.fakes.samples import image_server, server
+from koboshi.sim.samples import image_server, server
 from tests.fakes.scene import (
     INCIDENT,
     Scene,

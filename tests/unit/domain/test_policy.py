@@ -9,7 +9,7 @@ from koboshi.domain.names import ServerId
 from koboshi.domain.policy import candidate_of, images_wanted, is_protected
 from koboshi.domain.recovery import Candidate, Treatment
 from koboshi.domain.rules import OnLocalDisk
-from tests.fakes.samples import image_server, server
+from koboshi.sim.samples import image_server, server
 
 HOLD, REBUILD = OnLocalDisk.HOLD, OnLocalDisk.REBUILD
 TPM = Flavor(name="f", vcpus=1, ram_mb=1, disk_gb=1, extra_specs={"hw:tpm_version": "2.0"})

@@ -12,7 +12,7 @@ from koboshi.domain.events import IncidentMoved
 from koboshi.domain.incident import IncidentState, ProofKind
 from koboshi.domain.names import CommandId, ServiceId
 from koboshi.domain.proof import find_proof, signs_of_life, why_host_not_proven_now
-from tests.fakes.samples import server
+from koboshi.sim.samples import server
 from tests.fakes.scene import H1, INCIDENT, OFF_THRICE, Scene, ago, candidate, probe, readings
 
 OFF, ON, UNKNOWN = Power.OFF, Power.ON, Power.UNKNOWN

@@ -24,7 +24,7 @@ from koboshi.domain.instant import Instant
 from koboshi.domain.names import CommandId, ServerId
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.state import fold
-from tests.fakes.samples import image_server, server
+from koboshi.sim.samples import image_server, server
 from tests.fakes.scene import H1, INCIDENT, Scene, ago, at, candidate
 
 S = RecoveryState

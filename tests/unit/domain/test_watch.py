@@ -20,7 +20,7 @@ from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import HostName
 from koboshi.domain.watch import watch_hosts
 from koboshi.domain.world import ServersRead
-from tests.fakes.samples import server
+from koboshi.sim.samples import server
 from tests.fakes.scene import H1, Scene, ago, probe, readings
 
 OFF, ON, UNKNOWN = Power.OFF, Power.ON, Power.UNKNOWN

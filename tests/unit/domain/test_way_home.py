@@ -8,7 +8,7 @@ from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import CommandId, ServerId
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.way_home import HomeStep, way_home
-from tests.fakes.samples import image_server, server
+from koboshi.sim.samples import image_server, server
 from tests.fakes.scene import INCIDENT, Scene, candidate, evacuation_record
 
 SETTLED = IncidentState.SETTLED

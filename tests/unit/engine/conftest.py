@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fakes.virtual_time import ANYIO_BACKEND
+from koboshi.sim.virtual_time import ANYIO_BACKEND
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pytest
 from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import RecoveryState
-from tests.fakes.calls import Fails
-from tests.fakes.samples import server
-from tests.fakes.story import Story, story
+from koboshi.rehearsal.story import Story, story
+from koboshi.sim.line import Fails
+from koboshi.sim.samples import server
 
 pytestmark = pytest.mark.anyio
 

@@ -11,10 +11,10 @@ import pytest
 
 from koboshi.domain.incident import IncidentState
 from koboshi.domain.recovery import RecoveryState
-from tests.fakes.calls import Fails
-from tests.fakes.samples import image_server, server
-from tests.fakes.story import Story, story
-from tests.fakes.virtual_time import run_virtual
+from koboshi.rehearsal.story import Story, story
+from koboshi.sim.line import Fails
+from koboshi.sim.samples import image_server, server
+from koboshi.sim.virtual_time import run_virtual
 
 BACK = ("a", "b", "c")
 SERVERS = (*(server(n) for n in BACK), image_server("held"))

@@ -4,8 +4,8 @@ import anyio
 import pytest
 
 from koboshi.domain.rules import Mode, Rules
-from tests.fakes.samples import image_server, server
-from tests.fakes.story import story
+from koboshi.rehearsal.story import story
+from koboshi.sim.samples import image_server, server
 
 pytestmark = pytest.mark.anyio
 

@@ -15,13 +15,13 @@ from koboshi.domain.rules import Mode
 from koboshi.engine.execute import Executor
 from koboshi.engine.memory import Memory
 from koboshi.engine.whiteboard import Whiteboard
-from tests.fakes.calls import Fails
-from tests.fakes.fence import Bmc, FakeFence
-from tests.fakes.journal import Disk, MemoryJournal
-from tests.fakes.nova import FakeCloud
-from tests.fakes.samples import host, server
+from koboshi.sim.bmc import Bmc, SimFence
+from koboshi.sim.journal import Disk, MemoryJournal
+from koboshi.sim.line import Fails
+from koboshi.sim.nova import SimCloud
+from koboshi.sim.samples import host, server
+from koboshi.sim.virtual_time import VirtualClock
 from tests.fakes.scene import H1, INCIDENT, NOW_S, Scene, ago, at, candidate, readings
-from tests.fakes.virtual_time import VirtualClock
 
 pytestmark = pytest.mark.anyio
 
@@ -48,8 +48,8 @@ class Bench:
         self.clock = SceneClock()
         self.edits: dict[str, bool | str] = {}
         """What somebody does to the row that the picture does not know yet."""
-        self.cloud = FakeCloud([host(n) for n in range(1, 7)])
-        self.fence = FakeFence(self.cloud.physics, H1)
+        self.cloud = SimCloud([host(n) for n in range(1, 7)])
+        self.fence = SimFence(self.cloud.physics, H1)
 
     async def execute(self, command: Command, *, intended: bool = True) -> list[Event]:
         """Carry a command out; returns what was journalled of it."""

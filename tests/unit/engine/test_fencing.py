@@ -7,9 +7,9 @@ from koboshi.domain.cloud import Power
 from koboshi.domain.incident import IncidentState, ProofKind
 from koboshi.domain.names import HostName
 from koboshi.domain.proof import find_proof
-from tests.fakes.fence import Bmc
-from tests.fakes.samples import server
-from tests.fakes.story import Story, story
+from koboshi.rehearsal.story import Story, story
+from koboshi.sim.bmc import Bmc
+from koboshi.sim.samples import server
 
 pytestmark = pytest.mark.anyio
 

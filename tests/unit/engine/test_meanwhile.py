@@ -9,11 +9,11 @@ from koboshi.domain.cloud import Flavor, ServerGroup
 from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import RecoveryState
-from tests.fakes.calls import Fails
-from tests.fakes.fence import Bmc
-from tests.fakes.samples import image_server, server
-from tests.fakes.story import Story, story
-from tests.fakes.windows import shortened
+from koboshi.rehearsal.story import Story, story
+from koboshi.rehearsal.windows import shortened
+from koboshi.sim.bmc import Bmc
+from koboshi.sim.line import Fails
+from koboshi.sim.samples import image_server, server
 
 pytestmark = pytest.mark.anyio
 

@@ -16,8 +16,8 @@ from koboshi.domain.names import CommandId, HostName, IncidentId
 from koboshi.domain.state import State
 from koboshi.engine.memory import Memory
 from koboshi.ports.journal import Recorded
-from tests.fakes.journal import Disk, MemoryJournal
-from tests.fakes.virtual_time import VirtualClock
+from koboshi.sim.journal import Disk, MemoryJournal
+from koboshi.sim.virtual_time import VirtualClock
 
 pytestmark = pytest.mark.anyio
 

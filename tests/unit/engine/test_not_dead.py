@@ -9,10 +9,10 @@ from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import HostName
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import Mode
-from tests.fakes.fence import Bmc
-from tests.fakes.samples import image_server, server
-from tests.fakes.story import Story, story
-from tests.fakes.windows import shortened
+from koboshi.rehearsal.story import Story, story
+from koboshi.rehearsal.windows import shortened
+from koboshi.sim.bmc import Bmc
+from koboshi.sim.samples import image_server, server
 
 pytestmark = pytest.mark.anyio
 

@@ -6,10 +6,10 @@ import pytest
 from koboshi.domain.incident import IncidentState
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import OnLocalDisk
-from tests.fakes.physics import LOST
-from tests.fakes.samples import image_server, server
-from tests.fakes.story import story
-from tests.fakes.windows import shortened
+from koboshi.rehearsal.story import story
+from koboshi.rehearsal.windows import shortened
+from koboshi.sim.physics import LOST
+from koboshi.sim.samples import image_server, server
 
 pytestmark = pytest.mark.anyio
 

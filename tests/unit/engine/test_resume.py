@@ -8,7 +8,7 @@ from koboshi.domain.names import CommandId, ServerId, ServiceId
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.state import State
 from koboshi.engine.resume import resume
-from tests.fakes.samples import server
+from koboshi.sim.samples import server
 from tests.fakes.scene import H1, INCIDENT, MARKER, Scene, candidate
 
 S = RecoveryState

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from koboshi.engine.schedule import Order, Schedule
-from tests.fakes.virtual_time import VirtualClock
+from koboshi.sim.virtual_time import VirtualClock
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ import pytest
 from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import RecoveryState
-from tests.fakes.samples import image_server, server
-from tests.fakes.story import Story, story
+from koboshi.rehearsal.story import Story, story
+from koboshi.sim.samples import image_server, server
 
 pytestmark = pytest.mark.anyio
 

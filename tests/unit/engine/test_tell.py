@@ -21,8 +21,8 @@ from koboshi.domain.recovery import RecoveryState
 from koboshi.engine.tell import Teller
 from koboshi.ports.journal import Recorded
 from koboshi.ports.notify import Notice, Severity
-from tests.fakes.notifier import FakeNotifier
-from tests.fakes.samples import image_server, server
+from koboshi.sim.notifier import SimNotifier
+from koboshi.sim.samples import image_server, server
 from tests.fakes.scene import H1, INCIDENT, Scene, ago, candidate
 
 A = ServerId("a")
@@ -35,7 +35,7 @@ def scene() -> Scene:
 
 def told(event: Event, after: Scene | None = None) -> Notice | None:
     """Return the notice of an event; at most one."""
-    notifier = FakeNotifier()
+    notifier = SimNotifier()
     state = (after or scene()).state
     Teller(notifier, "test")(Recorded(seq=7, at=ago(1), event=event), state)
     assert len(notifier.notices) <= 1

@@ -6,8 +6,8 @@ from koboshi.domain.cloud import ComputeService, Power, ProbeAnswer
 from koboshi.domain.evidence import PowerReading
 from koboshi.domain.names import HostName, ServiceId
 from koboshi.engine.whiteboard import Whiteboard
+from koboshi.sim.virtual_time import BEGINNING
 from tests.fakes.scene import at, evacuation_record
-from tests.fakes.virtual_time import BEGINNING
 
 H1 = HostName("h1")
 

@@ -26,7 +26,7 @@ QUICK = TimeLimits(
 Route = Callable[[Seen], Behaviour]
 
 
-class FakeCloud:
+class SimCloud:
     """Routes by method and path; what has no route is a 404 of Nova's."""
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ def write_clouds(folder: Path, url: str, *, password: str = PASSWORD, **more: An
 
 @asynccontextmanager
 async def connected(
-    fake: FakeCloud,
+    fake: SimCloud,
     folder: Path,
     *,
     clock: SteppedClock | None = None,

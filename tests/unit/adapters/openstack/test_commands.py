@@ -9,7 +9,7 @@ from koboshi.adapters.openstack import TimeLimits
 from koboshi.domain.errors import CommandRefused, OutcomeUnknown
 from koboshi.domain.names import HostName, ServerId, ServiceId
 from tests.unit.adapters.loopback import Behaviour, Reply
-from tests.unit.adapters.openstack.fake_cloud import FakeCloud, connected
+from tests.unit.adapters.openstack.fake_cloud import SimCloud, connected
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +20,7 @@ ISOLATED = {"service": {"id": "s1", "status": "disabled", "forced_down": True}}
 
 
 async def test_evacuate_names_its_destination_at_2_68(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.on("POST", ACTION, Reply())
     async with connected(fake, tmp_path) as cloud:
         await cloud.evacuate(ServerId("a"), HostName("cmp2"))
@@ -30,7 +30,7 @@ async def test_evacuate_names_its_destination_at_2_68(tmp_path: Path) -> None:
 
 
 async def test_isolate_is_one_put(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.on("PUT", SERVICE, Reply(body=ISOLATED))
     async with connected(fake, tmp_path) as cloud:
         await cloud.isolate(ServiceId("s1"), "koboshi:x:1")
@@ -44,7 +44,7 @@ async def test_isolate_is_one_put(tmp_path: Path) -> None:
 
 
 async def test_stop_is_a_servers_action(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.on("POST", ACTION, Reply(status=202))
     async with connected(fake, tmp_path) as cloud:
         await cloud.stop(ServerId("a"))
@@ -56,7 +56,7 @@ async def test_stop_is_a_servers_action(tmp_path: Path) -> None:
 async def test_a_marker_that_nova_would_refuse_or_lift_is_never_sent(
     tmp_path: Path, marker: str
 ) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     async with connected(fake, tmp_path) as cloud:
         with pytest.raises(CommandRefused, match="never sent"):
             await cloud.isolate(ServiceId("s1"), marker)
@@ -65,7 +65,7 @@ async def test_a_marker_that_nova_would_refuse_or_lift_is_never_sent(
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 413, 429])
 async def test_a_4xx_is_a_refusal_with_novas_words(tmp_path: Path, status: int) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.on("POST", ACTION, Reply(status=status, body={"x": {"message": "because", "code": 1}}))
     async with connected(fake, tmp_path) as cloud:
         with pytest.raises(CommandRefused, match="because") as refusal:
@@ -89,7 +89,7 @@ async def test_a_4xx_is_a_refusal_with_novas_words(tmp_path: Path, status: int) 
     ],
 )
 async def test_everything_else_is_unknown_and_sent_once(tmp_path: Path, reply: Behaviour) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.on("POST", ACTION, reply)
     async with connected(fake, tmp_path) as cloud:
         with pytest.raises(OutcomeUnknown, match="POST /servers/a/action"):
@@ -101,7 +101,7 @@ async def test_everything_else_is_unknown_and_sent_once(tmp_path: Path, reply: B
 
 
 async def test_an_isolation_without_its_answer_is_unknown(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.on("PUT", SERVICE, Reply(body=b""))
     async with connected(fake, tmp_path) as cloud:
         with pytest.raises(OutcomeUnknown):
@@ -114,7 +114,7 @@ async def test_an_isolation_without_its_answer_is_unknown(tmp_path: Path) -> Non
 
 
 async def test_a_closed_door_is_certainly_no_effect(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     async with connected(fake, tmp_path) as cloud:
         await cloud.verify()
         await fake.server.__aexit__()
@@ -125,7 +125,7 @@ async def test_a_closed_door_is_certainly_no_effect(tmp_path: Path) -> None:
 
 
 async def test_an_expired_token_is_renewed_once(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.on("POST", ACTION, Reply())
     async with connected(fake, tmp_path) as cloud:
         await cloud.verify()
@@ -136,7 +136,7 @@ async def test_an_expired_token_is_renewed_once(tmp_path: Path) -> None:
 
 
 async def test_a_token_that_never_counts_is_a_refusal(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.on("POST", ACTION, Reply(status=401))
     async with connected(fake, tmp_path) as cloud:
         with pytest.raises(CommandRefused) as refusal:
@@ -146,7 +146,7 @@ async def test_a_token_that_never_counts_is_a_refusal(tmp_path: Path) -> None:
 
 
 async def test_without_a_token_nothing_is_sent(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.keystone = lambda _: "hang"
     async with connected(fake, tmp_path, limits=TimeLimits(identity_s=0.3)) as cloud:
         with pytest.raises(CommandRefused, match="never sent: Keystone") as refusal:
@@ -156,7 +156,7 @@ async def test_without_a_token_nothing_is_sent(tmp_path: Path) -> None:
 
 
 async def test_ids_cannot_leave_their_place_in_the_path(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     async with connected(fake, tmp_path) as cloud:
         with pytest.raises(CommandRefused):
             await cloud.stop(ServerId("../os-services"))

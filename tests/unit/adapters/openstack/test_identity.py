@@ -14,7 +14,7 @@ from koboshi.domain.errors import (
 )
 from koboshi.domain.names import ServerId
 from tests.unit.adapters.loopback import Behaviour, Reply
-from tests.unit.adapters.openstack.fake_cloud import PASSWORD, QUICK, FakeCloud, connected
+from tests.unit.adapters.openstack.fake_cloud import PASSWORD, QUICK, SimCloud, connected
 from tests.unit.adapters.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ TOKENS = "/identity/v3/auth/tokens"
 
 
 async def test_one_token_serves_many_reads_and_is_renewed_while_young(tmp_path: Path) -> None:
-    fake, clock = FakeCloud(), SteppedClock()
+    fake, clock = SimCloud(), SteppedClock()
     async with connected(fake, tmp_path, clock=clock) as cloud:
         for _ in range(3):
             await cloud.server(ServerId("a"))
@@ -35,7 +35,7 @@ async def test_one_token_serves_many_reads_and_is_renewed_while_young(tmp_path: 
 
 
 async def test_a_short_lived_token_is_renewed_in_time(tmp_path: Path) -> None:
-    fake, clock = FakeCloud(), SteppedClock()
+    fake, clock = SimCloud(), SteppedClock()
     fake.life_s = 600
     async with connected(fake, tmp_path, clock=clock) as cloud:
         await cloud.grant()
@@ -48,7 +48,7 @@ async def test_a_short_lived_token_is_renewed_in_time(tmp_path: Path) -> None:
 
 
 async def test_a_valid_token_outlives_a_keystone_that_is_gone(tmp_path: Path) -> None:
-    fake, clock = FakeCloud(), SteppedClock()
+    fake, clock = SimCloud(), SteppedClock()
     async with connected(fake, tmp_path, clock=clock) as cloud:
         await cloud.verify()
         fake.keystone = lambda _: Reply(status=503)
@@ -65,7 +65,7 @@ async def test_a_valid_token_outlives_a_keystone_that_is_gone(tmp_path: Path) ->
 async def test_a_deaf_keystone_delays_one_read_in_half_a_minute_and_only_briefly(
     tmp_path: Path,
 ) -> None:
-    fake, clock = FakeCloud(), SteppedClock()
+    fake, clock = SimCloud(), SteppedClock()
     limits = TimeLimits(identity_s=0.4)
     async with connected(fake, tmp_path, clock=clock, limits=limits) as cloud:
         await cloud.verify()
@@ -77,7 +77,7 @@ async def test_a_deaf_keystone_delays_one_read_in_half_a_minute_and_only_briefly
 
 
 async def test_a_revoked_token_is_replaced_during_a_read(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     async with connected(fake, tmp_path) as cloud:
         await cloud.verify()
         fake.good_tokens.clear()
@@ -89,7 +89,7 @@ async def test_a_revoked_token_is_replaced_during_a_read(tmp_path: Path) -> None
 
 
 async def test_a_wrong_password_is_tried_once_in_half_a_minute(tmp_path: Path) -> None:
-    fake, clock = FakeCloud(), SteppedClock()
+    fake, clock = SimCloud(), SteppedClock()
     async with connected(fake, tmp_path, clock=clock, password="letmein") as cloud:
         for _ in range(3):
             with pytest.raises(NotAuthorised, match="check the user's name") as refusal:
@@ -119,7 +119,7 @@ async def test_a_wrong_password_is_tried_once_in_half_a_minute(tmp_path: Path) -
 async def test_a_keystone_in_trouble_is_named(
     tmp_path: Path, reply: Behaviour, error: type[Exception], named: str
 ) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.keystone = lambda _: reply
     limits = TimeLimits(identity_s=0.6)
     async with connected(fake, tmp_path, limits=limits) as cloud:
@@ -128,12 +128,12 @@ async def test_a_keystone_in_trouble_is_named(
     assert f"{fake_url(fake)}/identity/v3" in str(caught.value)
 
 
-def fake_url(fake: FakeCloud) -> str:
+def fake_url(fake: SimCloud) -> str:
     return f"http://{fake.server.seen[0].headers['host']}"
 
 
 async def test_a_redirect_of_keystone_does_not_get_the_password(tmp_path: Path) -> None:
-    fake, elsewhere = FakeCloud(), FakeCloud()
+    fake, elsewhere = SimCloud(), SimCloud()
     async with elsewhere.server:
         target = f"{elsewhere.server.url}{TOKENS}"
         fake.keystone = lambda _: Reply(status=302, headers={"Location": target})
@@ -144,7 +144,7 @@ async def test_a_redirect_of_keystone_does_not_get_the_password(tmp_path: Path) 
 
 
 async def test_a_redirect_of_nova_does_not_get_the_token(tmp_path: Path) -> None:
-    fake, elsewhere = FakeCloud(), FakeCloud()
+    fake, elsewhere = SimCloud(), SimCloud()
     async with elsewhere.server:
         target = f"{elsewhere.server.url}/compute/v2.1/servers/a"
         fake.on("GET", "/compute/v2.1/servers/a", Reply(status=307, headers={"Location": target}))
@@ -155,7 +155,7 @@ async def test_a_redirect_of_nova_does_not_get_the_token(tmp_path: Path) -> None
 
 
 async def test_a_wrong_region_is_told_the_right_ones(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.regions = ("North", "South")
     async with connected(fake, tmp_path, region="north") as cloud:
         with pytest.raises(ConfigurationError, match=r"no region 'north'.*it has: North, South"):
@@ -165,7 +165,7 @@ async def test_a_wrong_region_is_told_the_right_ones(tmp_path: Path) -> None:
 
 
 async def test_of_several_regions_one_must_be_chosen(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.regions = ("North", "South")
     async with connected(fake, tmp_path) as cloud:
         with pytest.raises(ConfigurationError, match=r"several regions.*set region"):
@@ -173,7 +173,7 @@ async def test_of_several_regions_one_must_be_chosen(tmp_path: Path) -> None:
 
 
 async def test_a_missing_service_is_named(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.types = ("compute", "image")
     async with connected(fake, tmp_path, limits=QUICK) as cloud:
         with pytest.raises(ConfigurationError, match=r"no 'placement' service.*compute, image"):

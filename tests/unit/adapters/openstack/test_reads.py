@@ -11,7 +11,7 @@ from koboshi.domain.cloud import Demand, Running
 from koboshi.domain.errors import CloudUnavailable, InvalidAnswer, NotAuthorised
 from koboshi.domain.names import HostName, ServerId
 from tests.unit.adapters.loopback import Behaviour, Reply, Seen
-from tests.unit.adapters.openstack.fake_cloud import QUICK, FakeCloud, connected
+from tests.unit.adapters.openstack.fake_cloud import QUICK, SimCloud, connected
 
 pytestmark = pytest.mark.anyio
 
@@ -85,7 +85,7 @@ def without(row: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 async def test_services_are_read_with_utc_times_and_placeholders(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     down_cell = {"binary": "nova-compute", "host": "cmp2", "status": "UNKNOWN"}
     disabled = service(id="s3", host="cmp3", state="down", status="disabled", forced_down=True)
     fake.json(f"{NOVA}/os-services", {"services": [service(), down_cell, disabled]})
@@ -116,7 +116,7 @@ async def test_services_are_read_with_utc_times_and_placeholders(tmp_path: Path)
 async def test_unbelievable_services_are_refused(
     tmp_path: Path, rows: list[dict[str, Any]], named: str
 ) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.json(f"{NOVA}/os-services", {"services": rows})
     async with connected(fake, tmp_path) as cloud:
         with pytest.raises(InvalidAnswer, match=named):
@@ -137,7 +137,7 @@ async def test_unbelievable_services_are_refused(
 async def test_answers_of_another_shape_are_invalid_at_once(
     tmp_path: Path, reply: Reply, named: str
 ) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.on("GET", f"{NOVA}/os-services", reply)
     async with connected(fake, tmp_path) as cloud:
         with pytest.raises(InvalidAnswer, match=named):
@@ -160,7 +160,7 @@ async def test_answers_of_another_shape_are_invalid_at_once(
 async def test_a_read_is_asked_again_after_a_passing_failure(
     tmp_path: Path, bad: Behaviour
 ) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.on("GET", f"{NOVA}/servers/a", bad, Reply(body={"server": server()}))
     async with connected(fake, tmp_path) as cloud:
         found = await cloud.server(ServerId("a"))
@@ -171,7 +171,7 @@ async def test_a_read_is_asked_again_after_a_passing_failure(
 
 
 async def test_a_read_gives_up_in_time(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.on("GET", f"{NOVA}/servers/a", Reply(status=503, body=b"busy"))
     async with connected(fake, tmp_path) as cloud:
         with pytest.raises(CloudUnavailable, match="503: busy"):
@@ -180,7 +180,7 @@ async def test_a_read_gives_up_in_time(tmp_path: Path) -> None:
 
 
 async def test_a_deaf_service_ends_at_the_deadline(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.on("GET", f"{NOVA}/servers/a", "hang")
     limits = TimeLimits(read_s=5, read_total_s=0.3)
     async with connected(fake, tmp_path, limits=limits) as cloud:
@@ -189,7 +189,7 @@ async def test_a_deaf_service_ends_at_the_deadline(tmp_path: Path) -> None:
 
 
 async def test_a_service_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     async with connected(fake, tmp_path) as cloud:
         await cloud.verify()
         await fake.server.__aexit__()
@@ -199,7 +199,7 @@ async def test_a_service_that_is_not_there_is_unavailable(tmp_path: Path) -> Non
 
 
 async def test_a_flood_of_an_answer_is_cut_off(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.on("GET", f"{NOVA}/servers/a", Reply(body=b" " * (65 << 20)))
     limits = TimeLimits()
     async with connected(fake, tmp_path, limits=limits) as cloud:
@@ -208,7 +208,7 @@ async def test_a_flood_of_an_answer_is_cut_off(tmp_path: Path) -> None:
 
 
 async def test_servers_are_read_page_by_page(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
 
     def page(seen: Seen) -> Behaviour:
         if seen.query.get("marker") == "a":
@@ -227,7 +227,7 @@ async def test_servers_are_read_page_by_page(tmp_path: Path) -> None:
 
 
 async def test_a_deleted_marker_starts_the_list_again(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     gone = Reply(status=400, body={"badRequest": {"message": "marker [a] not found"}})
     more = Reply(body={"servers": [server()], "servers_links": LINKS})
     fake.on("GET", f"{NOVA}/servers/detail", more, gone, Reply(body={"servers": [server(id="b")]}))
@@ -257,7 +257,7 @@ async def test_a_deleted_marker_starts_the_list_again(tmp_path: Path) -> None:
 async def test_unbelievable_server_lists_are_refused(
     tmp_path: Path, body: object, error: type[Exception], named: str
 ) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.json(f"{NOVA}/servers/detail", body)
     async with connected(fake, tmp_path) as cloud:
         with pytest.raises(error, match=named):
@@ -265,7 +265,7 @@ async def test_unbelievable_server_lists_are_refused(
 
 
 async def test_an_unplaced_server_has_no_host(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     row = server(
         **{
             "OS-EXT-SRV-ATTR:host": None,
@@ -283,7 +283,7 @@ async def test_an_unplaced_server_has_no_host(tmp_path: Path) -> None:
 
 
 async def test_a_server_is_gone_only_by_novas_own_word(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     path = f"{NOVA}/servers/a"
     async with connected(fake, tmp_path) as cloud:
         assert await cloud.server(ServerId("a")) is None
@@ -300,7 +300,7 @@ async def test_a_server_is_gone_only_by_novas_own_word(tmp_path: Path) -> None:
 
 
 async def test_a_forbidden_read_says_what_is_needed(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     refusal = Reply(status=403, body={"forbidden": {"message": "Policy doesn't allow it"}})
     fake.on("GET", f"{NOVA}/servers/a", refusal)
     async with connected(fake, tmp_path) as cloud:
@@ -309,7 +309,7 @@ async def test_a_forbidden_read_says_what_is_needed(tmp_path: Path) -> None:
 
 
 async def test_migrations_are_filtered_by_nova_and_checked_by_us(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     path = f"{NOVA}/os-migrations"
     fake.json(path, {"migrations": [migration()]})
     async with connected(fake, tmp_path) as cloud:
@@ -342,7 +342,7 @@ async def test_migrations_are_filtered_by_nova_and_checked_by_us(tmp_path: Path)
 
 
 async def test_hypervisors_tell_type_and_address(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     row = {
         "id": "h1",
         "hypervisor_hostname": "cmp1.example",
@@ -357,7 +357,7 @@ async def test_hypervisors_tell_type_and_address(tmp_path: Path) -> None:
 
 
 async def test_server_groups_are_read_to_the_end(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     rows = [{"id": f"g{n}", "policy": "anti-affinity", "members": ["a"]} for n in range(5)]
 
     def page(seen: Seen) -> Behaviour:
@@ -376,7 +376,7 @@ async def test_server_groups_are_read_to_the_end(tmp_path: Path) -> None:
 
 
 async def test_an_image_serves_only_when_active(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     async with connected(fake, tmp_path) as cloud:
         assert await cloud.image_is_active("i1") is False
         fake.json("/image/v2/images/i1", {"id": "i1", "status": "active"})
@@ -405,7 +405,7 @@ async def test_an_image_serves_only_when_active(tmp_path: Path) -> None:
 async def test_running_is_known_only_from_a_clear_answer(
     tmp_path: Path, reply: Behaviour, running: Running
 ) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     fake.on("GET", f"{NOVA}/servers/a/diagnostics", reply)
     async with connected(fake, tmp_path) as cloud:
         assert await cloud.is_running(ServerId("a")) is running
@@ -427,7 +427,7 @@ def provider(root: str, **resources: tuple[int, int]) -> dict[str, Any]:
 
 
 async def test_room_is_what_placement_has_left(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     listed = [
         {
             "id": f"h{n}",
@@ -469,7 +469,7 @@ async def test_room_is_what_placement_has_left(tmp_path: Path) -> None:
 
 
 async def test_no_room_where_nobody_has_the_trait(tmp_path: Path) -> None:
-    fake = FakeCloud()
+    fake = SimCloud()
     refusal = {"errors": [{"status": 400, "detail": "No such trait(s): CUSTOM_X"}]}
     fake.on("GET", "/placement/allocation_candidates", Reply(status=400, body=refusal))
     async with connected(fake, tmp_path, limits=QUICK) as cloud:

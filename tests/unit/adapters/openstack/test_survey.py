@@ -6,7 +6,7 @@ import pytest
 
 from koboshi.adapters.openstack import Finding, survey
 from tests.unit.adapters.loopback import Behaviour, Reply, Seen
-from tests.unit.adapters.openstack.fake_cloud import FakeCloud, connected
+from tests.unit.adapters.openstack.fake_cloud import SimCloud, connected
 from tests.unit.adapters.openstack.test_reads import server, service
 
 pytestmark = pytest.mark.anyio
@@ -21,8 +21,8 @@ NOWHERE = Reply(
 )
 
 
-def healthy() -> FakeCloud:
-    fake = FakeCloud()
+def healthy() -> SimCloud:
+    fake = SimCloud()
     version = {"id": "v2.1", "version": "2.104", "min_version": "2.1"}
     fake.json(f"{NOVA}/", {"version": version})
     fake.json(f"{NOVA}/os-services", {"services": [service()]})

@@ -18,16 +18,16 @@ from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import Rules
 from koboshi.domain.state import State, fold
-from tests.fakes.daemon import Daemon
-from tests.fakes.fence import FakeFence
-from tests.fakes.journal import Disk
-from tests.fakes.notifier import FakeNotifier
-from tests.fakes.nova import FakeCloud
-from tests.fakes.physics import Host
-from tests.fakes.probe import FakeProbe
-from tests.fakes.samples import host
-from tests.fakes.virtual_time import BEGINNING, VirtualClock
-from tests.fakes.windows import shortened
+from koboshi.rehearsal.life import Daemon
+from koboshi.rehearsal.windows import shortened
+from koboshi.sim.bmc import SimFence
+from koboshi.sim.journal import Disk
+from koboshi.sim.notifier import SimNotifier
+from koboshi.sim.nova import SimCloud
+from koboshi.sim.physics import Host
+from koboshi.sim.prober import SimProbe
+from koboshi.sim.samples import host
+from koboshi.sim.virtual_time import BEGINNING, VirtualClock
 
 WARM_S = 45.0
 """After this long every heartbeat interval is known and every prober trusted."""
@@ -47,20 +47,29 @@ BUGS = frozenset(
 """Words in the log that only a bug of ours can cause."""
 
 
+class RuleBroken(AssertionError):
+    """The story did not go as it must."""
+
+
+def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 it is the sentence's verb
+    if not holds:
+        raise RuleBroken(otherwise)
+
+
 class Story:
     """Everything that a test touches and asks."""
 
     def __init__(
-        self, tasks: TaskGroup, cloud: FakeCloud, rules: Rules, logs: list[EventDict]
+        self, tasks: TaskGroup, cloud: SimCloud, rules: Rules, logs: list[EventDict]
     ) -> None:
         self.tasks = tasks
         self.logs = logs
         self.cloud = cloud
         self.rules = rules
         self.disk = Disk()
-        self.probe = FakeProbe(cloud.physics)
-        self.fences = {h: FakeFence(cloud.physics, h) for h in cloud.physics.hosts}
-        self.notifier = FakeNotifier()
+        self.probe = SimProbe(cloud.physics)
+        self.fences = {h: SimFence(cloud.physics, h) for h in cloud.physics.hosts}
+        self.notifier = SimNotifier()
         self._state = State()
         self._folded = 0
         self.daemon = self._new_daemon(VirtualClock())
@@ -120,7 +129,7 @@ class Story:
     def incident(self, name: str = "h1") -> Incident:
         """Return the newest incident of a host."""
         found = [i for i in self.state.incidents.values() if i.host == name]
-        assert found, f"there is no incident of {name}"
+        _require(bool(found), f"there is no incident of {name}")
         return found[-1]
 
     def incident_state(self, name: str = "h1") -> IncidentState | None:
@@ -187,7 +196,7 @@ class Story:
         end_s = anyio.current_time() + within_s
         while not what():
             if anyio.current_time() > end_s:
-                raise AssertionError(f"not so within {within_s} s:\n{self.timeline()}")
+                raise RuleBroken(f"not so within {within_s} s:\n{self.timeline()}")
             await anyio.sleep(every_s)
 
     async def until_incident(
@@ -202,8 +211,9 @@ class Story:
 
     def judge(self) -> None:
         """Hold what happened to the rules that no story may break."""
-        assert self.cloud.physics.violations == []
-        assert [e for e in self.logs if e["event"] in BUGS] == []
+        _require(not self.cloud.physics.violations, f"ran twice: {self.cloud.physics.violations}")
+        bugs = [e for e in self.logs if e["event"] in BUGS]
+        _require(not bugs, f"the log tells of bugs: {bugs}")
         for sent in self.cloud.line.sent:
             if sent.call == "evacuate":
                 self._judge_post(sent.at_s, sent.subject)
@@ -218,13 +228,14 @@ class Story:
             and isinstance(e.command, Evacuate)
             and e.command.server == server
         }
-        assert sources, f"{server} was sent an evacuate without an intent in the journal"
-        assert any(self._proven(self.fences[s], at_s) for s in sources), (
+        _require(bool(sources), f"{server} was sent an evacuate without an intent in the journal")
+        _require(
+            any(self._proven(self.fences[s], at_s) for s in sources),
             f"{server} was sent an evacuate at {at_s} without proof: "
-            f"{[self.fences[s].reads[-5:] for s in sources]}"
+            f"{[self.fences[s].reads[-5:] for s in sources]}",
         )
 
-    def _proven(self, fence: FakeFence, at_s: float) -> bool:
+    def _proven(self, fence: SimFence, at_s: float) -> bool:
         reads = [r for r in fence.reads if r.at_s <= at_s]
         if not reads or reads[-1].power is not Power.OFF or at_s - reads[-1].at_s > PROOF_AGE_S:
             return False
@@ -236,7 +247,7 @@ class Story:
                 run.append(read.at_s)
         return len(run) >= PROOF_READS or self._proven_before(fence, at_s)
 
-    def _proven_before(self, fence: FakeFence, at_s: float) -> bool:
+    def _proven_before(self, fence: SimFence, at_s: float) -> bool:
         """Return whether off was read three times since it was last read on (by an earlier life)."""
         since = [r for r in fence.reads if r.at_s <= at_s]
         last_on = max((i for i, r in enumerate(since) if r.power is not Power.OFF), default=-1)
@@ -245,11 +256,11 @@ class Story:
     def assert_back(self, *servers: str) -> None:
         """Assert that servers run, once, on another host, by one evacuation each."""
         for name in servers:
-            assert self.recovery_states().get(name) is RecoveryState.DONE, self.timeline()
-            assert len(self.where(name)) == 1, (name, self.where(name))
-            assert self.where(name) != ("h1",)
-            assert self.records(name) == ["done"], (name, self.records(name))
-            assert self.posts()[name] == 1
+            where, records = self.where(name), self.records(name)
+            _require(self.recovery_states().get(name) is RecoveryState.DONE, self.timeline())
+            _require(len(where) == 1 and where != ("h1",), f"{name} runs on {where}")
+            _require(records == ["done"], f"{name} has records {records}")
+            _require(self.posts()[name] == 1, f"{name} was sent {self.posts()[name]} requests")
 
 
 @asynccontextmanager
@@ -267,7 +278,7 @@ async def story(
     """
     with capture_logs() as logs:
         async with anyio.create_task_group() as tasks:
-            cloud = FakeCloud(
+            cloud = SimCloud(
                 [host(n) for n in range(1, hosts + 1)],
                 heartbeat_s=heartbeat_s,
                 down_after_s=6 * heartbeat_s,

@@ -3,13 +3,14 @@
 from koboshi.ports.notify import Notice
 
 
-class FakeNotifier:
+class SimNotifier:
     """Implements ports.notify.Notifier."""
 
     def __init__(self) -> None:
         self.notices: list[Notice] = []
 
     def send(self, notice: Notice) -> None:
+        """Keep the notice."""
         self.notices.append(notice)
 
     def kinds(self) -> list[str]:

@@ -78,6 +78,7 @@ class VirtualClock:
         self._frozen_until_s = 0.0
 
     def now(self) -> Instant:
+        """Return the moment that the loop made up."""
         elapsed_s = anyio.current_time()
         return Instant(
             wall=BEGINNING + timedelta(seconds=elapsed_s) + self._wall_is_off,
@@ -86,6 +87,7 @@ class VirtualClock:
         )
 
     async def sleep(self, duration: timedelta) -> None:
+        """Sleep by the loop, no shorter than a freeze lasts."""
         wake_s = anyio.current_time() + duration.total_seconds()
         await anyio.sleep_until(max(wake_s, self._frozen_until_s))
 
@@ -94,4 +96,5 @@ class VirtualClock:
         self._frozen_until_s = anyio.current_time() + by.total_seconds()
 
     def new_id(self) -> str:
+        """Return a fresh identifier."""
         return str(uuid.uuid4())

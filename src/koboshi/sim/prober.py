@@ -3,12 +3,12 @@
 import anyio
 
 from koboshi.domain.cloud import ProbeAnswer
-from tests.fakes.physics import Physics
+from koboshi.sim.physics import Physics
 
 TIMEOUT_S = 1.0
 
 
-class FakeProbe:
+class SimProbe:
     """Implements ports.probe.Probe."""
 
     def __init__(self, physics: Physics) -> None:
@@ -22,6 +22,7 @@ class FakeProbe:
         self.name = "ssh:22"
 
     async def ask(self, address: str) -> ProbeAnswer:
+        """Ask one host, as the network lets it."""
         host = next(h for h in self._physics.hosts.values() if h.address == address)
         if self.own_trouble:
             return ProbeAnswer.OWN_TROUBLE

@@ -4,7 +4,7 @@ from typing import Any
 
 from koboshi.domain.cloud import Flavor, Server
 from koboshi.domain.names import HostName, ServerId
-from tests.fakes.physics import Host
+from koboshi.sim.physics import Host
 
 SMALL = Flavor(name="small", vcpus=1, ram_mb=1024, disk_gb=10)
 

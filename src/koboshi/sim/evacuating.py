@@ -12,10 +12,10 @@ import anyio
 
 from koboshi.domain.disks import demand_of
 from koboshi.domain.names import HostName, MigrationId, ServerId
-from tests.fakes.physics import LOST, Host
+from koboshi.sim.physics import LOST, Host
 
 if TYPE_CHECKING:
-    from tests.fakes.nova import FakeCloud
+    from koboshi.sim.nova import SimCloud
 
 STEP_S = 0.2
 
@@ -36,7 +36,7 @@ class Evacuation:
 
     def __init__(
         self,
-        cloud: "FakeCloud",
+        cloud: "SimCloud",
         *,
         server: ServerId,
         destination: HostName,

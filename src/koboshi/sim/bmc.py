@@ -8,7 +8,7 @@ import anyio
 from koboshi.domain.cloud import Power
 from koboshi.domain.errors import FenceError
 from koboshi.domain.names import HostName
-from tests.fakes.physics import Physics
+from koboshi.sim.physics import Physics
 
 TIMEOUT_S = 5.0
 
@@ -32,7 +32,7 @@ class Read:
     power: Power
 
 
-class FakeFence:
+class SimFence:
     """Implements ports.fence.Fence."""
 
     def __init__(self, physics: Physics, host: HostName) -> None:
@@ -46,6 +46,7 @@ class FakeFence:
         """When each *off* arrived here."""
 
     async def power_state(self) -> Power:
+        """Read the power, as the mode lets it."""
         await self._reachable()
         await anyio.sleep(self.answer_s)
         on = self._physics.hosts[self._host].power and self.mode is not Bmc.LIE_OFF
@@ -54,6 +55,7 @@ class FakeFence:
         return power
 
     async def power_off(self) -> None:
+        """Switch the host off, as the mode lets it."""
         if self.mode is Bmc.HANG:
             await anyio.sleep(3600)  # whoever sends this must have a time-out of its own
         await self._reachable()

@@ -14,12 +14,12 @@ from koboshi.engine.observe import Observers
 from koboshi.engine.pace import Pace
 from koboshi.engine.tell import Teller
 from koboshi.engine.whiteboard import Whiteboard
-from tests.fakes.fence import FakeFence
-from tests.fakes.journal import Disk, KilledHere, MemoryJournal
-from tests.fakes.notifier import FakeNotifier
-from tests.fakes.nova import FakeCloud
-from tests.fakes.probe import FakeProbe
-from tests.fakes.virtual_time import VirtualClock
+from koboshi.sim.bmc import SimFence
+from koboshi.sim.journal import Disk, KilledHere, MemoryJournal
+from koboshi.sim.notifier import SimNotifier
+from koboshi.sim.nova import SimCloud
+from koboshi.sim.prober import SimProbe
+from koboshi.sim.virtual_time import VirtualClock
 
 
 class Daemon:
@@ -28,12 +28,12 @@ class Daemon:
     def __init__(
         self,
         *,
-        cloud: FakeCloud,
-        probe: FakeProbe,
-        fences: Mapping[HostName, FakeFence],
+        cloud: SimCloud,
+        probe: SimProbe,
+        fences: Mapping[HostName, SimFence],
         disk: Disk,
         rules: Rules,
-        notifier: FakeNotifier,
+        notifier: SimNotifier,
         clock: VirtualClock,
     ) -> None:
         self.clock = clock

@@ -26,10 +26,10 @@ from koboshi.domain.cloud import (
 from koboshi.domain.disks import demand_of
 from koboshi.domain.errors import CommandRefused
 from koboshi.domain.names import HostName, MigrationId, ServerId, ServiceId
-from tests.fakes.calls import Fails, Line
-from tests.fakes.evacuating import Evacuation
-from tests.fakes.physics import LOST, Host, Physics
-from tests.fakes.virtual_time import BEGINNING
+from koboshi.sim.evacuating import Evacuation
+from koboshi.sim.line import Fails, Line
+from koboshi.sim.physics import LOST, Host, Physics
+from koboshi.sim.virtual_time import BEGINNING
 
 NOVA_IS_AHEAD = timedelta(minutes=37)
 """Nova's clock and ours never agree; whoever compares them fails the tests."""
@@ -37,7 +37,7 @@ ACCEPTS_EVACUATE = frozenset({"active", "stopped", "error"})
 DIAGNOSTICS_TIMEOUT_S = 5.0
 
 
-class FakeCloud:
+class SimCloud:
     """Implements ports.cloud.Cloud."""
 
     def __init__(
@@ -93,7 +93,8 @@ class FakeCloud:
     @property
     def tasks(self) -> TaskGroup:
         """Return where things of the cloud happen, whatever becomes of their callers."""
-        assert self._tasks is not None, "the cloud has not begun"
+        if self._tasks is None:
+            raise RuntimeError("the cloud has not begun")
         return self._tasks
 
     def nova_now(self) -> datetime:
@@ -158,8 +159,9 @@ class FakeCloud:
 
     def add(self, server: Server) -> Server:
         """Put a server on its host, and let it run if it is active."""
+        if server.host is None:
+            raise ValueError(f"server {server.id} has no host")
         self.servers_by_id[server.id] = server
-        assert server.host is not None
         host = self.physics.hosts[server.host]
         if server.vm_state == "active":
             self.physics.start_guest(server.id, host.name)
@@ -226,6 +228,7 @@ class FakeCloud:
     # ports.cloud.CloudReader
 
     async def services(self) -> tuple[ComputeService, ...]:
+        """Answer with the services' rows as they were when asked."""
         await self.line.read("services")
         now_s = anyio.current_time()
         rows = tuple(
@@ -237,6 +240,7 @@ class FakeCloud:
         return rows
 
     async def hypervisors(self) -> tuple[Hypervisor, ...]:
+        """Answer with one hypervisor a host."""
         await self.line.read("hypervisors")
         return tuple(
             Hypervisor(
@@ -250,10 +254,12 @@ class FakeCloud:
         )
 
     async def servers(self, host: HostName | None = None) -> tuple[Server, ...]:
+        """Answer with the servers (of one host)."""
         await self.line.read("servers")
         return tuple(s for s in self.servers_by_id.values() if host is None or s.host == host)
 
     async def server(self, server: ServerId) -> Server | None:
+        """Answer with one server."""
         await self.line.read("server")
         found = self.servers_by_id.get(server)
         await self.line.way_back("server")
@@ -267,6 +273,7 @@ class FakeCloud:
         evacuations_only: bool = False,
         status: str | None = None,
     ) -> tuple[Migration, ...]:
+        """Answer with the records that match, newest first."""
         await self.line.read("migrations")
         found = tuple(
             r
@@ -280,14 +287,17 @@ class FakeCloud:
         return found
 
     async def server_groups(self) -> tuple[ServerGroup, ...]:
+        """Answer with the server groups."""
         await self.line.read("server_groups")
         return tuple(self.groups)
 
     async def image_is_active(self, image_id: str) -> bool:
+        """Answer whether Glance would serve the image."""
         await self.line.read("image")
         return image_id not in self.dead_images
 
     async def room(self, demand: Demand) -> tuple[Room, ...]:
+        """Answer with the hosts that have room by Placement's account, dead ones too."""
         await self.line.read("room")
         rooms = (self.free(h) for h in self.physics.hosts)
         return tuple(
@@ -297,6 +307,7 @@ class FakeCloud:
         )
 
     async def is_running(self, server: ServerId) -> Running:
+        """Answer for the hypervisor; a host that is down blocks, as Nova's RPC does."""
         self.line.calls["diagnostics"] += 1
         await anyio.sleep(self.line.latency_s)
         row = self.servers_by_id.get(server)
@@ -310,12 +321,14 @@ class FakeCloud:
     # ports.cloud.CloudCommands
 
     async def isolate(self, service: ServiceId, reason: str) -> None:
+        """Disable a service and force it down."""
         key = next(k for k, row in self._services.items() if row.id == service)
         fault = await self.line.command("isolate", key, reason)
         self.edit(key, enabled=False, forced_down=True, disabled_reason=reason)
         await self.line.answer("isolate", fault)
 
     async def evacuate(self, server: ServerId, destination: HostName) -> None:
+        """Take an evacuate request, as Nova's API does."""
         fault = await self.line.command("evacuate", server, destination)
         if fault is not None and fault.how is Fails.LATE:
             self.tasks.start_soon(self._late_evacuate, server, destination, fault.late_s)
@@ -363,6 +376,7 @@ class FakeCloud:
         self.tasks.start_soon(work.run)
 
     async def stop(self, server: ServerId) -> None:
+        """Take a stop request."""
         fault = await self.line.command("stop", server)
         row = self.servers_by_id.get(server)
         if row is None:
@@ -378,8 +392,8 @@ class FakeCloud:
     async def _stop(self, server: ServerId) -> None:
         await anyio.sleep(4.0)
         row = self.servers_by_id[server]
-        assert row.host is not None
-        self.physics.stop_guest(server, row.host)
+        if row.host is not None:
+            self.physics.stop_guest(server, row.host)
         self.change(server, task_state=None, vm_state="stopped", status="SHUTOFF", power_state=4)
 
     # What people and machines do meanwhile

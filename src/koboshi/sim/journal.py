@@ -45,9 +45,11 @@ class MemoryJournal:
         """Its daemon was killed: whatever still runs of it in this process writes nothing more."""
 
     async def read(self, *, after: int = 0, limit: int = 10_000) -> tuple[Recorded, ...]:
+        """Return what was appended behind number `after`."""
         return tuple(r for r in self._disk.recorded if r.seq > after)[:limit]
 
     async def append(self, at: Instant, events: Sequence[Event]) -> tuple[Recorded, ...]:
+        """Append all or nothing, and be killed where the test says so."""
         disk = self._disk
         if self.dead:
             raise KilledHere
