@@ -12,6 +12,7 @@ import anyio
 
 from koboshi.domain.disks import demand_of
 from koboshi.domain.names import HostName, MigrationId, ServerId
+from koboshi.sim.operating import SHOWN
 from koboshi.sim.physics import LOST, Host
 
 if TYPE_CHECKING:
@@ -39,16 +40,21 @@ class Evacuation:
         cloud: "SimCloud",
         *,
         server: ServerId,
-        destination: HostName,
+        destination: HostName | None,
         vm_state: str,
         token: int,
     ) -> None:
         self._cloud = cloud
         self._server = server
-        self._host: Host = cloud.physics.hosts[destination]
+        source = cloud.servers_by_id[server].host
+        if source is None:
+            raise ValueError(f"server {server} has no host to be evacuated from")
+        self._source: HostName = source
+        self._destination = destination
         self._vm_state = vm_state
         self._token = token
         self._generation = 0
+        self._host: Host
 
     async def run(self) -> None:
         """Do the conductor's part, then the destination's."""
@@ -59,11 +65,15 @@ class Evacuation:
         )
         if record is None or self._server not in self._cloud.servers_by_id:
             return
+        if not self._cloud.scheduler_works:
+            return  # MessagingTimeout in the conductor: record accepted, server REBUILD, for good
         server = self._cloud.servers_by_id[self._server]
-        if not self._cloud.takes(self._host.name, demand_of(server)):
+        chosen = self._cloud.choose(demand_of(server), source=self._source, only=self._destination)
+        if chosen is None:
             self._cloud.set_record(record, "error")
             self._fault("No valid host was found. There are not enough hosts available.")
             return
+        self._host = self._cloud.physics.hosts[chosen]
         try:
             await self._on_destination(record)
         except _Dead:
@@ -76,6 +86,9 @@ class Evacuation:
         if self._server in self._host.domains:
             self._fail(record, f"Instance {self._server} already exists.")
             return
+        if self._host.claims_fail:
+            self._claim_failed(record)
+            return
         self._cloud.set_record(record, "pre-migrating", self._host.name)
         if self._host.spawn_fault is not None:
             await self._pass(STEP_S)
@@ -84,12 +97,25 @@ class Evacuation:
         if self._host.die_in_spawn == "before":
             self._die()
         await self._pass(self._host.spawn_s)
+        await self._more()
         if self._deleted(record):
             return
         self._spawn()
         if self._host.die_in_spawn == "after":
             self._die()
         await self._finish(record)
+
+    async def _more(self) -> None:
+        """Wait as long as spawns are held up there, and live."""
+        began_s = anyio.current_time()
+        while anyio.current_time() - began_s < self._host.spawn_more_s:
+            await self._pass(STEP_S)
+
+    def _claim_failed(self, record: MigrationId) -> None:
+        """Leave the server as it was (nova since 21.0.0, bug 1784983)."""
+        self._cloud.set_record(record, "failed", self._host.name)
+        status = SHOWN.get(self._vm_state, "ERROR")
+        self._cloud.change(self._server, task_state=None, status=status)
 
     def _spawn(self) -> None:
         cloud, server = self._cloud, self._cloud.servers_by_id[self._server]
@@ -136,7 +162,10 @@ class Evacuation:
 
     def _die(self) -> None:
         self._host.die_in_spawn = None
-        self._cloud.physics.kill_compute(self._host.name)
+        if self._host.dies_with_power:
+            self._cloud.physics.cut_power(self._host.name)
+        else:
+            self._cloud.physics.kill_compute(self._host.name)
         raise _Dead
 
     def _deleted(self, record: MigrationId) -> bool:

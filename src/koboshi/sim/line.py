@@ -4,10 +4,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar, cast
 
 import anyio
 
 from koboshi.domain.errors import CloudUnavailable, CommandRefused, OutcomeUnknown
+
+T = TypeVar("T")
 
 
 class Fails(StrEnum):
@@ -25,7 +28,7 @@ class Fails(StrEnum):
     """The connection is refused: certainly nothing happened."""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Fault:
     """One way in which one kind of call fails, for a while or so many times."""
 
@@ -52,22 +55,44 @@ class Sent:
 class Line:
     """The way to the API: its faults, its latency, and what was sent over it."""
 
-    def __init__(self) -> None:
+    def __init__(self, works: Callable[[], bool] = lambda: True) -> None:
+        self._works = works
         self.faults: list[Fault] = []
         self.latency_s = 0.02
         self.calls: Counter[str] = Counter()
         self.sent: list[Sent] = []
         self._slow: dict[str, tuple[float, Callable[[], bool]]] = {}
+        self._stale: dict[str, dict[str, object]] = {}
 
-    def fail(self, call: str, how: Fails = Fails.NO_ANSWER, **more: float) -> None:
+    def fail(
+        self,
+        call: str,
+        how: Fails = Fails.NO_ANSWER,
+        *,
+        for_s: float | None = None,
+        times: int | None = None,
+        status: int = 409,
+        late_s: float = 20.0,
+    ) -> Fault:
         """Let `call` (or `*`) fail from now on, for `for_s` seconds if given, or `times` times."""
-        for_s = more.pop("for_s", None)
-        fault = Fault(call=call, how=how, from_s=anyio.current_time())
-        if for_s is not None:
-            fault.until_s = fault.from_s + for_s
-        for name, value in more.items():
-            setattr(fault, name, int(value) if name in {"times", "status"} else value)
+        now_s = anyio.current_time()
+        fault = Fault(
+            call=call,
+            how=how,
+            from_s=now_s,
+            until_s=now_s + (float("inf") if for_s is None else for_s),
+            times=times,
+            status=status,
+            late_s=late_s,
+        )
         self.faults.append(fault)
+        return fault
+
+    def end(self, fault: Fault) -> None:
+        """End one fault, over already or not."""
+        fault.until_s = 0.0
+        if fault in self.faults:
+            self.faults.remove(fault)
 
     def fail_once_when(self, call: str, condition: Callable[[], bool]) -> None:
         """Let the next read of a kind fail that comes while something is so."""
@@ -95,17 +120,31 @@ class Line:
         """Let the answers of a kind of read, long true, arrive this much later while `when`."""
         self._slow[call] = (by_s, when)
 
+    def stale(self, call: str) -> None:
+        """Let a kind of read go on answering what it answers next."""
+        self._stale.setdefault(call, {})
+
+    def fresh(self, call: str) -> None:
+        """Let it tell the truth again."""
+        self._stale.pop(call, None)
+
+    def told(self, call: str, question: str, truth: T) -> T:
+        """Return the answer to a question: the truth, or what was true when it began to be stale."""
+        kept = self._stale.get(call)
+        return truth if kept is None else cast("T", kept.setdefault(question, truth))
+
     async def way_back(self, call: str) -> None:
         """Carry what was read back to who asked."""
-        by_s, when = self._slow.get(call, (0.0, bool))
-        if when():
-            await anyio.sleep(by_s)
+        for name in (call, "*"):
+            by_s, when = self._slow.get(name, (0.0, bool))
+            if when():
+                await anyio.sleep(by_s)
 
     async def read(self, call: str) -> None:
         """Carry a question; the caller reads the database when this returns."""
         self.calls[call] += 1
         await anyio.sleep(self.latency_s)
-        if self._fault(call):
+        if self._fault(call) or not self._works():
             raise CloudUnavailable(f"GET {call}: 500")
 
     async def command(self, call: str, subject: str, detail: str = "") -> Fault | None:
@@ -121,7 +160,7 @@ class Line:
         self.sent.append(Sent(at_s=anyio.current_time(), call=call, subject=subject, detail=detail))
         if fault is not None and fault.how is Fails.REFUSED:
             raise CommandRefused(f"{call}: {fault.status}", status=fault.status)
-        if fault is not None and fault.how is Fails.NO_ANSWER:
+        if (fault is not None and fault.how is Fails.NO_ANSWER) or not self._works():
             raise OutcomeUnknown(f"{call}: 500, and nothing was done")
         return fault
 

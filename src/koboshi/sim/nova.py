@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -24,11 +24,13 @@ from koboshi.domain.cloud import (
     ServerGroup,
 )
 from koboshi.domain.disks import demand_of
-from koboshi.domain.errors import CommandRefused
+from koboshi.domain.errors import CloudUnavailable, CommandRefused
 from koboshi.domain.names import HostName, MigrationId, ServerId, ServiceId
+from koboshi.sim import host_start, migrating, operating
 from koboshi.sim.evacuating import Evacuation
 from koboshi.sim.line import Fails, Line
-from koboshi.sim.physics import LOST, Host, Physics
+from koboshi.sim.operating import refuse
+from koboshi.sim.physics import Host, Physics
 from koboshi.sim.virtual_time import BEGINNING
 
 NOVA_IS_AHEAD = timedelta(minutes=37)
@@ -48,12 +50,19 @@ class SimCloud:
         down_after_s: float = 60.0,
     ) -> None:
         self.physics = Physics(hosts)
-        self.line = Line()
+        self.line = Line(lambda: self.database_works)
         self.heartbeat_s = heartbeat_s
         self.down_after_s = down_after_s
         self.bus_works = True
         """Without it no heartbeat arrives."""
         self.conductor_works = True
+        self.scheduler_works = True
+        self.database_works = True
+        """Without it the API answers 500 to everything, and no heartbeat is written."""
+        self.cell_works = True
+        """Without it the cell's rows read UNKNOWN, and its servers vanish from lists."""
+        self.conductor_clock_ahead_s = 0.0
+        """It stamps the heartbeats; the API compares them with its own clock."""
         self.schedule_s = 0.3
         self.finish_s = 0.3
         self.servers_by_id: dict[ServerId, Server] = {}
@@ -99,12 +108,14 @@ class SimCloud:
 
     def nova_now(self) -> datetime:
         """Return the time by Nova's clock."""
-        return BEGINNING + NOVA_IS_AHEAD + timedelta(seconds=anyio.current_time())
+        ahead = NOVA_IS_AHEAD + timedelta(seconds=self.conductor_clock_ahead_s)
+        return BEGINNING + ahead + timedelta(seconds=anyio.current_time())
 
     async def _heartbeats(self, key: str, phase_s: float) -> None:
         await anyio.sleep(phase_s % self.heartbeat_s)
         while True:
-            if self.bus_works and self._reports(key):
+            written = self.bus_works and self.database_works and self.conductor_works
+            if written and self._reports(key):
                 self.heartbeat(key)
             await anyio.sleep(self.heartbeat_s)
 
@@ -112,11 +123,11 @@ class SimCloud:
         binary, _, host = key.partition("@")
         if binary == "nova-compute":
             return self.physics.hosts[HostName(host)].reports
-        return self.conductor_works
+        return binary != "nova-scheduler" or self.scheduler_works
 
     def heartbeat(self, key: str) -> None:
         """Write one heartbeat, due or late."""
-        self._beats[key] = anyio.current_time()
+        self._beats[key] = anyio.current_time() + self.conductor_clock_ahead_s
         self.edit(key)
 
     def edit(self, key: str, **changes: bool | str | None) -> None:
@@ -152,8 +163,11 @@ class SimCloud:
     def is_up(self, host: HostName) -> bool:
         """Return Nova's own opinion of a host."""
         key = f"nova-compute@{host}"
-        age_s = anyio.current_time() - self._beats[key]
-        return not self._services[key].forced_down and age_s <= self.down_after_s
+        return not self._services[key].forced_down and self._fresh(key)
+
+    def _fresh(self, key: str) -> bool:
+        # As an absolute value: a clock that is ahead counts as down, too (servicegroup/drivers/db.py).
+        return abs(anyio.current_time() - self._beats[key]) <= self.down_after_s
 
     # Servers and records
 
@@ -214,6 +228,14 @@ class SimCloud:
             disk_gb=machine.disk_gb - sum(d.disk_gb for d in demands),
         )
 
+    def choose(
+        self, demand: Demand, *, source: HostName, only: HostName | None = None
+    ) -> HostName | None:
+        """Return the scheduler's answer, never the source: the roomiest host; None if none will do."""
+        names = list(self.physics.hosts) if only is None else [only]
+        fit = [h for h in names if h != source and self.takes(h, demand)]
+        return max(fit, key=lambda h: (self.free(h).ram_mb, h), default=None)
+
     def takes(self, host: HostName, demand: Demand) -> bool:
         """Return whether the scheduler would send something to a host."""
         row, free = self.row(host), self.free(host)
@@ -230,14 +252,18 @@ class SimCloud:
     async def services(self) -> tuple[ComputeService, ...]:
         """Answer with the services' rows as they were when asked."""
         await self.line.read("services")
-        now_s = anyio.current_time()
         rows = tuple(
-            replace(row, up=not row.forced_down and now_s - self._beats[key] <= self.down_after_s)
-            for key, row in self._services.items()
-            if key not in self._hidden
+            self._listed(key, row) for key, row in self._services.items() if key not in self._hidden
         )
+        rows = self.line.told("services", "", rows)
         await self.line.way_back("services")
         return rows
+
+    def _listed(self, key: str, row: ComputeService) -> ComputeService:
+        if not self.cell_works and row.binary == "nova-compute":
+            # 2.69 and later: a stub a host mapping (compute/api.py:_service_get_all_cells).
+            return ComputeService(host=row.host, binary=row.binary)
+        return replace(row, up=not row.forced_down and self._fresh(key))
 
     async def hypervisors(self) -> tuple[Hypervisor, ...]:
         """Answer with one hypervisor a host."""
@@ -256,12 +282,19 @@ class SimCloud:
     async def servers(self, host: HostName | None = None) -> tuple[Server, ...]:
         """Answer with the servers (of one host)."""
         await self.line.read("servers")
-        return tuple(s for s in self.servers_by_id.values() if host is None or s.host == host)
+        # With a limit or a filter a dead cell's servers are not there (NOVA-FACTS: api 2.69).
+        rows = self.servers_by_id.values() if self.cell_works else ()
+        found = tuple(s for s in rows if host is None or s.host == host)
+        found = self.line.told("servers", host or "", found)
+        await self.line.way_back("servers")
+        return found
 
     async def server(self, server: ServerId) -> Server | None:
         """Answer with one server."""
         await self.line.read("server")
-        found = self.servers_by_id.get(server)
+        if not self.cell_works:
+            raise CloudUnavailable(f"GET server {server}: its cell does not answer")
+        found = self.line.told("server", server, self.servers_by_id.get(server))
         await self.line.way_back("server")
         return found
 
@@ -283,6 +316,9 @@ class SimCloud:
             and (not evacuations_only or r.is_evacuation)
             and (status is None or r.status == status)
         )
+        found = found if self.cell_works else ()
+        question = f"{source} {server} {evacuations_only} {status}"
+        found = self.line.told("migrations", question, found)
         await self.line.way_back("migrations")
         return found
 
@@ -341,21 +377,21 @@ class SimCloud:
         with suppress(CommandRefused):  # nobody is there to be told
             self.accept_evacuate(server, destination)
 
-    def accept_evacuate(self, server: ServerId, destination: HostName) -> None:
-        """Do what the API does with an evacuate request of anybody."""
+    def accept_evacuate(self, server: ServerId, destination: HostName | None) -> None:
+        """Do what the API does with an evacuate request of anybody; None: the scheduler chooses."""
         row = self.servers_by_id.get(server)
         if row is None or row.host is None:
-            _refuse(404, f"Instance {server} could not be found.")
+            refuse(404, f"Instance {server} could not be found.")
         if destination == row.host:
-            _refuse(400, "The target host can't be the same one.")
-        if destination not in self.physics.hosts:
-            _refuse(404, f"Compute host {destination} not found.")
+            refuse(400, "The target host can't be the same one.")
+        if destination is not None and destination not in self.physics.hosts:
+            refuse(404, f"Compute host {destination} not found.")
         if row.vm_state not in ACCEPTS_EVACUATE:
-            _refuse(
+            refuse(
                 409, f"Cannot 'evacuate' instance {server} while it is in vm_state {row.vm_state}"
             )
         if self.is_up(row.host):
-            _refuse(400, f"Compute service of {row.host} is still in use.")
+            refuse(400, f"Compute service of {row.host} is still in use.")
         before = row.vm_state
         self.token[server] = self.token.get(server, 0) + 1
         self.change(server, task_state="rebuilding", status="REBUILD")
@@ -378,23 +414,39 @@ class SimCloud:
     async def stop(self, server: ServerId) -> None:
         """Take a stop request."""
         fault = await self.line.command("stop", server)
-        row = self.servers_by_id.get(server)
-        if row is None:
-            _refuse(404, f"Instance {server} could not be found.")
-        if row.vm_state != "active" or row.task_state is not None:
-            _refuse(
-                409, f"Cannot 'stop' instance {server} while it is in task_state {row.task_state}"
-            )
-        self.change(server, task_state="powering-off")
-        self.tasks.start_soon(self._stop, server)
+        self.accept_stop(server)
         await self.line.answer("stop", fault)
 
-    async def _stop(self, server: ServerId) -> None:
-        await anyio.sleep(4.0)
-        row = self.servers_by_id[server]
-        if row.host is not None:
-            self.physics.stop_guest(server, row.host)
-        self.change(server, task_state=None, vm_state="stopped", status="SHUTOFF", power_state=4)
+    # Requests of anybody: what the API does; each raises NovaRefused
+
+    def accept_stop(self, server: ServerId) -> None:
+        """Take os-stop."""
+        operating.stop(self, server)
+
+    def accept_start(self, server: ServerId) -> None:
+        """Take os-start."""
+        operating.start(self, server)
+
+    def accept_reboot(self, server: ServerId) -> None:
+        """Take a HARD reboot."""
+        operating.reboot(self, server)
+
+    def accept_reset(self, server: ServerId, state: str) -> None:
+        """Take os-resetState."""
+        operating.reset(self, server, state)
+
+    def accept_delete(self, server: ServerId) -> None:
+        """Take a DELETE."""
+        operating.server_of(self, server)
+        self.delete(server)
+
+    def accept_live_migrate(self, server: ServerId, destination: HostName | None = None) -> None:
+        """Take os-migrateLive."""
+        migrating.live_migrate(self, server, destination)
+
+    def accept_service_update(self, host: HostName, **changes: bool | str | None) -> None:
+        """Take a PUT of a compute service: enabled, disabled_reason, forced_down."""
+        operating.update_service(self, host, changes)
 
     # What people and machines do meanwhile
 
@@ -405,41 +457,14 @@ class SimCloud:
         del self.servers_by_id[server]
         self.token[server] = -1
 
+    def guest_dies(self, server: ServerId) -> None:
+        """Let a guest's QEMU die."""
+        host_start.guest_dies(self, server)
+
     async def boot(self, host: HostName) -> None:
-        """Switch a host on; its nova-compute cleans up after evacuations, as Nova's does."""
-        machine = self.physics.hosts[host]
-        machine.power = True
-        machine.hung = True  # its kernel answers first
-        await anyio.sleep(machine.boot_s)
-        if not machine.power:
-            return
-        machine.hung = False
-        self.start_compute(host)
+        """Switch a host on, and return when its nova-compute has started."""
+        await host_start.boot(self, host)
 
     def start_compute(self, host: HostName) -> None:
-        """Start nova-compute: it destroys what its records say was evacuated (the bomb included)."""
-        machine = self.physics.hosts[host]
-        machine.compute = True
-        for record in list(self.records):
-            if record.source != host or record.status not in {"accepted", "pre-migrating", "done"}:
-                continue
-            self.physics.stop_guest(record.server, host)
-            if record.server in machine.disks:
-                machine.disks.discard(record.server)
-                row = self.servers_by_id.get(record.server)
-                if row is not None and row.host == host:
-                    self.physics.roots[record.server] = LOST
-            if record.status == "done":
-                self.set_record(record.id, "completed")
-        open_ids = {r.server for r in self.records if r.is_open and r.source == host}
-        for row in list(self.servers_by_id.values()):
-            if row.host != host or row.vm_state != "active" or row.id in machine.domains:
-                continue
-            if machine.resumes_guests and row.id not in open_ids:
-                self.physics.start_guest(row.id, host)
-            else:
-                self.change(row.id, vm_state="stopped", status="SHUTOFF", power_state=4)
-
-
-def _refuse(status: int, message: str) -> NoReturn:
-    raise CommandRefused(message, status=status)
+        """Start nova-compute on a host that has power."""
+        host_start.start_compute(self, host)

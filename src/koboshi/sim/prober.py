@@ -28,7 +28,7 @@ class SimProbe:
             return ProbeAnswer.OWN_TROUBLE
         await anyio.sleep(0.005)
         dark = self.blind or address in self.silent_addresses
-        if dark or not host.power or not host.link:
+        if dark or not host.power or not (host.link and host.link_in):
             await anyio.sleep(TIMEOUT_S)
             return ProbeAnswer.SILENT
         return ProbeAnswer.KERNEL if host.hung else ProbeAnswer.USERLAND

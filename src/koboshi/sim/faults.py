@@ -1,0 +1,273 @@
+"""What can befall a cloud, as data: each fault is one entry of a script, a campaign, or a test.
+
+How a fault is carried out is in `happening`; what befalls the daemon itself (killed, paused, its
+journal full) is no matter of the world, and is not in here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+from koboshi.sim.bmc import Bmc
+from koboshi.sim.line import Fails
+
+
+class FaultInvalid(ValueError):
+    """An entry is no fault: an unknown kind, a field missing, or one that says nothing there."""
+
+
+class FaultKind(StrEnum):
+    """What befalls."""
+
+    # Hosts
+    POWER_LOSS = "power_loss"
+    START = "start"
+    COMPUTE_DIES = "compute_dies"
+    COMPUTE_STARTS = "compute_starts"
+    HANG = "hang"
+    QUICK_REBOOT = "quick_reboot"
+    GUEST_DIES = "guest_dies"
+    LATE_HEARTBEAT = "late_heartbeat"
+    CLOCK_SKEW = "clock_skew"
+    # Networks
+    CUT = "cut"
+    BLIND = "blind"
+    OWN_TROUBLE = "own_trouble"
+    # The control plane
+    BUS_DOWN = "bus_down"
+    DATABASE_DOWN = "database_down"
+    CONDUCTOR_DIES = "conductor_dies"
+    SCHEDULER_DIES = "scheduler_dies"
+    CELL_DOWN = "cell_down"
+    ROW_VANISHES = "row_vanishes"
+    STALE = "stale"
+    IMAGE_VANISHES = "image_vanishes"
+    # The API
+    API_FAILS = "api_fails"
+    API_SLOW = "api_slow"
+    # BMCs
+    BMC = "bmc"
+    # Evacuations
+    SPAWNS_FAIL = "spawns_fail"
+    SPAWNS_SLOW = "spawns_slow"
+    SPAWNS_HANG = "spawns_hang"
+    CLAIMS_FAIL = "claims_fail"
+    DIES_IN_SPAWN = "dies_in_spawn"
+    # People
+    OPERATOR_EVACUATES = "operator_evacuates"
+    OPERATOR_MIGRATES = "operator_migrates"
+    OPERATOR_ENABLES = "operator_enables"
+    OPERATOR_DISABLES = "operator_disables"
+    OPERATOR_FORCES_DOWN = "operator_forces_down"
+    OPERATOR_LIFTS = "operator_lifts"
+    OPERATOR_RESETS = "operator_resets"
+    USER_STARTS = "user_starts"
+    USER_STOPS = "user_stops"
+    USER_REBOOTS = "user_reboots"
+    USER_DELETES = "user_deletes"
+    # The end of troubles
+    CALM = "calm"
+
+
+class Network(StrEnum):
+    """Which of a host's networks is cut."""
+
+    MANAGEMENT = "management"
+    TENANT = "tenant"
+    STORAGE = "storage"
+
+
+class Way(StrEnum):
+    """Which conversations a cut ends, as a firewall that remembers connections does."""
+
+    BOTH = "both"
+    IN = "in"
+    """Those that others begin with the host (probes): its heartbeats still go out."""
+    OUT = "out"
+    """Those that the host begins (its message bus, its storage): it still answers probes."""
+
+
+class Moment(StrEnum):
+    """When in an evacuation its destination dies."""
+
+    BEFORE = "before"
+    """Before the guest was started there."""
+    AFTER = "after"
+    """After the guest was started, before Nova wrote it down."""
+
+
+class Dies(StrEnum):
+    """What of a destination dies."""
+
+    COMPUTE = "compute"
+    """nova-compute alone: the guest, once started, runs on."""
+    POWER = "power"
+    """The whole host."""
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that befalls the world. Fields that its kind does not name stay at their defaults."""
+
+    kind: FaultKind
+    host: str | None = None
+    server: str | None = None
+    image: str | None = None
+    to: str | None = None
+    """The host that an operator sends a server to; None leaves it to the scheduler."""
+    for_s: float | None = None
+    """It ends by itself after so many seconds; None: not before a `calm`."""
+    network: Network = Network.MANAGEMENT
+    way: Way = Way.BOTH
+    call: str = "*"
+    """A call of the API by its name in ports/cloud.py, e.g. `services`; `*` is any."""
+    how: Fails = Fails.NO_ANSWER
+    status: int = 500
+    """The HTTP status of an error answer."""
+    times: int | None = None
+    """So many calls only."""
+    by_s: float = 20.0
+    """By how many seconds a call, an effect, a spawn, or a clock is late (a clock: ahead)."""
+    bmc: Bmc = Bmc.GONE
+    moment: Moment = Moment.BEFORE
+    dies: Dies = Dies.COMPUTE
+    text: str = "Virtual Interface creation failed"
+    """What a failing spawn says in the server's fault, or an operator's reason to disable."""
+    state: str = "active"
+    """What a reset-state sets: `active` or `error`."""
+    resumes_guests: bool = False
+    """Whether the host that starts has nova's resume_guests_state_on_host_boot."""
+
+    def __post_init__(self) -> None:
+        """Hold the fault to its kind's shape; raises FaultInvalid."""
+        shape = SHAPES[self.kind]
+        said = {f.name for f in fields(self) if getattr(self, f.name) != f.default} - {"kind"}
+        missing, idle = shape.needs - said, said - shape.needs - shape.takes
+        # What is needed has no default that says anything: it differs from it, or was not given.
+        if missing:
+            raise FaultInvalid(f"{self.kind} needs {', '.join(sorted(missing))}")
+        if idle:
+            raise FaultInvalid(f"{self.kind} knows no {', '.join(sorted(idle))}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What a kind of fault means, and which fields say more of it."""
+
+    meaning: str
+    needs: frozenset[str] = frozenset()
+    takes: frozenset[str] = frozenset()
+
+
+def _shape(meaning: str, needs: str = "", takes: str = "") -> Shape:
+    return Shape(meaning=meaning, needs=frozenset(needs.split()), takes=frozenset(takes.split()))
+
+
+_K = FaultKind
+SHAPES: Mapping[FaultKind, Shape] = {
+    _K.POWER_LOSS: _shape(
+        "the host loses its power; with for_s it is started again after that",
+        "host",
+        "for_s resumes_guests",
+    ),
+    _K.START: _shape("the host is switched on and boots", "host", "resumes_guests"),
+    _K.COMPUTE_DIES: _shape(
+        "nova-compute dies alone, the guests run on; with for_s it is started again",
+        "host",
+        "for_s",
+    ),
+    _K.COMPUTE_STARTS: _shape("nova-compute is (re)started on a host that has power", "host"),
+    _K.HANG: _shape(
+        "the host's kernel answers and every process stands still, guests too", "host", "for_s"
+    ),
+    _K.QUICK_REBOOT: _shape(
+        "the host reboots sooner than Nova could notice; its guests are off afterwards",
+        "host",
+        "resumes_guests",
+    ),
+    _K.GUEST_DIES: _shape(
+        "one guest's QEMU dies (or the guest switches itself off: nobody can tell)", "server"
+    ),
+    _K.LATE_HEARTBEAT: _shape(
+        "a heartbeat that waited on its way arrives, whatever became of its sender", "host"
+    ),
+    _K.CLOCK_SKEW: _shape(
+        "a host's clock, or without host the conductor's, is by_s ahead", "", "host by_s for_s"
+    ),
+    _K.CUT: _shape("one network of the host is cut, or one way of it", "host", "network way for_s"),
+    _K.BLIND: _shape("our own prober's network is cut: nobody answers it", "", "for_s"),
+    _K.OWN_TROUBLE: _shape("our own prober cannot even ask", "", "for_s"),
+    _K.BUS_DOWN: _shape("the message bus carries nothing: every heartbeat stops", "", "for_s"),
+    _K.DATABASE_DOWN: _shape(
+        "Nova's database is away: heartbeats stop, and the API answers 500", "", "for_s"
+    ),
+    _K.CONDUCTOR_DIES: _shape(
+        "nova-conductor is dead: no heartbeat is written, no evacuation begins", "", "for_s"
+    ),
+    _K.SCHEDULER_DIES: _shape(
+        "nova-scheduler is dead: an evacuation's record stays accepted for good", "", "for_s"
+    ),
+    _K.CELL_DOWN: _shape(
+        "the cell does not answer the API: UNKNOWN rows, vanished servers", "", "for_s"
+    ),
+    _K.ROW_VANISHES: _shape("a host's row is missing in the list of services", "host", "for_s"),
+    _K.STALE: _shape("a kind of read goes on answering what was so when it began", "call", "for_s"),
+    _K.IMAGE_VANISHES: _shape("Glance would not serve this image any more", "image", "for_s"),
+    _K.API_FAILS: _shape(
+        "calls fail: no answer, answer lost, effect late (by_s), refused (status), never sent",
+        "",
+        "call how status times for_s by_s",
+    ),
+    _K.API_SLOW: _shape("answers, true when asked for, arrive by_s late", "", "call by_s for_s"),
+    _K.BMC: _shape("the host's BMC behaves in this way", "host", "bmc for_s"),
+    _K.SPAWNS_FAIL: _shape("every guest's start on this host fails", "host", "text for_s"),
+    _K.SPAWNS_SLOW: _shape("guests' starts take by_s", "", "host by_s for_s"),
+    _K.SPAWNS_HANG: _shape("guests' starts on this host never end", "host", "for_s"),
+    _K.CLAIMS_FAIL: _shape("this host refuses what the scheduler sends it", "host", "for_s"),
+    _K.DIES_IN_SPAWN: _shape(
+        "this host, or its nova-compute, dies in the next spawn on it", "host", "moment dies"
+    ),
+    _K.OPERATOR_EVACUATES: _shape("an operator evacuates a server", "server", "to"),
+    _K.OPERATOR_MIGRATES: _shape("an operator live-migrates a server", "server", "to"),
+    _K.OPERATOR_ENABLES: _shape("an operator lifts forced_down and enables a host", "host"),
+    _K.OPERATOR_DISABLES: _shape("an operator disables a host", "host", "text"),
+    _K.OPERATOR_FORCES_DOWN: _shape("an operator forces a host down", "host"),
+    _K.OPERATOR_LIFTS: _shape("an operator lifts forced_down of a host", "host"),
+    _K.OPERATOR_RESETS: _shape("an operator resets a server's state", "server", "state"),
+    _K.USER_STARTS: _shape("its owner starts a server", "server"),
+    _K.USER_STOPS: _shape("its owner stops a server", "server"),
+    _K.USER_REBOOTS: _shape("its owner reboots a server (hard)", "server"),
+    _K.USER_DELETES: _shape("its owner deletes a server", "server"),
+    _K.CALM: _shape("every lasting fault ends (of this host only, if one is named)", "", "host"),
+}
+FAULT_MEANING: Mapping[FaultKind, str] = {kind: shape.meaning for kind, shape in SHAPES.items()}
+
+
+@cache
+def _adapter() -> TypeAdapter[Fault]:
+    return TypeAdapter(Fault)
+
+
+def fault_from(entry: Mapping[str, Any]) -> Fault:
+    """Read one fault from an entry of a TOML script; raises FaultInvalid."""
+    try:
+        return _adapter().validate_python(dict(entry))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise FaultInvalid(f"no fault: {where or 'entry'}: {problem['msg']}") from error
+
+
+def fault_entry(fault: Fault) -> dict[str, Any]:
+    """Write a fault as an entry that reads back as itself: only what differs from the defaults."""
+    said = {f.name: getattr(fault, f.name) for f in fields(fault)}
+    return {
+        f.name: value.value if isinstance(value := said[f.name], StrEnum) else value
+        for f in fields(fault)
+        if f.name == "kind" or said[f.name] != f.default
+    }
