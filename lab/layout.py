@@ -39,6 +39,7 @@ class Layout:
         self.knobs = self.run / "knobs"
         self.hosts = self.run / "hosts"
         self.secrets = self.run / "secrets"
+        self.tmp = self.run / "tmp"
         self.clouds_yaml = self.run / "clouds.yaml"
         self.koboshi_toml = self.run / "koboshi.toml"
         self.settings_file = self.run / "lab.json"

@@ -97,7 +97,7 @@ class _Start:
 
     def _prepare(self, *, fresh: bool) -> None:
         lab = self._lab
-        for path in (lab.etc, lab.log, lab.pids, lab.state, lab.knobs, lab.sockets):
+        for path in (lab.etc, lab.log, lab.pids, lab.state, lab.knobs, lab.tmp, lab.sockets):
             path.mkdir(parents=True, exist_ok=True)
         settings.save(lab, self._wanted, ready=False)
         network.create_fabric(lab, self._wanted.host_names)

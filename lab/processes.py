@@ -136,6 +136,7 @@ def base_environment(lab: Layout) -> dict[str, str]:
         "PYTHONPATH": f"{lab.root}:{lab.plugins}",
         "PYTHONWARNINGS": "ignore",
         "XDG_CACHE_HOME": str(lab.run / "cache"),
+        "TMPDIR": str(lab.tmp),  # sushy-tools leaves its database there, at every start
     }
 
 
