@@ -9,6 +9,7 @@ from koboshi.domain.cloud import Power
 from koboshi.domain.errors import FenceError
 from koboshi.domain.names import HostName
 from koboshi.sim.physics import Physics
+from koboshi.sim.truth import CommandArrived
 
 TIMEOUT_S = 5.0
 
@@ -63,6 +64,8 @@ class SimFence:
             raise FenceError(f"the BMC of {self._host} refuses: 403")
         await anyio.sleep(self.answer_s)
         self.offs.append(anyio.current_time())
+        arrived = CommandArrived(at_s=self.offs[-1], call="power_off", subject=self._host)
+        self._physics.witnesses.tell(arrived)
         if self.mode not in {Bmc.ACCEPT_ONLY, Bmc.LIE_OFF}:
             await anyio.sleep(self.off_takes_s)
             self._physics.cut_power(self._host)

@@ -13,7 +13,7 @@ import anyio
 from koboshi.domain.disks import demand_of
 from koboshi.domain.names import HostName, MigrationId, ServerId
 from koboshi.sim.operating import SHOWN
-from koboshi.sim.physics import LOST, Host
+from koboshi.sim.physics import Host
 
 if TYPE_CHECKING:
     from koboshi.sim.nova import SimCloud
@@ -121,7 +121,7 @@ class Evacuation:
         cloud, server = self._cloud, self._cloud.servers_by_id[self._server]
         if server.image_id is not None and self._server not in self._host.disks:
             self._host.disks.add(self._server)
-            cloud.physics.roots[self._server] = LOST
+            cloud.physics.lose_data(self._server, self._host.name, "made again from its image")
         cloud.physics.start_guest(self._server, self._host.name)
 
     async def _finish(self, record: MigrationId) -> None:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import anyio
 
 from koboshi.domain.names import HostName, ServerId
-from koboshi.sim.physics import LOST
 
 if TYPE_CHECKING:
     from koboshi.sim.nova import SimCloud
@@ -33,7 +32,7 @@ async def _notice_death(cloud: "SimCloud", server: ServerId, host: HostName) -> 
 async def boot(cloud: "SimCloud", host: HostName) -> None:
     """Switch a host on; its nova-compute cleans up after evacuations, as Nova's does."""
     machine = cloud.physics.hosts[host]
-    machine.power = True
+    cloud.physics.give_power(host)
     machine.hung = True  # its kernel answers first
     await anyio.sleep(machine.boot_s)
     if not machine.power:
@@ -54,7 +53,7 @@ def start_compute(cloud: "SimCloud", host: HostName) -> None:
             machine.disks.discard(record.server)
             row = cloud.servers_by_id.get(record.server)
             if row is not None and row.host == host:
-                cloud.physics.roots[record.server] = LOST
+                cloud.physics.lose_data(record.server, host, "its host came back")
         if record.status == "done":
             cloud.set_record(record.id, "completed")
     open_ids = {r.server for r in cloud.records if r.is_open and r.source == host}

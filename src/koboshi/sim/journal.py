@@ -1,6 +1,6 @@
 """A journal in memory with the rules of the real one, that can be cut off at any append."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import anyio
 
@@ -25,6 +25,7 @@ class Disk:
         self.epoch = 0
         self.appends = 0
         """Transactions that were begun, written or not."""
+        self.watchers: list[Callable[[Recorded], None]] = []
 
 
 class MemoryJournal:
@@ -76,6 +77,9 @@ class MemoryJournal:
         recorded = tuple(Recorded(seq=s, at=at, event=e) for s, e in enumerate(events, first))
         disk.recorded.extend(recorded)
         disk.open = opened
+        for record in recorded:
+            for watcher in disk.watchers:
+                watcher(record)
         if number == self.kill_after:
             self.dead = True
             raise KilledHere

@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 import anyio
 
 from koboshi.domain.errors import CloudUnavailable, CommandRefused, OutcomeUnknown
+from koboshi.sim.truth import CommandArrived, Watcher
 
 T = TypeVar("T")
 
@@ -55,8 +56,11 @@ class Sent:
 class Line:
     """The way to the API: its faults, its latency, and what was sent over it."""
 
-    def __init__(self, works: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, works: Callable[[], bool] = lambda: True, tell: Watcher = lambda _event: None
+    ) -> None:
         self._works = works
+        self._tell = tell
         self.faults: list[Fault] = []
         self.latency_s = 0.02
         self.calls: Counter[str] = Counter()
@@ -157,7 +161,9 @@ class Line:
         fault = self._fault(call)
         if fault is not None and fault.how is Fails.NEVER_SENT:
             raise CommandRefused(f"{call}: never sent: connection refused")
-        self.sent.append(Sent(at_s=anyio.current_time(), call=call, subject=subject, detail=detail))
+        sent = Sent(at_s=anyio.current_time(), call=call, subject=subject, detail=detail)
+        self.sent.append(sent)
+        self._tell(CommandArrived(at_s=sent.at_s, call=call, subject=subject, detail=detail))
         if fault is not None and fault.how is Fails.REFUSED:
             raise CommandRefused(f"{call}: {fault.status}", status=fault.status)
         if (fault is not None and fault.how is Fails.NO_ANSWER) or not self._works():

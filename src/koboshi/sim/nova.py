@@ -4,7 +4,7 @@ What it claims of Nova is what nova 34 does (compute/api.py, conductor/manager.p
 compute/manager.py); the lab's tests hold the same stories against the real thing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,6 +31,7 @@ from koboshi.sim.evacuating import Evacuation
 from koboshi.sim.line import Fails, Line
 from koboshi.sim.operating import refuse
 from koboshi.sim.physics import Host, Physics
+from koboshi.sim.truth import By, EvacuationBegan, ServiceEdited
 from koboshi.sim.virtual_time import BEGINNING
 
 NOVA_IS_AHEAD = timedelta(minutes=37)
@@ -50,7 +51,7 @@ class SimCloud:
         down_after_s: float = 60.0,
     ) -> None:
         self.physics = Physics(hosts)
-        self.line = Line(lambda: self.database_works)
+        self.line = Line(lambda: self.database_works, self.physics.witnesses.tell)
         self.heartbeat_s = heartbeat_s
         self.down_after_s = down_after_s
         self.bus_works = True
@@ -131,8 +132,12 @@ class SimCloud:
         self.edit(key)
 
     def edit(self, key: str, **changes: bool | str | None) -> None:
-        """Change a service's row."""
-        row = replace(self._services[key], updated_at=self.nova_now())
+        """Change a service's row, as anybody but Koboshi does."""
+        self._edit(By.OTHERS, key, changes)
+
+    def _edit(self, by: By, key: str, changes: Mapping[str, bool | str | None]) -> None:
+        before = self._services[key]
+        row = replace(before, updated_at=self.nova_now())
         if "enabled" in changes:
             row = replace(row, enabled=bool(changes["enabled"]))
         if "forced_down" in changes:
@@ -141,6 +146,10 @@ class SimCloud:
             reason = changes["disabled_reason"]
             row = replace(row, disabled_reason=None if reason is None else str(reason))
         self._services[key] = row
+        if changes:
+            now_s = anyio.current_time()
+            edited = ServiceEdited(at_s=now_s, by=by, before=before, after=row)
+            self.physics.witnesses.tell(edited)
 
     def row(self, host: HostName) -> ComputeService:
         """Return nova-compute's row as the database has it."""
@@ -360,7 +369,8 @@ class SimCloud:
         """Disable a service and force it down."""
         key = next(k for k, row in self._services.items() if row.id == service)
         fault = await self.line.command("isolate", key, reason)
-        self.edit(key, enabled=False, forced_down=True, disabled_reason=reason)
+        changes = {"enabled": False, "forced_down": True, "disabled_reason": reason}
+        self._edit(By.KOBOSHI, key, changes)
         await self.line.answer("isolate", fault)
 
     async def evacuate(self, server: ServerId, destination: HostName) -> None:
@@ -369,15 +379,17 @@ class SimCloud:
         if fault is not None and fault.how is Fails.LATE:
             self.tasks.start_soon(self._late_evacuate, server, destination, fault.late_s)
         else:
-            self.accept_evacuate(server, destination)
+            self.accept_evacuate(server, destination, By.KOBOSHI)
         await self.line.answer("evacuate", fault)
 
     async def _late_evacuate(self, server: ServerId, destination: HostName, by_s: float) -> None:
         await anyio.sleep(by_s)
         with suppress(CommandRefused):  # nobody is there to be told
-            self.accept_evacuate(server, destination)
+            self.accept_evacuate(server, destination, By.KOBOSHI)
 
-    def accept_evacuate(self, server: ServerId, destination: HostName | None) -> None:
+    def accept_evacuate(
+        self, server: ServerId, destination: HostName | None, by: By = By.OTHERS
+    ) -> None:
         """Do what the API does with an evacuate request of anybody; None: the scheduler chooses."""
         row = self.servers_by_id.get(server)
         if row is None or row.host is None:
@@ -406,6 +418,9 @@ class SimCloud:
             updated_at=self.nova_now(),
         )
         self.records.append(migration)
+        self.physics.witnesses.tell(
+            EvacuationBegan(at_s=anyio.current_time(), server=server, record=migration.id, by=by)
+        )
         work = Evacuation(
             self, server=server, destination=destination, vm_state=before, token=self.token[server]
         )

@@ -1,7 +1,7 @@
 """What is really so in the fake cloud: which host has power, which guest runs where.
 
-Nova's database (nova.py) may be wrong about all of this, as the real one is. The one
-great rule is watched here: a server that is started while it runs elsewhere is written down.
+Nova's database (nova.py) may be wrong about all of this, as the real one is. The one great rule is
+watched here: the moment a server is started while it runs elsewhere, it is written down for good.
 """
 
 from collections import Counter
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from koboshi.domain.names import HostName, ServerId
+from koboshi.sim.truth import DataLost, GuestStarted, GuestStopped, PowerSwitched, Witnesses
 
 LOST = "made again from the image"
 
@@ -87,6 +88,7 @@ class Physics:
 
     def __init__(self, hosts: Iterable[Host]) -> None:
         self.hosts = {h.name: h for h in hosts}
+        self.witnesses = Witnesses()
         self.starts: list[Start] = []
         self.violations: list[str] = []
         self.roots: dict[ServerId, str] = {}
@@ -94,17 +96,25 @@ class Physics:
 
     def start_guest(self, server: ServerId, host: HostName) -> None:
         """Start a guest; that it runs elsewhere stops nobody, and is written down."""
-        elsewhere = sorted(
-            h.name for h in self.hosts.values() if server in h.domains and h.name != host
-        )
+        at_s = anyio.current_time()
+        elsewhere = tuple(h for h in self.where(server) if h != host)
         self.hosts[host].domains.add(server)
-        self.starts.append(Start(at_s=anyio.current_time(), server=server, host=host))
+        self.starts.append(Start(at_s=at_s, server=server, host=host))
         if elsewhere:
             self.violations.append(f"{server} was started on {host} and runs on {elsewhere}")
+        self.witnesses.tell(GuestStarted(at_s=at_s, server=server, host=host, elsewhere=elsewhere))
 
     def stop_guest(self, server: ServerId, host: HostName) -> None:
         """Stop a guest; its disks stay."""
-        self.hosts[host].domains.discard(server)
+        if server in self.hosts[host].domains:
+            self.hosts[host].domains.discard(server)
+            self.witnesses.tell(GuestStopped(at_s=anyio.current_time(), server=server, host=host))
+
+    def lose_data(self, server: ServerId, host: HostName, how: str) -> None:
+        """Let a server's data on a local disk be gone for good."""
+        self.roots[server] = LOST
+        lost = DataLost(at_s=anyio.current_time(), server=server, host=host, how=how)
+        self.witnesses.tell(lost)
 
     def move_guest(self, server: ServerId, source: HostName, destination: HostName) -> None:
         """Let a running guest go on elsewhere, its disk with it: it is never off, and never twice."""
@@ -126,10 +136,19 @@ class Physics:
     def cut_power(self, host: HostName) -> None:
         """Take the power: nothing runs any more, disks stay."""
         machine = self.hosts[host]
-        machine.power = False
+        was_on, machine.power = machine.power, False
         machine.hung = False
-        machine.domains.clear()
+        for server in sorted(machine.domains):
+            self.stop_guest(server, host)
         self.kill_compute(host)
+        if was_on:
+            off = PowerSwitched(at_s=anyio.current_time(), host=host, on=False)
+            self.witnesses.tell(off)
+
+    def give_power(self, host: HostName) -> None:
+        """Let a host have power again; who boots it comes after."""
+        self.hosts[host].power = True
+        self.witnesses.tell(PowerSwitched(at_s=anyio.current_time(), host=host, on=True))
 
     def kill_compute(self, host: HostName) -> None:
         """Kill nova-compute only: guests run on."""

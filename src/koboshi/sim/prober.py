@@ -3,6 +3,7 @@
 import anyio
 
 from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.names import HostName
 from koboshi.sim.physics import Physics
 
 TIMEOUT_S = 1.0
@@ -19,6 +20,10 @@ class SimProbe:
         """We cannot even ask."""
         self.silent_addresses: set[str] = set()
         """Addresses whose management network alone is dark."""
+        self.heard: dict[HostName, float] = {}
+        """When each host answered last."""
+        self.dark_since: dict[HostName, float] = {}
+        """Since when it has answered no question."""
         self.name = "ssh:22"
 
     async def ask(self, address: str) -> ProbeAnswer:
@@ -29,6 +34,9 @@ class SimProbe:
         await anyio.sleep(0.005)
         dark = self.blind or address in self.silent_addresses
         if dark or not host.power or not (host.link and host.link_in):
+            self.dark_since.setdefault(host.name, anyio.current_time())
             await anyio.sleep(TIMEOUT_S)
             return ProbeAnswer.SILENT
+        self.heard[host.name] = anyio.current_time()
+        self.dark_since.pop(host.name, None)
         return ProbeAnswer.KERNEL if host.hung else ProbeAnswer.USERLAND
