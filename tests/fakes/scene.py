@@ -16,7 +16,6 @@ from koboshi.domain.cloud import (
     Server,
 )
 from koboshi.domain.commands import Command, Evacuate
-from koboshi.domain.decide import take_picture
 from koboshi.domain.decision import Picture
 from koboshi.domain.events import (
     CommandAccepted,
@@ -33,6 +32,7 @@ from koboshi.domain.evidence import Heartbeat, PowerReading, PowerTrack, ProbeTr
 from koboshi.domain.incident import Incident, IncidentState, Isolation, Proof, ProofKind
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import CommandId, HostName, IncidentId, MigrationId, ServerId, ServiceId
+from koboshi.domain.picture import take_picture
 from koboshi.domain.policy import candidate_of
 from koboshi.domain.recovery import Candidate, Recovery
 from koboshi.domain.rules import Mode, OnLocalDisk, Rules

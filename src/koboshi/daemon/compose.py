@@ -230,7 +230,6 @@ async def _pulse(
 ) -> None:
     """Set the metrics, and tell the service manager that the loop turns while it does."""
     while True:
-        status.measure(metrics)
-        if status.health().is_alive:
+        if status.measure(metrics).is_alive:
             manager.alive()
         await clock.sleep(PULSE)

@@ -6,10 +6,12 @@ from datetime import timedelta
 from koboshi.adapters.telemetry.metrics import Metrics, Witness
 from koboshi.api.source import Health, HealthCheck
 from koboshi.domain.brake import why_braked
+from koboshi.domain.decision import Picture
 from koboshi.domain.instant import Instant, latest
+from koboshi.domain.picture import take_picture
 from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.state import State
-from koboshi.domain.verdict import Verdict, judge_all, seconds
+from koboshi.domain.verdict import Verdict, seconds
 from koboshi.domain.world import World
 from koboshi.engine.loop import Engine
 from koboshi.engine.memory import Memory
@@ -68,7 +70,20 @@ class DaemonStatus:
 
     def health(self) -> Health:
         """Return how the daemon is."""
-        now = self._clock.now()
+        return self._health(self._look())
+
+    def _look(self) -> Picture:
+        """Return everything judged as of now; what the loop judged just before is not judged again."""
+        return take_picture(
+            self._board.world,
+            self._memory.state,
+            self._rules,
+            self._clock.now(),
+            before=self._engine.seen,
+        )
+
+    def _health(self, picture: Picture) -> Health:
+        now = picture.now
         ticked = self._engine.ticked_at
         alive = ticked is not None and now.since(ticked) < STANDSTILL
         checks = (self._nova(now), self._probes(now), self._journal_check())
@@ -77,25 +92,11 @@ class DaemonStatus:
             acting, reason = False, "observe mode: it journals what it would do"
         elif failed or not alive:
             acting, reason = False, failed[0] if failed else "its loop stands still"
-        elif (braked := self._brake(now)) is not None:
+        elif (braked := _brake(picture)) is not None:
             acting, reason = True, f"act mode; but a host that died now would be held: {braked}"
         else:
             acting, reason = True, "act mode, and everything that it needs is well"
         return Health(is_alive=alive, is_acting=acting, acting_reason=reason, checks=checks)
-
-    def _brake(self, now: Instant) -> str | None:
-        """Return what would hold back the next host that dies; None when nothing would."""
-        world, state = self._board.world, self._memory.state
-        judgements = judge_all(world, state, self._rules, now)
-        living = (
-            j.host
-            for j in judgements.values()
-            if j.verdict is Verdict.UP and j.host in world.protected
-        )
-        host = next(living, None)
-        if host is None:
-            return "no protected host is seen up"
-        return why_braked(host, judgements, world, state, self._rules, now)
 
     def _nova(self, now: Instant) -> HealthCheck:
         world = self._board.world
@@ -136,14 +137,15 @@ class DaemonStatus:
             name="journal", is_ok=failure is None, detail=failure or "the journal is written"
         )
 
-    def measure(self, metrics: Metrics) -> None:
-        """Set every gauge."""
-        now, world, state = self._clock.now(), self._board.world, self._memory.state
-        judgements = judge_all(world, state, self._rules, now)
-        protected = [j for j in judgements.values() if j.host in world.protected]
+    def measure(self, metrics: Metrics) -> Health:
+        """Set every gauge; return how the daemon is."""
+        picture = self._look()
+        now, world, state = picture.now, picture.world, picture.state
+        health = self._health(picture)
+        verdicts = (j.verdict for j in picture.judgements.values() if j.host in world.protected)
         metrics.mode(self._rules.mode)
-        metrics.acting(is_acting=self.health().is_acting)
-        metrics.hosts(Counter(j.verdict for j in protected))
+        metrics.acting(is_acting=health.is_acting)
+        metrics.hosts(Counter(verdicts))
         metrics.incidents(Counter(i.state for i in state.incidents.values()))
         for witness, at in (
             (Witness.NOVA, world.services_read_at),
@@ -151,3 +153,16 @@ class DaemonStatus:
             (Witness.POWER, self._newest_power()),
         ):
             metrics.evidence_age(witness, None if at is None else now.since(at))
+        return health
+
+
+def _brake(picture: Picture) -> str | None:
+    """Return what would hold back the next host that dies; None when nothing would."""
+    world, judgements = picture.world, picture.judgements
+    living = (
+        j.host for j in judgements.values() if j.verdict is Verdict.UP and j.host in world.protected
+    )
+    host = next(living, None)
+    if host is None:
+        return "no protected host is seen up"
+    return why_braked(host, judgements, world, picture.state, picture.rules, picture.now)

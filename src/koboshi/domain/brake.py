@@ -4,7 +4,8 @@ Until the full brake with declared domains exists, its bound is one host in `inc
 whatever the cloud's size, and it is counted before any filter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
+from itertools import islice
 
 from koboshi.domain.incident import IncidentState
 from koboshi.domain.instant import Instant
@@ -17,7 +18,7 @@ from koboshi.domain.verdict import (
     Control,
     Judgement,
     Verdict,
-    positive_control,
+    reach_of,
     seconds,
 )
 from koboshi.domain.world import World
@@ -25,14 +26,40 @@ from koboshi.domain.world import World
 SMALL_CLOUD = 5
 
 
-def _accounted_for(host: HostName, state: State, rules: Rules, now: Instant) -> bool:
-    """Return whether an older incident explains this host: it holds no other one back."""
-    incident = state.open_incident(host)
-    return (
-        incident is not None
-        and now.since(incident.opened_at) > rules.incident_memory
-        and incident.state is not IncidentState.HELD
+def _accounted_for(state: State, rules: Rules, now: Instant) -> frozenset[HostName]:
+    """Return the hosts that an older incident explains: they hold no other one back."""
+    return frozenset(
+        i.host
+        for i in state.open_incidents()
+        if now.since(i.opened_at) > rules.incident_memory and i.state is not IncidentState.HELD
     )
+
+
+def _counted(
+    host: HostName,
+    judgements: Mapping[HostName, Judgement],
+    world: World,
+    state: State,
+    rules: Rules,
+    now: Instant,
+) -> Callable[..., Iterator[Judgement]]:
+    """Return what gives the other hosts that count, or those of them with a certain verdict.
+
+    One by one, as most questions end at the first: a whole rack asks them at the same time.
+    """
+    accounted_for = _accounted_for(state, rules, now)
+
+    def others(verdicts: Container[Verdict] = frozenset(Verdict)) -> Iterator[Judgement]:
+        for j in judgements.values():
+            if (
+                j.verdict in verdicts
+                and j.host != host
+                and j.host not in accounted_for
+                and not disabled_by_operator(j.host, world)
+            ):
+                yield j
+
+    return others
 
 
 def why_braked(
@@ -49,14 +76,9 @@ def why_braked(
         return (
             f"evidence is gathered for {seconds(gathered)} only, of {seconds(rules.new_evidence)}"
         )
-    counted = [
-        j
-        for j in judgements.values()
-        if j.host != host
-        and not disabled_by_operator(j.host, world)
-        and not _accounted_for(j.host, state, rules, now)
-    ]
-    if not counted:
+    others = _counted(host, judgements, world, state, rules, now)
+    few = tuple(islice(others(), SMALL_CLOUD))
+    if not few:
         return "there is no other host to compare it with"
     recent = next(
         (
@@ -73,21 +95,21 @@ def why_braked(
         )
     # One whose nova-compute is down answers the prober: its host is not in doubt.
     in_doubt = WORSE_THAN_UP - {Verdict.SERVICE_FAILED}
-    worse = next((j for j in counted if j.verdict in in_doubt), None)
+    worse = next(others(in_doubt), None)
     if worse is not None:
         return (
             f"host {worse.host} is {worse.verdict} too: more than one host at a time is implausible"
         )
-    if len(counted) < SMALL_CLOUD:
-        stale = next((j for j in counted if j.control is not Control.FRESH), None)
+    if len(few) < SMALL_CLOUD:
+        stale = next((j for j in few if j.control is not Control.FRESH), None)
         if stale is not None:
             return (
                 f"host {stale.host} has no fresh heartbeat: in a cloud this small all others must. "
                 f"Bring it back, or disable it in Nova if it is gone for long"
             )
-    if len(counted) == 1 and judgements[host].power != "off":
+    if len(few) == 1 and judgements[host].power != "off":
         return "of two hosts, only one whose power is found off may be acted upon"
-    reached, word = positive_control(host, (j.host for j in counted), world, now)
+    reached, word = reach_of((j.host for j in others()), world, now).without(host)
     return None if reached else word
 
 

@@ -8,24 +8,9 @@ from collections.abc import Iterator
 from koboshi.domain.advance import advance
 from koboshi.domain.decision import Decision, Picture, together
 from koboshi.domain.follow import follow
-from koboshi.domain.instant import Instant
 from koboshi.domain.plan import give_up_without_room, plan
-from koboshi.domain.rules import Mode, Rules
-from koboshi.domain.state import State
-from koboshi.domain.verdict import judge_all
+from koboshi.domain.rules import Mode
 from koboshi.domain.watch import watch_hosts
-from koboshi.domain.world import World
-
-
-def take_picture(world: World, state: State, rules: Rules, now: Instant) -> Picture:
-    """Return everything that a decision may look at, judged."""
-    return Picture(
-        world=world,
-        state=state,
-        rules=rules,
-        now=now,
-        judgements=judge_all(world, state, rules, now),
-    )
 
 
 def _followed(picture: Picture) -> Iterator[Decision]:

@@ -1,8 +1,9 @@
 """What one look at the world leads to: facts to remember, commands to carry out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from koboshi.domain.calm import Calm
 from koboshi.domain.commands import Command
 from koboshi.domain.events import Event
 from koboshi.domain.incident import Incident
@@ -22,7 +23,12 @@ class Picture:
     state: State
     rules: Rules
     now: Instant
-    judgements: dict[HostName, Judgement]
+    judgements: Mapping[HostName, Judgement]
+    """Of every host that Nova lists. A calm host's reasons tell its ages as of when it was judged."""
+    quiet: Mapping[HostName, Calm]
+    """The hosts that can be left alone, until something of them changes."""
+    restless: tuple[HostName, ...]
+    """All others, in order: those that must be looked at now."""
 
     def new_command_id(self, incident: Incident, what: str) -> CommandId:
         """Return the next command's name: derived from the journal, so never used twice."""

@@ -158,8 +158,7 @@ class PowerTrack:
     @property
     def known_at(self) -> Instant | None:
         """Return when the device last gave a clear answer."""
-        known = [r.at for r in self.readings if r.power is not Power.UNKNOWN]
-        return known[-1] if known else None
+        return next((r.at for r in reversed(self.readings) if r.power is not Power.UNKNOWN), None)
 
 
 def observe_power(track: PowerTrack | None, reading: PowerReading) -> PowerTrack:

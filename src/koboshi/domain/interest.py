@@ -49,10 +49,9 @@ class Interest:
 def interest_of(picture: Picture) -> Interest:
     """Return what the present picture makes worth reading often."""
     state = picture.state
+    restless = [picture.judgements[host] for host in picture.restless]
     suspects = {
-        j.host
-        for j in picture.judgements.values()
-        if j.verdict in WORSE_THAN_UP and j.host in picture.world.protected
+        j.host for j in restless if j.verdict in WORSE_THAN_UP and j.host in picture.world.protected
     }
     incidents = state.open_incidents()
     hosts = {i.host for i in incidents}
@@ -65,7 +64,7 @@ def interest_of(picture: Picture) -> Interest:
         power=frozenset(
             suspects
             | {i.host for i in incidents if i.state in _POWER_WATCHED}
-            | {j.host for j in picture.judgements.values() if _reads_off_and_answers(picture, j)}
+            | {j.host for j in restless if _reads_off_and_answers(picture, j)}
         ),
         list_servers=frozenset(listed),
         list_again=frozenset(i.host for i in incidents if i.servers_listed),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from koboshi.domain.calm import BMC_UNREADABLE, NO_FENCING, is_unreadable
 from koboshi.domain.cloud import Power
 from koboshi.domain.decision import Picture
 from koboshi.domain.events import (
@@ -30,9 +31,9 @@ def notices(picture: Picture, judgement: Judgement) -> Iterator[Event]:
         "hung": _hung(picture, judgement),
         "silent_unconfirmed": _silent_unconfirmed(picture, judgement),
         "bmc_contradicts": bmc_contradiction(picture, host),
-        "bmc_unreadable": _bmc_unreadable(picture, host),
+        BMC_UNREADABLE: _bmc_unreadable(picture, host),
         "disabled_and_dark": _disabled_and_dark(picture, judgement),
-        "no_fencing": _no_fencing(picture, host),
+        NO_FENCING: _no_fencing(picture, host),
         "recovery_stalled": stalled_notice(picture, host),
         "stale_record": stale_record_notice(host, picture.world, picture.state),
     }
@@ -141,12 +142,9 @@ def bmc_contradiction(picture: Picture, host: HostName) -> str | None:
 
 
 def _bmc_unreadable(picture: Picture, host: HostName) -> str | None:
-    """Three readings in a row without a clear answer: fencing this host would fail."""
+    """Several readings in a row without a clear answer: fencing this host would fail."""
     track = picture.world.power.get(host)
-    if track is None or len(track.readings) < 3:  # noqa: PLR2004 - three in a row, as said above
-        return None
-    newest = track.readings[-3:]
-    if any(r.power is not Power.UNKNOWN for r in newest):
+    if track is None or not is_unreadable(track):
         return None
     if picture.state.open_incident(host) is not None:
         return (

@@ -42,10 +42,14 @@ def cure(record: Migration) -> str:
 
 def stale_records(host: HostName, world: World, state: State) -> tuple[Migration, ...]:
     """Return the open evacuation records with this source that no one is working on."""
-    incident = state.open_incident(host)
-    if world.evacuations is None or (incident is not None and incident.id in state.recoveries):
+    if world.evacuations is None:
         return ()
-    mine = (r for r in world.evacuations.records if r.source == host and r.is_open)
+    mine = [r for r in world.evacuations.records if r.source == host and r.is_open]
+    if not mine:
+        return ()
+    incident = state.open_incident(host)
+    if incident is not None and incident.id in state.recoveries:
+        return ()
     now = nova_now(world)
     return tuple(r for r in mine if is_stale(r, now))
 

@@ -4,10 +4,11 @@ Fate groups have one vote each: the management network (our probes), the control
 heartbeats), and power (the BMC). A witness that never answered is *don't know*, not *silent*.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 
 from koboshi.domain.cloud import Power
 from koboshi.domain.evidence import Heartbeat, beats_while_off, off_proven_at
@@ -189,23 +190,45 @@ def network_of(
     return Network.SILENT, f"its management address is silent for {seconds(silence)}"
 
 
-def positive_control(
-    host: HostName, others: Iterable[HostName], world: World, now: Instant
-) -> tuple[bool, str]:
-    """Return whether the same prober reaches enough of the other hosts at this moment."""
-    asked = [o for o in others if o != host and o in world.probes]
-    answered = [
-        o
-        for o in asked
-        if (at := world.probes[o].kernel_at) is not None
-        and now.since(at) <= POSITIVE_CONTROL_MAX_AGE
-    ]
-    word = f"the same prober reaches {len(answered)} of {len(asked)} other hosts"
-    if not asked:
-        return False, "there is no other host by which the prober could be checked"
-    if len(asked) < FEW_HOSTS:
-        return len(answered) >= max(1, len(asked) - 1), word
-    return len(answered) >= CONTROL_SHARE * len(asked), word
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Whom the prober asked of those that are expected to answer, and who answered just now."""
+
+    asked: frozenset[HostName]
+    answered: frozenset[HostName]
+
+    def without(self, host: HostName) -> tuple[bool, str]:
+        """Return whether enough of the others than `host` are reached, and the sentence for it."""
+        asked = len(self.asked) - (host in self.asked)
+        answered = len(self.answered) - (host in self.answered)
+        word = f"the same prober reaches {answered} of {asked} other hosts"
+        if not asked:
+            return False, "there is no other host by which the prober could be checked"
+        if asked < FEW_HOSTS:
+            return answered >= max(1, asked - 1), word
+        return answered >= CONTROL_SHARE * asked, word
+
+
+def reach_of(hosts: Iterable[HostName], world: World, now: Instant) -> Reach:
+    """Return how far the prober reaches `hosts` at this moment."""
+    asked = frozenset(h for h in hosts if h in world.probes)
+    return Reach(
+        asked=asked,
+        answered=frozenset(
+            h
+            for h in asked
+            if (at := world.probes[h].kernel_at) is not None
+            and now.since(at) <= POSITIVE_CONTROL_MAX_AGE
+        ),
+    )
+
+
+def reach_of_all(world: World, state: State, now: Instant) -> Reach:
+    """Return how far the prober reaches all hosts of which nobody knows why they would not answer."""
+    isolated = {i.host for i in state.open_incidents() if i.isolation is not None}
+    off = isolated | state.found_down
+    expected = (h for h in world.services if h not in off and not disabled_by_operator(h, world))
+    return reach_of(expected, world, now)
 
 
 def _power_of(host: HostName, world: World, now: Instant) -> tuple[Power, str]:
@@ -229,8 +252,12 @@ def judge(
     now: Instant,
     *,
     stall: str | None,
+    reach: Callable[[], Reach],
 ) -> Judgement:
-    """Return the verdict on `host` with every witness's word. Pure: the same picture, the same word."""
+    """Return the verdict on `host` with every witness's word. Pure: the same picture, the same word.
+
+    `stall` says why no heartbeat can be trusted; `reach` tells the prober's reach when it is asked.
+    """
     control, control_word = control_of(host, world, rules, now, stall)
     network, network_word = network_of(host, world, state, rules, now)
     power, power_word = _power_of(host, world, now)
@@ -241,8 +268,7 @@ def judge(
     if verdict is Verdict.SUSPECT and network is Network.SILENT:
         # With the power proven off, the control plane's silence is not needed.
         off = _is_plainly_off(host, world, state, power)
-        others = (h for h in world.services if not _is_off_for_known_reason(h, world, state))
-        reached, control_sentence = positive_control(host, others, world, now)
+        reached, control_sentence = reach().without(host)
         words.append(control_sentence)
         if (control is Control.LATE or off) and reached:
             verdict = Verdict.UNREACHABLE
@@ -253,16 +279,6 @@ def judge(
         control=control,
         power=power,
         reasons=tuple(words),
-    )
-
-
-def _is_off_for_known_reason(host: HostName, world: World, state: State) -> bool:
-    """Return whether nobody expects the host to answer: it says nothing of our prober."""
-    incident = state.open_incident(host)
-    return (
-        host in state.found_down
-        or disabled_by_operator(host, world)
-        or (incident is not None and incident.isolation is not None)
     )
 
 
@@ -296,9 +312,28 @@ def _verdict(network: Network, control: Control) -> Verdict:
             return Verdict.UNKNOWN
 
 
+class Judge:
+    """Judges hosts of one picture; what they have in common is found once, and only when needed."""
+
+    def __init__(self, world: World, state: State, rules: Rules, now: Instant) -> None:
+        self._picture = (world, state, rules, now)
+
+    @cached_property
+    def _stall(self) -> str | None:
+        world, _state, rules, now = self._picture
+        return control_plane_stalled(world, rules, now)
+
+    @cached_property
+    def _reach(self) -> Reach:
+        world, state, _rules, now = self._picture
+        return reach_of_all(world, state, now)
+
+    def of(self, host: HostName) -> Judgement:
+        """Return the judgement of one host that Nova lists."""
+        return judge(host, *self._picture, stall=self._stall, reach=lambda: self._reach)
+
+
 def judge_all(world: World, state: State, rules: Rules, now: Instant) -> dict[HostName, Judgement]:
     """Return the judgement of every host that Nova lists."""
-    stall = control_plane_stalled(world, rules, now)
-    return {
-        host: judge(host, world, state, rules, now, stall=stall) for host in sorted(world.services)
-    }
+    judge_one = Judge(world, state, rules, now)
+    return {host: judge_one.of(host) for host in sorted(world.services)}

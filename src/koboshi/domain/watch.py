@@ -1,9 +1,9 @@
 """Hosts without an incident: whom to trust, what to notice, and when an incident opens."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from koboshi.domain.brake import is_confirmed
+from koboshi.domain.calm import TRUST_RENEWED_AFTER
 from koboshi.domain.decision import Decision, Picture
 from koboshi.domain.events import (
     Event,
@@ -17,16 +17,14 @@ from koboshi.domain.noticing import notices
 from koboshi.domain.ownership import MARKER_PREFIX, disabled_by_operator
 from koboshi.domain.verdict import Control, Judgement, Network, Verdict, is_trusted
 
-TRUST_RENEWED_AFTER = timedelta(hours=12)
-
 
 def watch_hosts(picture: Picture) -> Decision:
-    """Return what there is to remember of every host that Nova lists."""
+    """Return what there is to remember of every host that Nova lists; of a calm one there is nothing."""
     return Decision(
         events=tuple(
             event
-            for judgement in picture.judgements.values()
-            for event in _watch(picture, judgement)
+            for host in picture.restless
+            for event in _watch(picture, picture.judgements[host])
         ),
     )
 

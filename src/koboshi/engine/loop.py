@@ -6,12 +6,13 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from koboshi.domain.decide import decide, take_picture
+from koboshi.domain.decide import decide
 from koboshi.domain.decision import Picture
 from koboshi.domain.errors import NotLeader
 from koboshi.domain.events import DaemonStarted
 from koboshi.domain.instant import Instant
 from koboshi.domain.interest import interest_of
+from koboshi.domain.picture import take_picture
 from koboshi.domain.rules import LOOP_GAP, Rules
 from koboshi.engine.execute import Executor
 from koboshi.engine.memory import Memory
@@ -50,6 +51,8 @@ class Engine:
         self._observers = observers
         self._executor = executor
         self.ticked_at: Instant | None = None
+        self.seen: Picture | None = None
+        """The newest picture, judged."""
 
     async def start(self) -> None:
         """Recall the journal and resume; afterwards the state is that of a daemon at work."""
@@ -103,4 +106,6 @@ class Engine:
         return self._picture()
 
     def _picture(self) -> Picture:
-        return take_picture(self._board.world, self._memory.state, self._rules, self._clock.now())
+        world, state, now = self._board.world, self._memory.state, self._clock.now()
+        self.seen = take_picture(world, state, self._rules, now, before=self.seen)
+        return self.seen

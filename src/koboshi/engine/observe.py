@@ -23,15 +23,18 @@ from koboshi.domain.world import (
     RunningRead,
     ServerRead,
     ServersRead,
+    World,
     with_item,
 )
 from koboshi.engine.pace import (
     MAX_DIAGNOSTICS_AT_ONCE,
+    MAX_PATROL_READS_AT_ONCE,
     MAX_POWER_READS_AT_ONCE,
     MAX_PROBES_AT_ONCE,
     MAX_READS_AT_ONCE,
     Pace,
 )
+from koboshi.engine.patrol import Patrol
 from koboshi.engine.schedule import Order
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.clock import Clock
@@ -67,7 +70,7 @@ class Observers:
         self._pace = pace
         self._is_protected = is_protected
         self._addresses = addresses
-        self._probe_limit = anyio.CapacityLimiter(MAX_PROBES_AT_ONCE)
+        self._patrol = Patrol(fences, pace.power, MAX_PATROL_READS_AT_ONCE)
         self._power_limit = anyio.CapacityLimiter(MAX_POWER_READS_AT_ONCE)
         self._diagnostics_limit = anyio.CapacityLimiter(MAX_DIAGNOSTICS_AT_ONCE)
         self._read_limit = anyio.CapacityLimiter(MAX_READS_AT_ONCE)
@@ -78,8 +81,8 @@ class Observers:
         pace = self._pace
         services = pace.services_suspect if interest.suspicion else pace.services
         yield Order(key="services", every=services, work=self._services)
-        unknown = set(self._board.world.services) - set(self._board.world.hypervisors)
-        hypervisors = pace.calm if unknown else pace.hypervisors
+        all_known = self._board.world.services.keys() <= self._board.world.hypervisors.keys()
+        hypervisors = pace.hypervisors if all_known else pace.calm
         yield Order(key="hypervisors", every=hypervisors, work=self._hypervisors)
         yield Order(key="probes", every=pace.probes, work=self._probe_round)
         yield Order(key="sweep", every=pace.sweep, work=self._sweep)
@@ -88,9 +91,14 @@ class Observers:
         yield from self._incident_orders(interest)
 
     def _power_orders(self, interest: Interest) -> Iterator[Order]:
-        for host in self._fences:
-            every = self._pace.power_suspect if host in interest.power else self._pace.power
-            yield Order(key=("power", host), every=every, work=partial(self._power, host))
+        now, read = self._clock.now(), self._board.world.power
+        pause = self._pace.power_suspect
+        for host in interest.power & self._fences.keys():
+            track = read.get(host)
+            if track is None or now.since(track.newest.at) >= pause:
+                yield Order(key=("power", host), every=pause, work=partial(self._power, host))
+        for host in self._patrol.due(now):
+            yield Order(key=("power", host), every=timedelta(), work=partial(self._power, host))
 
     def _incident_orders(self, interest: Interest) -> Iterator[Order]:
         pace = self._pace
@@ -161,21 +169,24 @@ class Observers:
         )
         self._board.see_hypervisors(rows, protected)
 
-    def _address_of(self, host: HostName) -> str | None:
-        hypervisor = self._board.world.hypervisors.get(host)
+    def _address_of(self, host: HostName, world: World) -> str | None:
+        hypervisor = world.hypervisors.get(host)
         return self._addresses.get(host) or (hypervisor.address if hypervisor else None)
 
     async def _probe_round(self) -> None:
+        world = self._board.world
+        addresses = {h: a for h in world.protected if (a := self._address_of(h, world))}
+        hosts = iter(addresses.items())
         async with anyio.create_task_group() as tasks:
-            for host in self._board.world.protected:
-                if address := self._address_of(host):
-                    tasks.start_soon(self._probe_host, host, address)
+            for _ in range(min(MAX_PROBES_AT_ONCE, len(addresses))):
+                tasks.start_soon(self._probe_in_turn, hosts)
 
-    async def _probe_host(self, host: HostName, address: str) -> None:
-        async with self._probe_limit:
+    async def _probe_in_turn(self, hosts: Iterator[tuple[HostName, str]]) -> None:
+        """Probe one host after another, while others do the same: a task a host costs more."""
+        for host, address in hosts:
             answer = await self._probe.ask(address)
-        target = f"{self._probe.name}@{address}"
-        self._board.see_probe(host, answer, self._clock.now(), target)
+            target = f"{self._probe.name}@{address}"
+            self._board.see_probe(host, answer, self._clock.now(), target)
 
     async def _power(self, host: HostName) -> None:
         async with self._power_limit:
@@ -186,7 +197,9 @@ class Observers:
             except Exception as error:  # an odd device must not blind us to the others
                 log.exception("power_reading_crashed", host=host)
                 power, detail = Power.UNKNOWN, f"an internal error: {type(error).__name__}"
-        self._board.see_power(host, PowerReading(at=self._clock.now(), power=power, detail=detail))
+        now = self._clock.now()
+        self._board.see_power(host, PowerReading(at=now, power=power, detail=detail))
+        self._patrol.rest(host, now)
 
     async def _sweep(self) -> None:
         servers = await self._ask("servers", self._cloud.servers)

@@ -33,7 +33,9 @@ class Pace:
 MAX_PROBES_AT_ONCE = 256
 """Sockets that one round of probes may hold open together."""
 MAX_POWER_READS_AT_ONCE = 32
-"""BMCs asked at once by the calm patrol: they are slow, and often behind one small switch."""
+"""BMCs asked at once: they are slow, and often behind one small switch."""
+MAX_PATROL_READS_AT_ONCE = 24
+"""... by the calm patrol: deaf devices of living hosts must not keep a suspect one waiting."""
 MAX_DIAGNOSTICS_AT_ONCE = 4
 """Diagnostics block an API worker for up to a minute where a host is down (nova 34, measured)."""
 MAX_READS_AT_ONCE = 16

@@ -16,6 +16,7 @@ from koboshi.domain.cloud import (
 from koboshi.domain.evidence import (
     Heartbeat,
     PowerReading,
+    ProbeTrack,
     observe_power,
     observe_probe,
     observe_service,
@@ -36,8 +37,23 @@ class Whiteboard:
     """Holds the present `World`; every method replaces it by one with a new fact."""
 
     def __init__(self, now: Instant, fenced: frozenset[HostName]) -> None:
-        self.world = World(began_at=now, fenced=fenced)
+        self._world = World(began_at=now, fenced=fenced)
+        self._probed: dict[HostName, ProbeTrack] = {}
+        """Answers of probes that the picture does not show yet: one copy takes in all of a round."""
         self._services_asked_at: Instant | None = None
+
+    @property
+    def world(self) -> World:
+        """Return the picture with everything that was observed until now."""
+        if self._probed:
+            probes = {**self._world.probes, **self._probed}
+            self._probed = {}
+            self._world = replace(self._world, probes=probes)
+        return self._world
+
+    @world.setter
+    def world(self, world: World) -> None:
+        self._world = world
 
     def begin_anew(self, now: Instant) -> None:
         """Discard all silence: our own loop stood still, and saw nothing in that time."""
@@ -86,8 +102,8 @@ class Whiteboard:
 
     def see_probe(self, host: HostName, answer: ProbeAnswer, at: Instant, target: str) -> None:
         """Add one probe's answer; `target` says what was asked and where."""
-        track = observe_probe(self.world.probes.get(host), answer, at, target)
-        self.world = replace(self.world, probes=with_item(self.world.probes, host, track))
+        before = self._probed.get(host) or self._world.probes.get(host)
+        self._probed[host] = observe_probe(before, answer, at, target)
 
     def see_power(self, host: HostName, reading: PowerReading) -> None:
         """Add one reading of a host's power."""

@@ -1,0 +1,133 @@
+"""Which hosts can be left alone, and until when: ten thousand are not judged five times a second.
+
+A host is calm when both fate groups speak for it and nothing about it is remembered or to be told.
+Then no other judgement can follow, and nothing can come of it, before one of its facts changes or a
+moment that is known beforehand is reached. Whatever is in the least odd is not calm.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import NamedTuple
+
+from koboshi.domain.cloud import Power
+from koboshi.domain.evidence import PowerTrack, ProbeTrack
+from koboshi.domain.instant import Instant
+from koboshi.domain.names import HostName
+from koboshi.domain.rules import PROOF_MAX_AGE, Rules
+from koboshi.domain.state import State
+from koboshi.domain.verdict import PROBE_MAX_AGE, Network, is_late
+from koboshi.domain.world import World
+
+TRUST_RENEWED_AFTER = timedelta(hours=12)
+UNREADABLE_READS = 3
+"""So many readings in a row without a clear answer are told."""
+NO_FENCING = "no_fencing"
+BMC_UNREADABLE = "bmc_unreadable"
+_FOR_EVER = timedelta.max
+
+
+class Calm(NamedTuple):
+    """What a calm host is judged to be (up, its heartbeat fresh), and until when by our boot clock."""
+
+    until: timedelta
+    network: Network
+    power: Power
+
+
+def never_calm(world: World, state: State) -> frozenset[HostName]:
+    """Return the hosts with a past that must be looked at each time."""
+    records = world.evacuations.records if world.evacuations else ()
+    return (
+        state.found_down
+        | {i.host for i in state.open_incidents()}
+        | {r.source for r in records if r.source is not None and r.is_open}
+    )
+
+
+def topics_by_host(state: State) -> Mapping[HostName, frozenset[str]]:
+    """Return what is noticed of each host now."""
+    topics: dict[HostName, frozenset[str]] = {}
+    for host, topic in state.notices:
+        topics[host] = topics.get(host, frozenset()) | {topic}
+    return topics
+
+
+def calm(
+    host: HostName, world: World, state: State, rules: Rules, now: Instant, topics: Iterable[str]
+) -> Calm | None:
+    """Return until when `host`, which has no past, is calm; None when it is not.
+
+    `topics` are those that are noticed of it.
+    """
+    track = world.services[host]
+    if track.read_at != world.services_read_at or track.service.up is None:
+        return None
+    if is_late(track, world.began_at, rules, now) is not False:
+        return None
+    networked = _network(world.probes.get(host), rules, now)
+    powered = _power(world.power.get(host), now)
+    if networked is None or powered is None:
+        return None
+    expected = {NO_FENCING} if host not in world.fenced and host in world.protected else set[str]()
+    if is_unreadable(world.power.get(host)):
+        expected.add(BMC_UNREADABLE)
+    if expected.symmetric_difference(topics):
+        return None
+    trusted_until = _trust(host, world, state, rules, now)
+    if trusted_until is None:
+        return None
+    until = min(networked[0], powered[0], trusted_until)
+    return Calm(until, networked[1], powered[1]) if until > now.boot else None
+
+
+def is_unreadable(track: PowerTrack | None) -> bool:
+    """Return whether the power was asked for several times in a row without a clear answer."""
+    if track is None or len(track.readings) < UNREADABLE_READS:
+        return False
+    return all(r.power is Power.UNKNOWN for r in track.readings[-UNREADABLE_READS:])
+
+
+def _network(
+    track: ProbeTrack | None, rules: Rules, now: Instant
+) -> tuple[timedelta, Network] | None:
+    """Return what the prober says, and until when it says so without a new answer."""
+    if track is None:
+        return _FOR_EVER, Network.DONT_KNOW
+    asked_until = track.asked_at.boot + PROBE_MAX_AGE
+    if track.silent_since is not None:
+        return None
+    if track.userland_at is not None and now.since(track.userland_at) < rules.silence:
+        return min(asked_until, track.userland_at.boot + rules.silence), Network.USERLAND
+    if track.kernel_at is not None and now.since(track.kernel_at) < rules.silence:
+        return min(asked_until, track.kernel_at.boot + rules.silence), Network.KERNEL
+    return None
+
+
+def _power(track: PowerTrack | None, now: Instant) -> tuple[timedelta, Power] | None:
+    """Return what the power device says, and until when; None when it ever read off lately."""
+    if track is None:
+        return _FOR_EVER, Power.UNKNOWN
+    newest = track.newest
+    if newest.power is Power.UNKNOWN:
+        was_off = any(r.power is Power.OFF for r in track.readings)
+        return None if was_off else (_FOR_EVER, Power.UNKNOWN)
+    if newest.power is Power.OFF:
+        return None
+    if now.since(newest.at) > PROOF_MAX_AGE:
+        return _FOR_EVER, Power.UNKNOWN
+    return newest.at.boot + PROOF_MAX_AGE, Power.ON
+
+
+def _trust(
+    host: HostName, world: World, state: State, rules: Rules, now: Instant
+) -> timedelta | None:
+    """Return until when there is nothing to remember of the prober's reach; None when there is."""
+    track = world.probes.get(host)
+    if track is None or track.answering_since is None or track.kernel_at is None:
+        return _FOR_EVER
+    trust = state.trusted.get(host)
+    if trust is not None and trust.target == track.target:
+        left = TRUST_RENEWED_AFTER - now.since(trust.at)
+        return now.boot + left if left > timedelta() else None
+    warm = track.kernel_at.since(track.answering_since) >= rules.probe_warm_up
+    return None if warm else _FOR_EVER

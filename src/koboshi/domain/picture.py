@@ -1,0 +1,102 @@
+"""The picture for a decision: everything judged, what has not changed since the last one once only."""
+
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
+
+from koboshi.domain.calm import Calm, calm, never_calm, topics_by_host
+from koboshi.domain.decision import Picture
+from koboshi.domain.instant import Instant
+from koboshi.domain.names import HostName
+from koboshi.domain.rules import Rules
+from koboshi.domain.state import State
+from koboshi.domain.verdict import Judge, Judgement
+from koboshi.domain.world import World
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+def take_picture(
+    world: World, state: State, rules: Rules, now: Instant, before: Picture | None = None
+) -> Picture:
+    """Return everything that a decision may look at, judged.
+
+    `before` is an earlier picture: hosts that were calm in it, and of which nothing changed since,
+    are not judged again. It changes no verdict and no decision, only what they cost.
+    """
+    if before is None or not _continues(before, world, rules):
+        hosts, judgements, quiet = sorted(world.services), dict[HostName, Judgement](), {}
+    else:
+        hosts = sorted(_to_be_judged(before, world, state, now))
+        judgements, quiet = dict(before.judgements), dict(before.quiet)
+    past = never_calm(world, state)
+    topics = topics_by_host(state)
+    judge = Judge(world, state, rules, now)
+    restless: list[HostName] = []
+    for host in hosts:
+        was = quiet.pop(host, None)
+        found = (
+            None
+            if host in past
+            else calm(host, world, state, rules, now, topics.get(host, frozenset()))
+        )
+        if found is None:
+            restless.append(host)
+        else:
+            quiet[host] = found
+        if not _same(was, found):
+            judgements[host] = judge.of(host)
+    return Picture(
+        world=world,
+        state=state,
+        rules=rules,
+        now=now,
+        judgements=judgements,
+        quiet=quiet,
+        restless=tuple(restless),
+    )
+
+
+def _continues(before: Picture, world: World, rules: Rules) -> bool:
+    """Return whether the earlier picture is of the same hosts, watched without a gap since."""
+    then = before.world
+    return (
+        before.rules is rules
+        and then.began_at == world.began_at
+        and then.fenced is world.fenced
+        and then.protected == world.protected
+        and (then.services is world.services or then.services.keys() == world.services.keys())
+    )
+
+
+def _to_be_judged(before: Picture, world: World, state: State, now: Instant) -> set[HostName]:
+    """Return every host but those that are calm still."""
+    then, was = before.world, before.state
+    if then.services is not world.services:
+        return set(world.services)
+    changed = (
+        _changed(then.probes, world.probes)
+        | _changed(then.power, world.power)
+        | _changed(was.trusted, state.trusted)
+        | {host for host, _topic in _changed(was.notices, state.notices)}
+        | never_calm(world, state)
+        | {host for host, quiet in before.quiet.items() if quiet.until <= now.boot}
+    )
+    return (changed & world.services.keys()).union(before.restless)
+
+
+def _changed(before: Mapping[K, V], after: Mapping[K, V]) -> set[K]:
+    if before is after:
+        return set()
+    changed = {key for key, value in after.items() if before.get(key) is not value}
+    return changed | (before.keys() - after.keys())
+
+
+def _same(was: Calm | None, found: Calm | None) -> bool:
+    """Return whether a host is as calm as it was, and so judged as it was."""
+    return (
+        was is not None
+        and found is not None
+        and was.network is found.network
+        and was.power is found.power
+    )
