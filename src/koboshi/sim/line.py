@@ -29,6 +29,10 @@ class Fails(StrEnum):
     """The connection is refused: certainly nothing happened."""
 
 
+class AnswerLost(OutcomeUnknown):
+    """The request arrived; what became of it never got back to its sender."""
+
+
 @dataclass(kw_only=True, eq=False)
 class Fault:
     """One way in which one kind of call fails, for a while or so many times."""
@@ -174,4 +178,4 @@ class Line:
         """Carry the answer back."""
         await anyio.sleep(self.latency_s)
         if fault is not None:
-            raise OutcomeUnknown(f"{call}: the answer was lost")
+            raise AnswerLost(f"{call}: the answer was lost")

@@ -155,6 +155,18 @@ class SimCloud:
         """Return nova-compute's row as the database has it."""
         return self._services[f"nova-compute@{host}"]
 
+    def rows(self) -> tuple[ComputeService, ...]:
+        """Return every service's row as the database has it, with Nova's opinion of now."""
+        return tuple(self._judged(key, row) for key, row in self._services.items())
+
+    def judged(self, host: HostName) -> ComputeService:
+        """Return nova-compute's row with Nova's opinion of now."""
+        key = f"nova-compute@{host}"
+        return self._judged(key, self._services[key])
+
+    def _judged(self, key: str, row: ComputeService) -> ComputeService:
+        return replace(row, up=not row.forced_down and self._fresh(key))
+
     def set_row(self, row: ComputeService) -> None:
         """Let the database have this row of a service."""
         self._services[f"{row.binary}@{row.host}"] = row
@@ -272,7 +284,7 @@ class SimCloud:
         if not self.cell_works and row.binary == "nova-compute":
             # 2.69 and later: a stub a host mapping (compute/api.py:_service_get_all_cells).
             return ComputeService(host=row.host, binary=row.binary)
-        return replace(row, up=not row.forced_down and self._fresh(key))
+        return self._judged(key, row)
 
     async def hypervisors(self) -> tuple[Hypervisor, ...]:
         """Answer with one hypervisor a host."""

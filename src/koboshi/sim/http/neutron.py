@@ -1,0 +1,135 @@
+"""Neutron: the agents on the hosts, one network, and a security group."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from koboshi.sim.http.answering import Service, json_answer, root_of
+from koboshi.sim.http.call import Call, Document
+from koboshi.sim.http.errors import Refused
+from koboshi.sim.http.keystone import Keystone
+from koboshi.sim.http.rows import uuid_of
+from koboshi.sim.http.users import id_of
+from koboshi.sim.physics import Host
+from koboshi.sim.world import World
+
+PREFIX = "/network"
+TYPES = {404: "HTTPNotFound", 400: "BadRequest", 403: "PolicyNotAuthorized"}
+
+
+def error_body(status: int, message: str) -> Document:
+    """Return an error as neutron writes it."""
+    kind = TYPES.get(status, "HTTPInternalServerError")
+    return {"NeutronError": {"type": kind, "message": message, "detail": ""}}
+
+
+def routes(world: World, keystone: Keystone) -> list[BaseRoute]:
+    """Return the routes."""
+    service = Service(keystone=keystone, prefix=PREFIX, error_body=error_body)
+    neutron = _Neutron(world)
+    v = f"{PREFIX}/v2.0"
+    return [
+        service.open_route(PREFIX, _versions),
+        service.open_route(f"{PREFIX}/", _versions),
+        service.route(f"{v}/extensions", neutron.extensions),
+        service.route(f"{v}/agents", neutron.agents),
+        service.route(f"{v}/agents/{{id}}", neutron.agent),
+        service.route(f"{v}/networks", neutron.networks),
+        service.route(f"{v}/ports", neutron.ports),
+        service.route(f"{v}/security-groups", neutron.security_groups),
+    ]
+
+
+def _versions(request: Request) -> Response:
+    links = [{"rel": "self", "href": f"{root_of(request)}{PREFIX}/v2.0/"}]
+    return json_answer({"versions": [{"id": "v2.0", "status": "CURRENT", "links": links}]})
+
+
+@dataclass(frozen=True, slots=True)
+class _Neutron:
+    world: World
+
+    async def extensions(self, _call: Call) -> Response:
+        """List the one extension that is asked for."""
+        await self.world.cloud.line.read("extensions")
+        shown: Document = {
+            "alias": "agent",
+            "name": "agent",
+            "description": "",
+            "links": [],
+            "updated": "",
+        }
+        return json_answer({"extensions": [shown]})
+
+    async def agents(self, call: Call) -> Response:
+        """List the hosts' agents. They are alive as long as their host reaches the message bus."""
+        await self.world.cloud.line.read("agents")
+        host = call.query.get("host")
+        machines = self.world.physics.hosts.values()
+        return json_answer({"agents": [self._agent(m) for m in machines if host in {None, m.name}]})
+
+    async def agent(self, call: Call) -> Response:
+        """Show one agent."""
+        await self.world.cloud.line.read("agents")
+        for machine in self.world.physics.hosts.values():
+            if (shown := self._agent(machine))["id"] == call.part("id"):
+                return json_answer({"agent": shown})
+        raise Refused(404, f"Agent {call.part('id')} could not be found.")
+
+    async def networks(self, call: Call) -> Response:
+        """List the one network."""
+        await self.world.cloud.line.read("networks")
+        network: Document = {
+            "id": uuid_of("network", "private"),
+            "name": "private",
+            "status": "ACTIVE",
+            "admin_state_up": True,
+            "shared": True,
+            "router:external": False,
+            "subnets": [],
+            "project_id": id_of("project", "admin"),
+            "tenant_id": id_of("project", "admin"),
+        }
+        fits = call.query.get("name") in {None, "private"}
+        return json_answer({"networks": [network] if fits else []})
+
+    async def ports(self, _call: Call) -> Response:
+        """List no port: the simulated servers have none."""
+        await self.world.cloud.line.read("ports")
+        return json_answer({"ports": []})
+
+    async def security_groups(self, call: Call) -> Response:
+        """List the asker's own group."""
+        await self.world.cloud.line.read("security_groups")
+        group: Document = {
+            "id": uuid_of("security_group", call.token.user.project),
+            "name": "default",
+            "description": "Default security group",
+            "project_id": call.token.user.project_id,
+            "tenant_id": call.token.user.project_id,
+            "security_group_rules": [],
+        }
+        return json_answer({"security_groups": [group]})
+
+    def _agent(self, machine: Host) -> Document:
+        alive = machine.power and machine.link and not machine.hung
+        now = self.world.cloud.nova_now().strftime("%Y-%m-%d %H:%M:%S")
+        return {
+            "id": uuid_of("agent", machine.name),
+            "agent_type": "Open vSwitch agent",
+            "binary": "neutron-openvswitch-agent",
+            "topic": "N/A",
+            "host": machine.name,
+            "alive": alive,
+            "admin_state_up": True,
+            "availability_zone": None,
+            "created_at": now,
+            "started_at": now,
+            "heartbeat_timestamp": now,
+            "description": None,
+            "configurations": {},
+            "resources_synced": None,
+            "resource_versions": {},
+        }

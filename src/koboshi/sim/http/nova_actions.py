@@ -1,0 +1,149 @@
+"""What can be asked of a server by POST …/action, each with nova's own check of the body.
+
+What nova does with it is the world's part; after nova 34's api/openstack/compute/evacuate.py,
+servers.py, admin_actions.py, migrate_server.py.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from koboshi.domain.cloud import Server
+from koboshi.domain.names import HostName
+from koboshi.sim.http.answering import json_answer
+from koboshi.sim.http.call import TRUE, Call, Document, Version
+from koboshi.sim.http.commands import carry
+from koboshi.sim.http.errors import Refused
+from koboshi.sim.nova import SimCloud
+
+ACCEPTED = 202
+Action = Callable[[SimCloud, Call, Server, Document], Awaitable[Response]]
+
+
+def _allowed(told: Document, action: str, *names: str) -> None:
+    for name in told:
+        if name not in names:
+            raise Refused(
+                400,
+                f"Invalid input for field/attribute {action}. Value: {told}. Additional properties "
+                f"are not allowed ('{name}' was unexpected)",
+            )
+
+
+def _needed(told: Document, action: str, *names: str) -> None:
+    for name in names:
+        if name not in told:
+            raise Refused(
+                400,
+                f"Invalid input for field/attribute {action}. Value: {told}. '{name}' is a "
+                "required property",
+            )
+
+
+def evacuate_fields(version: Version) -> tuple[str, ...]:
+    """Return what an evacuate may say (schemas/evacuate.py)."""
+    if version < (2, 14):
+        return ("host", "onSharedStorage", "adminPass")
+    if (2, 29) <= version < (2, 68):
+        return ("host", "adminPass", "force")
+    return ("host", "adminPass")
+
+
+async def _evacuate(cloud: SimCloud, call: Call, server: Server, told: Document) -> Response:
+    call.demand_admin("os_compute_api:os-evacuate")
+    _allowed(told, "evacuate", *evacuate_fields(call.version))
+    if call.version < (2, 14):
+        _needed(told, "evacuate", "onSharedStorage")
+    host = told.get("host")
+    if _says_yes(told.get("force")) and not host:
+        raise Refused(400, "Can't force to a non-provided destination")
+    if _says_yes(told.get("onSharedStorage")) and "adminPass" in told:
+        raise Refused(400, "admin password can't be changed on existing disk")
+    to = HostName(host) if host is not None else None
+    await carry(
+        cloud, "evacuate", server.id, lambda: cloud.accept_evacuate(server.id, to), str(host or "")
+    )
+    if call.version < (2, 14):
+        return json_answer({"adminPass": secrets.token_urlsafe(9)})
+    return Response(status_code=200)
+
+
+async def _start(cloud: SimCloud, _call: Call, server: Server, _told: Document) -> Response:
+    return await _plain(cloud, "start", server, lambda: cloud.accept_start(server.id))
+
+
+async def _stop(cloud: SimCloud, _call: Call, server: Server, _told: Document) -> Response:
+    return await _plain(cloud, "stop", server, lambda: cloud.accept_stop(server.id))
+
+
+async def _reboot(cloud: SimCloud, _call: Call, server: Server, told: Document) -> Response:
+    _allowed(told, "reboot", "type")
+    _needed(told, "reboot", "type")
+    kind = str(told["type"]).upper()
+    if kind not in {"SOFT", "HARD"}:
+        raise Refused(
+            400,
+            f"Invalid input for field/attribute type. Value: {told['type']}. "
+            f"'{told['type']}' is not one of ['HARD', 'Hard', 'hard', 'SOFT', 'Soft', 'soft']",
+        )
+    return await _plain(cloud, "reboot", server, lambda: cloud.accept_reboot(server.id))
+
+
+async def _reset(cloud: SimCloud, call: Call, server: Server, told: Document) -> Response:
+    call.demand_admin("os_compute_api:os-admin-actions:reset_state")
+    _needed(told, "os-resetState", "state")
+    state = str(told["state"])
+    if state not in {"active", "error"}:
+        raise Refused(
+            400,
+            f"Invalid input for field/attribute state. Value: {state}. '{state}' is not one "
+            "of ['active', 'error']",
+        )
+    return await _plain(cloud, "reset", server, lambda: cloud.accept_reset(server.id, state))
+
+
+async def _live_migrate(cloud: SimCloud, call: Call, server: Server, told: Document) -> Response:
+    call.demand_admin("os_compute_api:os-migrate-server:migrate_live")
+    _needed(told, "os-migrateLive", "host", "block_migration")
+    if call.version < (2, 25):
+        _needed(told, "os-migrateLive", "disk_over_commit")
+    host = told["host"]
+    to = HostName(host) if host is not None else None
+    return await _plain(
+        cloud, "live_migrate", server, lambda: cloud.accept_live_migrate(server.id, to)
+    )
+
+
+async def _lock(cloud: SimCloud, _call: Call, server: Server, _told: Document) -> Response:
+    return await _plain(cloud, "lock", server, lambda: _set(cloud, server, locked=True))
+
+
+async def _unlock(cloud: SimCloud, _call: Call, server: Server, _told: Document) -> Response:
+    return await _plain(cloud, "unlock", server, lambda: _set(cloud, server, locked=False))
+
+
+async def _plain(cloud: SimCloud, name: str, server: Server, act: Callable[[], None]) -> Response:
+    await carry(cloud, name, server.id, act)
+    return Response(status_code=ACCEPTED)
+
+
+def _set(cloud: SimCloud, server: Server, **changes: Any) -> None:
+    cloud.change(server.id, **changes)
+
+
+def _says_yes(value: object) -> bool:
+    return str(value).strip().lower() in TRUE
+
+
+ACTIONS: Mapping[str, Action] = {
+    "evacuate": _evacuate,
+    "os-start": _start,
+    "os-stop": _stop,
+    "reboot": _reboot,
+    "os-resetState": _reset,
+    "os-migrateLive": _live_migrate,
+    "lock": _lock,
+    "unlock": _unlock,
+}

@@ -1,0 +1,231 @@
+"""Nova's hosts: os-services, os-hypervisors, zones and aggregates.
+
+After nova 34's api/openstack/compute/services.py, hypervisors.py, availability_zone.py.
+"""
+
+from dataclasses import dataclass
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from koboshi.domain.cloud import COMPUTE_BINARY, ComputeService, Hypervisor
+from koboshi.domain.names import HostName
+from koboshi.sim.http import rows
+from koboshi.sim.http.answering import Service, json_answer
+from koboshi.sim.http.call import Call, Document
+from koboshi.sim.http.commands import carry
+from koboshi.sim.http.errors import Refused
+from koboshi.sim.http.paging import next_link, page, position_in
+from koboshi.sim.world import World
+
+CELL_DOWN_SUPPORT = (2, 69)
+MAX_REASON_CHARS = 255
+CHANGES = frozenset({"status", "disabled_reason", "forced_down"})
+NO_CHANGE = "No updates were requested. Fields 'status' or 'forced_down' should be specified."
+
+
+def routes(world: World, service: Service) -> list[BaseRoute]:
+    """Return the routes."""
+    hosts = _Hosts(world)
+    v = service.prefix
+    return [
+        service.route(f"{v}/os-services", hosts.services),
+        service.route(f"{v}/os-services/{{id}}", hosts.update, "PUT"),
+        service.route(f"{v}/os-hypervisors", hosts.hypervisors),
+        service.route(f"{v}/os-hypervisors/detail", hosts.hypervisors_detail),
+        service.route(f"{v}/os-hypervisors/{{id}}", hosts.hypervisor),
+        service.route(f"{v}/os-availability-zone", hosts.zones),
+        service.route(f"{v}/os-availability-zone/detail", hosts.zones_detail),
+        service.route(f"{v}/os-aggregates", hosts.aggregates),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hosts:
+    world: World
+
+    async def services(self, call: Call) -> Response:
+        """List the services; the filters are applied afterwards, as nova does."""
+        call.demand_admin("os_compute_api:os-services:list")
+        found = await self.world.cloud.services()
+        if call.version < CELL_DOWN_SUPPORT:
+            found = tuple(row for row in found if row.id is not None)
+        host, binary = call.query.get("host"), call.query.get("binary")
+        shown = [
+            rows.service(row, number, call.version)
+            for number, row in enumerate(found, 1)
+            if (not host or row.host == host) and (not binary or row.binary == binary)
+        ]
+        return json_answer({"services": shown})
+
+    async def update(self, call: Call) -> Response:
+        """Change one service by its UUID (2.53)."""
+        call.demand_admin("os_compute_api:os-services:update")
+        if call.version < rows.SERVICE_UUIDS:
+            raise Refused(404, "The resource could not be found.")
+        body = await call.document()
+        wanted = _wanted(body)
+        row = self._by_id(call.part("id"))
+        if row.binary != COMPUTE_BINARY:
+            raise Refused(
+                400,
+                f"Updating a {row.binary} service is not supported. Only nova-compute services "
+                "can be updated.",
+            )
+        if not wanted:
+            raise Refused(400, NO_CHANGE)
+        cloud, host = self.world.cloud, row.host
+        await carry(
+            cloud,
+            "isolate" if wanted.get("forced_down") else "update_service",
+            f"{row.binary}@{host}",
+            lambda: cloud.accept_service_update(host, **wanted),
+            str(wanted.get("disabled_reason") or ""),
+        )
+        new = cloud.judged(host)
+        return json_answer({"service": rows.service(new, self._number(new), call.version)})
+
+    def _by_id(self, identifier: str) -> ComputeService:
+        for row in self.world.cloud.rows():
+            if row.id == identifier:
+                return row
+        raise Refused(404, f"Compute service {identifier} could not be found.")
+
+    def _number(self, row: ComputeService) -> int:
+        ids = [r.id for r in self.world.cloud.rows()]
+        return ids.index(row.id) + 1
+
+    async def hypervisors(self, call: Call) -> Response:
+        """List the hypervisors' names."""
+        return await self._hypervisors(call, detail=False)
+
+    async def hypervisors_detail(self, call: Call) -> Response:
+        """List the hypervisors."""
+        return await self._hypervisors(call, detail=True)
+
+    async def hypervisor(self, call: Call) -> Response:
+        """Show one hypervisor."""
+        call.demand_admin("os_compute_api:os-hypervisors:show")
+        for number, row in enumerate(await self.world.cloud.hypervisors(), 1):
+            if row.id == call.part("id"):
+                return json_answer({"hypervisor": self._shown(call, row, number, detail=True)})
+        raise Refused(404, f"Compute host {call.part('id')} could not be found.")
+
+    async def _hypervisors(self, call: Call, *, detail: bool) -> Response:
+        call.demand_admin("os_compute_api:os-hypervisors:list")
+        found = await self.world.cloud.hypervisors()
+        numbers = {row.id: number for number, row in enumerate(found, 1)}
+        pattern = call.query.get("hypervisor_hostname_pattern")
+        if pattern is not None and call.version >= rows.HYPERVISOR_UUIDS:
+            found = tuple(row for row in found if pattern in row.hypervisor_hostname)
+            if not found:
+                raise Refused(404, f"No hypervisor matching '{pattern}' could be found.")
+
+        def key(row: Hypervisor) -> str:
+            return row.id
+
+        shown, more = page(call, found, position_in(found, key))
+        document: Document = {
+            "hypervisors": [self._shown(call, row, numbers[row.id], detail=detail) for row in shown]
+        }
+        if more:
+            path = "/os-hypervisors/detail" if detail else "/os-hypervisors"
+            document["hypervisors_links"] = next_link(call, path, shown[-1].id)
+        return json_answer(document)
+
+    def _shown(self, call: Call, row: Hypervisor, number: int, *, detail: bool) -> Document:
+        cloud = self.world.cloud
+        return rows.hypervisor(
+            row,
+            cloud.judged(row.host),
+            self.world.physics.hosts[row.host],
+            lambda: cloud.free(row.host),
+            number,
+            call.version,
+            detail=detail,
+        )
+
+    async def zones(self, _call: Call) -> Response:
+        """List the zones of enabled compute services."""
+        found = await self.world.cloud.services()
+        names = sorted({r.zone for r in found if r.enabled and r.binary == COMPUTE_BINARY})
+        shown = [_zone(name, None) for name in names]
+        return json_answer({"availabilityZoneInfo": shown})
+
+    async def zones_detail(self, call: Call) -> Response:
+        """List the zones with their hosts; disabled services and dead cells are left out."""
+        call.demand_admin("os_compute_api:os-availability-zone:detail")
+        zones: dict[str, dict[str, Document]] = {}
+        for row in await self.world.cloud.services():
+            if row.enabled and row.id is not None:
+                state = {
+                    "available": bool(row.up),
+                    "active": True,
+                    "updated_at": rows.naive(row.updated_at),
+                }
+                zones.setdefault(row.zone, {}).setdefault(row.host, {})[row.binary] = state
+        shown = [_zone(name, hosts) for name, hosts in sorted(zones.items())]
+        return json_answer({"availabilityZoneInfo": shown})
+
+    async def aggregates(self, call: Call) -> Response:
+        """List the aggregates: one for each zone that has a name of its own."""
+        call.demand_admin("os_compute_api:os-aggregates:index")
+        hosts: dict[str, list[HostName]] = {}
+        for host, zone in self.world.cloud.zones.items():
+            hosts.setdefault(zone, []).append(host)
+        shown = [
+            _aggregate(number, zone, members, call)
+            for number, (zone, members) in enumerate(sorted(hosts.items()), 1)
+        ]
+        return json_answer({"aggregates": shown})
+
+
+def _wanted(body: Document) -> Document:
+    """Return the changes that a PUT asks for, in the world's words. Raises Refused."""
+    for name in body:
+        if name not in CHANGES:
+            raise Refused(
+                400,
+                f"Invalid input for field/attribute {name}. Additional properties are not allowed "
+                f"('{name}' was unexpected)",
+            )
+    wanted: Document = {}
+    status, reason = body.get("status"), body.get("disabled_reason")
+    if reason is not None and status != "disabled":
+        raise Refused(400, "Specifying 'disabled_reason' when status is 'enabled' is invalid.")
+    if reason is not None and not 0 < len(str(reason)) <= MAX_REASON_CHARS:
+        raise Refused(
+            400,
+            f"Invalid input for field/attribute disabled_reason. Value: {reason}. "
+            f"'{reason}' is too long",
+        )
+    if status is not None:
+        if status not in {"enabled", "disabled"}:
+            raise Refused(
+                400,
+                f"Invalid input for field/attribute status. Value: {status}. '{status}' is "
+                "not one of ['enabled', 'disabled']",
+            )
+        wanted |= {"enabled": status == "enabled", "disabled_reason": reason}
+    if (forced := body.get("forced_down")) is not None:
+        wanted["forced_down"] = str(forced).lower() in {"true", "1", "on", "yes", "y", "t"}
+    return wanted
+
+
+def _zone(name: str, hosts: object) -> Document:
+    return {"zoneName": name, "zoneState": {"available": True}, "hosts": hosts}
+
+
+def _aggregate(number: int, zone: str, hosts: list[HostName], call: Call) -> Document:
+    shown: Document = {
+        "id": number,
+        "name": zone,
+        "availability_zone": zone,
+        "hosts": hosts,
+        "metadata": {"availability_zone": zone},
+        "created_at": None,
+        "updated_at": None,
+        "deleted": False,
+        "deleted_at": None,
+    }
+    return shown | ({"uuid": rows.uuid_of("aggregate", zone)} if call.version >= (2, 41) else {})

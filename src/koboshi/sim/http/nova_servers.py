@@ -1,0 +1,194 @@
+"""Nova's servers: lists, one server, what its hypervisor says, and what can be asked of it."""
+
+from dataclasses import dataclass
+
+import anyio
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from koboshi.domain.cloud import Server
+from koboshi.domain.names import HostName, ServerId
+from koboshi.sim.http import nova_actions, rows
+from koboshi.sim.http.answering import Service, json_answer
+from koboshi.sim.http.call import Call, Document
+from koboshi.sim.http.commands import carry
+from koboshi.sim.http.errors import Refused
+from koboshi.sim.http.listing import filters, wants_all_tenants
+from koboshi.sim.http.paging import next_link, page, position_in
+from koboshi.sim.virtual_time import BEGINNING
+from koboshi.sim.world import World
+
+RPC_TIMEOUT_S = 60.0
+"""oslo.messaging's rpc_response_timeout: so long a hypervisor that is silent is waited for."""
+TIMED_OUT = (
+    "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the "
+    "Nova API log if possible.\n<class 'oslo_messaging.exceptions.MessagingTimeout'>"
+)
+
+
+def routes(world: World, service: Service) -> list[BaseRoute]:
+    """Return the routes."""
+    servers = _Servers(world)
+    v = service.prefix
+    return [
+        service.route(f"{v}/servers", servers.index),
+        service.route(f"{v}/servers/detail", servers.detail),
+        service.route(f"{v}/servers/{{id}}", servers.show),
+        service.route(f"{v}/servers/{{id}}", servers.delete, "DELETE"),
+        service.route(f"{v}/servers/{{id}}/action", servers.act, "POST"),
+        service.route(f"{v}/servers/{{id}}/diagnostics", servers.diagnostics),
+        service.route(f"{v}/servers/{{id}}/os-volume_attachments", servers.volumes),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Servers:
+    world: World
+
+    async def index(self, call: Call) -> Response:
+        """List the servers' names."""
+        return await self._list(call, detail=False)
+
+    async def detail(self, call: Call) -> Response:
+        """List the servers."""
+        return await self._list(call, detail=True)
+
+    async def show(self, call: Call) -> Response:
+        """Show one server."""
+        row = await self._found(call)
+        return json_answer({"server": self._shown(call, row)})
+
+    async def delete(self, call: Call) -> Response:
+        """Delete a server."""
+        server = self._known(call).id
+        cloud = self.world.cloud
+        await carry(cloud, "delete", server, lambda: cloud.accept_delete(server))
+        return Response(status_code=204)
+
+    async def act(self, call: Call) -> Response:
+        """Do one of the actions; the body's only key names it."""
+        body = await call.document()
+        if len(body) != 1:
+            raise Refused(400, "There is no such action: None")
+        name, told = next(iter(body.items()))
+        action = nova_actions.ACTIONS.get(name)
+        if action is None:
+            raise Refused(400, f"There is no such action: {name}")
+        return await action(self.world.cloud, call, self._known(call), told or {})
+
+    async def diagnostics(self, call: Call) -> Response:
+        """Ask the server's hypervisor; one that is down is waited for, as nova's RPC does."""
+        call.demand_admin("os_compute_api:os-server-diagnostics")
+        await self.world.cloud.line.read("diagnostics")
+        row = self._known(call)
+        host = self.world.physics.hosts.get(row.host) if row.host else None
+        if host is None:
+            raise Refused(409, f"Instance {row.id} is not ready")
+        if not host.reports:
+            await anyio.sleep(RPC_TIMEOUT_S)
+            raise Refused(500, TIMED_OUT)
+        if row.id not in host.domains:
+            # libvirt's answer, with the power state that the database has (seen on the lab).
+            raise Refused(
+                409,
+                f"Cannot 'get_diagnostics' instance {row.id} while it is in power state "
+                f"{row.power_state}",
+            )
+        return json_answer(_diagnostics(row))
+
+    async def volumes(self, call: Call) -> Response:
+        """List a server's volumes."""
+        row = await self._found(call)
+        shown = [_attachment(row, at, volume, call) for at, volume in enumerate(row.volume_ids)]
+        return json_answer({"volumeAttachments": shown})
+
+    async def _list(self, call: Call, *, detail: bool) -> Response:
+        if wants_all_tenants(call):
+            rule = "detail" if detail else "index"
+            call.demand_admin(f"os_compute_api:servers:{rule}:get_all_tenants")
+        cloud = self.world.cloud
+        host = call.query.get("host") if call.token.user.is_admin else None
+        found = await cloud.servers(HostName(host) if host is not None else None)
+        keep = filters(call)
+        fit = [row for row in reversed(found) if all(k(row) for k in keep)]
+        shown, more = page(call, fit, position_in(fit, _id))
+        document: Document = {
+            "servers": [
+                self._shown(call, row) if detail else rows.bare_server(row, call.base_url)
+                for row in shown
+            ]
+        }
+        if more:
+            path = "/servers/detail" if detail else "/servers"
+            document["servers_links"] = next_link(call, path, shown[-1].id)
+        return json_answer(document)
+
+    async def _found(self, call: Call) -> Server:
+        row = await self.world.cloud.server(ServerId(call.part("id")))
+        if row is None:
+            raise _no_server(call)
+        return row
+
+    def _known(self, call: Call) -> Server:
+        row = self.world.cloud.servers_by_id.get(ServerId(call.part("id")))
+        if row is None:
+            raise _no_server(call)
+        return row
+
+    def _shown(self, call: Call, row: Server) -> Document:
+        cloud = self.world.cloud
+        of = cloud.judged(row.host) if row.host is not None else None
+        return rows.server(
+            row,
+            rows.ServerTimes(created=BEGINNING, updated=BEGINNING),
+            rows.host_status(of),
+            call.base_url,
+            call.version,
+            as_admin=call.token.user.is_admin,
+        )
+
+
+def _id(row: Server) -> str:
+    return row.id
+
+
+def _no_server(call: Call) -> Refused:
+    return Refused(404, f"Instance {call.part('id')} could not be found.")
+
+
+def _attachment(row: Server, at: int, volume: str, call: Call) -> Document:
+    shown: Document = {
+        "device": f"/dev/vd{chr(ord('a') + at + (row.image_id is not None))}",
+        "serverId": row.id,
+        "volumeId": volume,
+    }
+    if call.version < (2, 89):
+        shown["id"] = volume
+    else:
+        shown |= {
+            "attachment_id": rows.uuid_of("attachment", f"{row.id}/{volume}"),
+            "bdm_uuid": rows.uuid_of("bdm", f"{row.id}/{volume}"),
+        }
+    if call.version >= (2, 70):
+        shown["tag"] = None
+    if call.version >= (2, 79):
+        shown["delete_on_termination"] = False
+    return shown
+
+
+def _diagnostics(row: Server) -> Document:
+    return {
+        "state": "running",
+        "driver": "libvirt",
+        "hypervisor": "qemu",
+        "hypervisor_os": "linux",
+        "uptime": None,
+        "config_drive": row.config_drive,
+        "num_cpus": row.flavor.vcpus,
+        "num_disks": len(row.volume_ids) + (row.image_id is not None),
+        "num_nics": 0,
+        "cpu_details": [],
+        "disk_details": [],
+        "nic_details": [],
+        "memory_details": {"maximum": row.flavor.ram_mb, "used": row.flavor.ram_mb},
+    }
