@@ -21,6 +21,7 @@ from koboshi.domain.state import State, fold
 from koboshi.rehearsal.life import Daemon
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim.bmc import SimFence
+from koboshi.sim.invariants import Judge
 from koboshi.sim.journal import Disk
 from koboshi.sim.notifier import SimNotifier
 from koboshi.sim.nova import SimCloud
@@ -28,6 +29,7 @@ from koboshi.sim.physics import Host
 from koboshi.sim.prober import SimProbe
 from koboshi.sim.samples import host
 from koboshi.sim.virtual_time import BEGINNING, VirtualClock
+from koboshi.sim.world import World
 
 WARM_S = 45.0
 """After this long every heartbeat interval is known and every prober trusted."""
@@ -69,6 +71,9 @@ class Story:
         self.disk = Disk()
         self.probe = SimProbe(cloud.physics)
         self.fences = {h: SimFence(cloud.physics, h) for h in cloud.physics.hosts}
+        self.judged = Judge(
+            World(cloud=cloud, probe=self.probe, fences=self.fences), self.disk, rules
+        )
         self.notifier = SimNotifier()
         self._state = State()
         self._folded = 0
@@ -212,6 +217,7 @@ class Story:
     def judge(self) -> None:
         """Hold what happened to the rules that no story may break."""
         _require(not self.cloud.physics.violations, f"ran twice: {self.cloud.physics.violations}")
+        _require(not self.judged.breaches, f"rules broken: {self.judged.breaches}")
         bugs = [e for e in self.logs if e["event"] in BUGS]
         _require(not bugs, f"the log tells of bugs: {bugs}")
         for sent in self.cloud.line.sent:

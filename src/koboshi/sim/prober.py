@@ -24,6 +24,8 @@ class SimProbe:
         """When each host answered last."""
         self.dark_since: dict[HostName, float] = {}
         """Since when it has answered no question."""
+        self.answering_since: dict[HostName, float] = {}
+        """When the newest run of answers began, over or not."""
         self.name = "ssh:22"
 
     async def ask(self, address: str) -> ProbeAnswer:
@@ -37,6 +39,8 @@ class SimProbe:
             self.dark_since.setdefault(host.name, anyio.current_time())
             await anyio.sleep(TIMEOUT_S)
             return ProbeAnswer.SILENT
-        self.heard[host.name] = anyio.current_time()
-        self.dark_since.pop(host.name, None)
+        now_s = anyio.current_time()
+        if self.dark_since.pop(host.name, None) is not None or host.name not in self.heard:
+            self.answering_since[host.name] = now_s
+        self.heard[host.name] = now_s
         return ProbeAnswer.KERNEL if host.hung else ProbeAnswer.USERLAND

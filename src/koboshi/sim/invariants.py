@@ -1,0 +1,499 @@
+"""The judge of Koboshi: watches what really happens, and tells each broken rule when it is broken.
+
+It knows the truth (which guest runs, which disk is gone, what the power devices answered) and the
+journal, and nothing of how Koboshi decides: a mistake there must not blind its judge. What becomes
+of every server in the end is judged in `accounts`.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+import anyio
+
+from koboshi.domain.cloud import ComputeService, Migration, Server
+from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, Outcome, StopServer
+from koboshi.domain.events import (
+    CommandEnded,
+    CommandIntended,
+    DaemonStarted,
+    DataLossCommitted,
+    DeathProven,
+    IncidentOpened,
+)
+from koboshi.domain.incident import IncidentState
+from koboshi.domain.names import CommandId, HostName, IncidentId, MigrationId, ServerId
+from koboshi.domain.recovery import HOLDS_A_SLOT, RecoveryState
+from koboshi.domain.rules import Mode, OnLocalDisk, Rules
+from koboshi.domain.state import State, apply
+from koboshi.ports.journal import Recorded
+from koboshi.sim.bmc import Bmc
+from koboshi.sim.deaths import is_proven, why_not_off_now
+from koboshi.sim.journal import Disk
+from koboshi.sim.truth import (
+    By,
+    CommandArrived,
+    DataLost,
+    EvacuationBegan,
+    GuestStarted,
+    ServiceEdited,
+    TrueEvent,
+)
+from koboshi.sim.world import World
+
+LOOK_S = 8.0
+"""What changed so recently may be missing in the last look, however careful: answers take time."""
+SEEN_S = 1.5
+"""A probe's answer is known after this long."""
+DARK_S = 10.0
+"""A host that has answered nothing for so long is in doubt by any account."""
+AUTO = "AUTO: "
+"""libvirt's own disable (nova virt/libvirt/driver.py: DISABLE_PREFIX)."""
+NEVER_SENT = frozenset(
+    {"paused", "suspended", "rescued", "resized", "shelved", "shelved_offloaded", "building"}
+)
+
+
+class Rule(StrEnum):
+    """What must hold, whatever happens."""
+
+    TWICE = "twice"
+    UNPROVEN = "unproven"
+    DATA = "data"
+    SENT_TWICE = "sent_twice"
+    ELSEWHERE = "elsewhere"
+    STORM = "storm"
+    BRAKED = "braked"
+    DISARMED = "disarmed"
+    NOT_OURS = "not_ours"
+    UNEXPLAINED = "unexplained"
+    HELD = "held"
+    UNFINISHED = "unfinished"
+    UNACCOUNTED = "unaccounted"
+    BUG = "bug"
+
+
+RULE_MEANING: dict[Rule, str] = {
+    Rule.TWICE: "no server ever runs twice",
+    Rule.UNPROVEN: "nothing is done to a host whose death is not proven then and there",
+    Rule.DATA: "no disk's data is destroyed unless the policy said so, in the journal, before",
+    Rule.SENT_TWICE: "no evacuation is sent twice, or while anybody may still work on one",
+    Rule.ELSEWHERE: "after a lost answer nothing is sent but to the same destination",
+    Rule.STORM: "not too much at once: in all, onto one host, of one anti-affinity group",
+    Rule.BRAKED: "one host at a time, and none while others are in doubt",
+    Rule.DISARMED: "nothing is done in observe mode",
+    Rule.NOT_OURS: "what somebody else disabled, forced down or found down is left to them",
+    Rule.UNEXPLAINED: "every effect has its intent in the journal before it",
+    Rule.HELD: "what must wait for its host or a person is never sent",
+    Rule.UNFINISHED: "what may be recovered is recovered, soon after the troubles end",
+    Rule.UNACCOUNTED: "every other server is accounted for, with the reason",
+    Rule.BUG: "the daemon's own log tells of no bug",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """A rule that was broken, when, and the facts."""
+
+    at_s: float
+    rule: Rule
+    facts: str
+
+    def __str__(self) -> str:
+        """Return it as one line."""
+        return f"{self.at_s:.2f} s: {self.rule}: {self.facts}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """An evacuate request that Nova took."""
+
+    at_s: float
+    by: By
+    record: MigrationId
+
+
+class Judge:
+    """Watches one world and one journal; never raises, never touches what it watches."""
+
+    def __init__(self, world: World, disk: Disk, rules: Rules) -> None:
+        self.rules = rules
+        self.breaches: list[Breach] = []
+        self.assumed: list[Breach] = []
+        """What rests on the one documented assumption: a BMC that reads off for a host that runs."""
+        self.near: Counter[str] = Counter()
+        """Things that came close, by kind."""
+        self.state = State()
+        """The memory, as the journal has it."""
+        self.world = world
+        self.requests: dict[ServerId, list[Request]] = {}
+        self.arrived: list[CommandArrived] = []
+        self.edited_by_others: dict[HostName, float] = {}
+        """When somebody other than Koboshi last changed each host's row."""
+        self._opened_s: dict[IncidentId, float] = {}
+        self._proven_s: dict[IncidentId, float] = {}
+        self._fenced_s: dict[HostName, float] = {}
+        self._began_s = 0.0
+        self._acted: set[IncidentId] = set()
+        self._sent: set[CommandId] = set()
+        self._committed: set[tuple[IncidentId, ServerId]] = set()
+        self._maybe: dict[ServerId, dict[CommandId, HostName]] = {}
+        """Requests of which nobody knows for certain that they had no effect, and whereto."""
+        self._lied_to: set[ServerId] = set()
+        world.physics.witnesses.watch(self._see)
+        disk.watchers.append(self._read)
+
+    # What is told
+
+    def _see(self, event: TrueEvent) -> None:
+        match event:
+            case GuestStarted():
+                if event.elsewhere:
+                    self._twice(event)
+            case DataLost():
+                self._data_lost(event)
+            case CommandArrived():
+                self._arrived(event)
+            case EvacuationBegan():
+                request = Request(at_s=event.at_s, by=event.by, record=event.record)
+                self.requests.setdefault(event.server, []).append(request)
+            case ServiceEdited():
+                self._edited(event)
+            case _:
+                pass
+
+    def _read(self, recorded: Recorded) -> None:
+        event, now_s = recorded.event, anyio.current_time()
+        self.state = apply(self.state, recorded.at, event)
+        match event:
+            case DaemonStarted():
+                self._began_s = now_s
+            case IncidentOpened():
+                self._opened_s[event.incident] = now_s
+            case DeathProven():
+                self._proven(event, now_s)
+            case DataLossCommitted():
+                self._committed.add((event.incident, event.server))
+            case CommandIntended():
+                self._intended(event.command, now_s)
+            case CommandEnded():
+                self._ended(event)
+            case _:
+                pass
+
+    def tell(self, rule: Rule, facts: str) -> None:
+        """Write a breach down."""
+        self.breaches.append(Breach(at_s=anyio.current_time(), rule=rule, facts=facts))
+
+    def _assume(self, rule: Rule, facts: str) -> None:
+        self.assumed.append(Breach(at_s=anyio.current_time(), rule=rule, facts=facts))
+
+    # The journal
+
+    def _proven(self, event: DeathProven, now_s: float) -> None:
+        host = self.state.incidents[event.incident].host
+        self._proven_s[event.incident] = now_s
+        since_s = self._fenced_s.get(host, -1.0)
+        if not is_proven(self.world.fences[host].reads, since_s):
+            self.tell(Rule.UNPROVEN, f"{host} is called dead, but was not read off three times")
+        if (host, "bmc_contradicts") in self.state.notices:
+            self.tell(Rule.UNPROVEN, f"{host} is called dead by a BMC that was known to lie")
+
+    def _intended(self, command: Command, now_s: float) -> None:
+        if self.rules.mode is not Mode.ACT:
+            self.tell(Rule.DISARMED, f"{command.id} is meant in observe mode")
+        if isinstance(command, FenceOff):
+            self._fenced_s[command.host] = now_s
+        if isinstance(command, Evacuate):
+            self._maybe.setdefault(command.server, {})[command.id] = command.destination
+        if isinstance(command, FenceOff | Isolate) and command.incident not in self._acted:
+            self._acted.add(command.incident)
+            self._first_act(command.host, command.incident, now_s)
+
+    def _ended(self, event: CommandEnded) -> None:
+        for maybe in self._maybe.values():
+            if event.command in maybe and event.outcome is Outcome.REFUSED:
+                del maybe[event.command]
+            elif event.command in maybe and event.outcome is not Outcome.UNRESOLVED:
+                maybe.clear()  # its own record told the end of it
+
+    def _first_act(self, host: HostName, incident: IncidentId, now_s: float) -> None:
+        """Judge the moment that Koboshi begins to act upon a host."""
+        if host in self.state.found_down:
+            self.tell(Rule.NOT_OURS, f"{host} was found down at the very first start")
+        row = self.world.cloud.row(host)
+        if self._is_others(row) and now_s - self.edited_by_others.get(host, 0.0) > LOOK_S:
+            self.tell(Rule.NOT_OURS, f"{host} was disabled or forced down by somebody else")
+        memory_s = self.rules.incident_memory.total_seconds()
+        for other in self.state.incidents.values():
+            age_s = now_s - self._opened_s[other.id]
+            if other.host != host and age_s < memory_s:
+                self.tell(
+                    Rule.BRAKED,
+                    f"{incident} of {host} begins, and that of {other.host} is {age_s:.0f} s old",
+                )
+        dark = [h for h in self._dark_hosts(now_s) if h != host and self._counts(h, now_s)]
+        if dark:
+            self.tell(Rule.BRAKED, f"{incident} of {host} begins while {', '.join(dark)} is dark")
+
+    def _dark_hosts(self, now_s: float) -> list[HostName]:
+        return [h for h, since_s in self.world.probe.dark_since.items() if now_s - since_s > DARK_S]
+
+    def _counts(self, host: HostName, now_s: float) -> bool:
+        """Return whether a dark host holds others back: nothing explains its darkness yet."""
+        row, incident = self.world.cloud.row(host), self.state.open_incident(host)
+        ours_is_old = (
+            incident is not None
+            and incident.state is not IncidentState.HELD
+            and now_s - self._opened_s[incident.id] > self.rules.incident_memory.total_seconds()
+        )
+        return row.enabled and host not in self.state.found_down and not ours_is_old
+
+    def _is_others(self, row: ComputeService) -> bool:
+        """Return whether somebody else took the host out of service."""
+        reason = row.disabled_reason or ""
+        if reason.startswith(self._marker):
+            return False
+        return row.forced_down or (not row.enabled and not reason.startswith(AUTO))
+
+    @property
+    def _marker(self) -> str:
+        return f"koboshi:{self.rules.install}:"
+
+    # Commands that arrive
+
+    def _arrived(self, event: CommandArrived) -> None:
+        self.arrived.append(event)
+        if self.rules.mode is not Mode.ACT:
+            self.tell(Rule.DISARMED, f"{event.call} of {event.subject} in observe mode")
+        command = self._explains(event)
+        if command is None:
+            facts = f"{event.call} of {event.subject} has no open intent in the journal"
+            self.tell(Rule.UNEXPLAINED, facts)
+            return
+        if command.id in self._sent:
+            self.tell(Rule.SENT_TWICE, f"{command.id} is sent for the second time")
+        self._sent.add(command.id)
+        match command:
+            case Evacuate():
+                self._evacuate(command, event.at_s)
+            case FenceOff():
+                self._fence(command, event.at_s)
+            case Isolate():
+                if command.incident not in self._proven_s:
+                    self.tell(Rule.UNPROVEN, f"{command.host} is forced down and was never proven")
+            case StopServer():
+                recovery = self.state.recoveries[command.incident][command.server]
+                if recovery.candidate.vm_state != "stopped":
+                    self.tell(Rule.HELD, f"{command.server} is stopped, and was running before")
+
+    def _explains(self, event: CommandArrived) -> Command | None:
+        for opened in self.state.commands.values():
+            match event.call, opened.command:
+                case "evacuate", Evacuate() as c if (c.server, c.destination) == (
+                    event.subject,
+                    event.detail,
+                ):
+                    return c
+                case "isolate", Isolate() as c if (f"nova-compute@{c.host}", c.marker) == (
+                    event.subject,
+                    event.detail,
+                ):
+                    return c
+                case "power_off", FenceOff() as c if c.host == event.subject:
+                    return c
+                case "stop", StopServer() as c if c.server == event.subject:
+                    return c
+                case _:
+                    pass
+        return None
+
+    def _fence(self, command: FenceOff, now_s: float) -> None:
+        """Judge an *off*: a host that answers is switched off only to save what is on its way."""
+        probe, host = self.world.probe, command.host
+        heard_s, since_s = probe.heard.get(host, -1.0), probe.answering_since.get(host, now_s)
+        answers = now_s - heard_s < SEEN_S and now_s - since_s > LOOK_S
+        on_its_way = any(
+            r.state in HOLDS_A_SLOT or r.command is not None
+            for r in self.state.recoveries.get(command.incident, {}).values()
+        )
+        if answers and not on_its_way:
+            facts = f"{host} is switched off though it has answered for {now_s - since_s:.0f} s"
+            self.tell(Rule.UNPROVEN, facts)
+
+    def _evacuate(self, command: Evacuate, now_s: float) -> None:
+        server = self.world.cloud.servers_by_id.get(command.server)
+        self._judge_proof(command, now_s)
+        self._judge_row(command)
+        self._judge_records(command, now_s)
+        self._judge_pace(command)
+        others = set(self._maybe.get(command.server, {}).values()) - {command.destination}
+        if others:
+            facts = f"{command.server} is sent to {command.destination}, and may be on {others}"
+            self.tell(Rule.ELSEWHERE, facts)
+        if server is not None:
+            self._judge_server(command, server)
+
+    def _judge_proof(self, command: Evacuate, now_s: float) -> None:
+        """Hold a request to the readings before it, and to every sign of life since the proof."""
+        host, proven_s = command.host, self._proven_s.get(command.incident)
+        what = f"{command.server} of {host} is sent"
+        if proven_s is None:
+            self.tell(Rule.UNPROVEN, f"{what}, and the host's death was never proven")
+            return
+        if why := why_not_off_now(self.world.fences[host].reads, now_s):
+            self.tell(Rule.UNPROVEN, f"{what}, but {why}")
+        probe = self.world.probe
+        sign_s = max(probe.answering_since.get(host, -1.0), proven_s, self._began_s)
+        if probe.heard.get(host, -1.0) > sign_s and now_s - sign_s > SEEN_S:
+            self.tell(Rule.UNPROVEN, f"{what}, and it answers for {now_s - sign_s:.1f} s")
+        if command.server in self.world.physics.hosts[host].domains:
+            facts = f"{what} while it runs there"
+            if self._is_the_assumption(host):
+                self._lied_to.add(command.server)
+                self._assume(Rule.UNPROVEN, facts)
+            else:
+                self.tell(Rule.UNPROVEN, facts)
+
+    def _is_the_assumption(self, host: HostName) -> bool:
+        """Return whether the host's BMC lies, and nothing else could have told."""
+        machine = self.world.physics.hosts[host]
+        return (
+            self.world.fences[host].mode is Bmc.LIE_OFF
+            and host in self.world.probe.dark_since
+            and not machine.reports
+        )
+
+    def _judge_row(self, command: Evacuate) -> None:
+        row, incident = self.world.cloud.row(command.host), self.state.incidents[command.incident]
+        isolation = incident.isolation
+        if isolation is None:
+            self.tell(Rule.UNPROVEN, f"{command.server} is sent before {command.host} is isolated")
+            return
+        changed_s = 0.0
+        if row.updated_at is not None:
+            changed_s = (self.world.cloud.nova_now() - row.updated_at).total_seconds()
+        ours = row.forced_down and row.disabled_reason == isolation.marker
+        if changed_s > LOOK_S and not (ours and row.updated_at == isolation.baseline):
+            facts = f"{command.server} is sent, but the row of {command.host} changed {changed_s:.0f} s ago"
+            self.tell(Rule.UNPROVEN, facts)
+
+    def _judge_records(self, command: Evacuate, now_s: float) -> None:
+        """Hold a request to what Nova may still be working on."""
+        for record in self.world.cloud.records_of(command.server):
+            if not record.is_open or self._leads_to_a_dead_host(record):
+                continue
+            made = next(
+                (r for r in self.requests.get(command.server, ()) if r.record == record.id), None
+            )
+            age_s = 0.0
+            if record.created_at is not None:
+                age_s = (self.world.cloud.nova_now() - record.created_at).total_seconds()
+            if age_s < LOOK_S and (made is None or made.by is By.OTHERS):
+                self.near["raced_by_an_operator"] += 1
+                continue
+            facts = f"{command.server} is sent at {now_s:.2f} while {record.id} is {record.status}"
+            self.tell(Rule.SENT_TWICE, facts)
+
+    def _leads_to_a_dead_host(self, record: Migration) -> bool:
+        host = record.destination
+        incident = self.state.open_incident(host) if host else None
+        return host is not None and incident is not None and incident.proof is not None
+
+    def _judge_pace(self, command: Evacuate) -> None:
+        flying = self._flying() - {command.server}
+        moving = {s for s in flying if self._recovery_state(s) is not RecoveryState.STUCK}
+        rules, onto = self.rules, self._onto(flying, command.destination)
+        if len(moving) >= rules.window:
+            self.tell(Rule.STORM, f"{command.server} is sent beside {len(moving)} others")
+        if len(onto) >= rules.per_destination:
+            facts = f"{command.server} is sent to {command.destination} beside {len(onto)} others"
+            self.tell(Rule.STORM, facts)
+        if command.rebuilds:
+            rebuilds = [s for s in onto if self._is_local(s)]
+            if len(rebuilds) >= rules.per_destination_rebuilds:
+                facts = f"{command.server} is rebuilt on {command.destination} beside {rebuilds}"
+                self.tell(Rule.STORM, facts)
+        for group in self.world.cloud.groups:
+            if group.policy == "anti-affinity" and command.server in group.members:
+                beside = sorted(moving & group.members)
+                if beside:
+                    self.tell(Rule.STORM, f"{command.server} is sent beside {beside} of its group")
+
+    def _flying(self) -> set[ServerId]:
+        """Return the servers of which Nova works on a request of Koboshi's."""
+        cloud = self.world.cloud
+        return {
+            server
+            for server, requests in self.requests.items()
+            if server in cloud.servers_by_id
+            and self._recovery_state(server) in HOLDS_A_SLOT
+            and any(r.by is By.KOBOSHI and cloud.record(r.record).is_open for r in requests)
+        }
+
+    def _onto(self, servers: set[ServerId], host: HostName) -> list[ServerId]:
+        records = self.world.cloud.records_of
+        return sorted(
+            s for s in servers if any(r.is_open and r.destination == host for r in records(s))
+        )
+
+    def _recovery_state(self, server: ServerId) -> RecoveryState | None:
+        states = [of[server].state for of in self.state.recoveries.values() if server in of]
+        return states[-1] if states else None
+
+    def _is_local(self, server: ServerId) -> bool:
+        row = self.world.cloud.servers_by_id.get(server)
+        return row is not None and has_local_disk(row)
+
+    def _judge_server(self, command: Evacuate, server: Server) -> None:
+        protected = server.metadata.get("HA_Enabled", "").lower() != "false"
+        bound = any(
+            g.policy == "affinity" and server.id in g.members for g in self.world.cloud.groups
+        )
+        tpm = any(key.startswith("hw:tpm_") for key in server.flavor.extra_specs)
+        if server.vm_state in NEVER_SENT or not protected or bound or tpm or not server.launched:
+            self.tell(Rule.HELD, f"{server.id} is sent though it must be left alone")
+        if not has_local_disk(server):
+            return
+        if self.rules.on_local_disk is not OnLocalDisk.REBUILD:
+            self.tell(Rule.DATA, f"{server.id} is sent, its disk on {command.host} would be lost")
+        elif (command.incident, server.id) not in self._committed:
+            self.tell(Rule.DATA, f"{server.id} is sent, and its loss was not journalled")
+
+    # What came of it
+
+    def _twice(self, event: GuestStarted) -> None:
+        requests = self.requests.get(event.server, [])
+        facts = f"{event.server} is started on {event.host} and runs on {event.elsewhere}"
+        if not requests or requests[-1].by is By.OTHERS:
+            self.near["twice_by_an_operator"] += 1
+        elif event.server in self._lied_to:
+            self._assume(Rule.TWICE, facts)
+        else:
+            self.tell(Rule.TWICE, facts)
+
+    def _data_lost(self, event: DataLost) -> None:
+        requests = self.requests.get(event.server, [])
+        ours = any(r.by is By.KOBOSHI for r in requests)
+        if ours and not any(server == event.server for _, server in self._committed):
+            self.tell(Rule.DATA, f"the disk of {event.server} on {event.host} is lost: {event.how}")
+
+    def _edited(self, event: ServiceEdited) -> None:
+        before, after, host = event.before, event.after, event.after.host
+        if event.by is By.OTHERS:
+            self.edited_by_others[host] = event.at_s
+            return
+        gives_back = (after.enabled and not before.enabled) or (
+            before.forced_down and not after.forced_down
+        )
+        if gives_back and not (before.disabled_reason or "").startswith(self._marker):
+            self.tell(Rule.NOT_OURS, f"{host} is given back, and Koboshi had not taken it")
+        recently = event.at_s - self.edited_by_others.get(host, 0.0) <= LOOK_S
+        if self._is_others(before) and not recently:
+            self.tell(Rule.NOT_OURS, f"{host} is taken over from whoever had disabled it")
+
+
+def has_local_disk(server: Server) -> bool:
+    """Return whether a disk of the server lies on its host (nova compute/utils.py)."""
+    flavor = server.flavor
+    return server.image_id is not None or flavor.ephemeral_gb > 0 or flavor.swap_mb > 0
