@@ -7,7 +7,6 @@ of every server in the end is judged in `accounts`.
 
 from collections import Counter
 from dataclasses import dataclass
-from enum import StrEnum
 
 import anyio
 
@@ -28,6 +27,7 @@ from koboshi.domain.rules import Mode, OnLocalDisk, Rules
 from koboshi.domain.state import State, apply
 from koboshi.ports.journal import Recorded
 from koboshi.sim.bmc import Bmc
+from koboshi.sim.breach import Breach, Rule
 from koboshi.sim.deaths import is_proven, why_not_off_now
 from koboshi.sim.journal import Disk
 from koboshi.sim.truth import (
@@ -36,6 +36,8 @@ from koboshi.sim.truth import (
     DataLost,
     EvacuationBegan,
     GuestStarted,
+    GuestStopped,
+    PowerSwitched,
     ServiceEdited,
     TrueEvent,
 )
@@ -52,56 +54,6 @@ AUTO = "AUTO: "
 NEVER_SENT = frozenset(
     {"paused", "suspended", "rescued", "resized", "shelved", "shelved_offloaded", "building"}
 )
-
-
-class Rule(StrEnum):
-    """What must hold, whatever happens."""
-
-    TWICE = "twice"
-    UNPROVEN = "unproven"
-    DATA = "data"
-    SENT_TWICE = "sent_twice"
-    ELSEWHERE = "elsewhere"
-    STORM = "storm"
-    BRAKED = "braked"
-    DISARMED = "disarmed"
-    NOT_OURS = "not_ours"
-    UNEXPLAINED = "unexplained"
-    HELD = "held"
-    UNFINISHED = "unfinished"
-    UNACCOUNTED = "unaccounted"
-    BUG = "bug"
-
-
-RULE_MEANING: dict[Rule, str] = {
-    Rule.TWICE: "no server ever runs twice",
-    Rule.UNPROVEN: "nothing is done to a host whose death is not proven then and there",
-    Rule.DATA: "no disk's data is destroyed unless the policy said so, in the journal, before",
-    Rule.SENT_TWICE: "no evacuation is sent twice, or while anybody may still work on one",
-    Rule.ELSEWHERE: "after a lost answer nothing is sent but to the same destination",
-    Rule.STORM: "not too much at once: in all, onto one host, of one anti-affinity group",
-    Rule.BRAKED: "one host at a time, and none while others are in doubt",
-    Rule.DISARMED: "nothing is done in observe mode",
-    Rule.NOT_OURS: "what somebody else disabled, forced down or found down is left to them",
-    Rule.UNEXPLAINED: "every effect has its intent in the journal before it",
-    Rule.HELD: "what must wait for its host or a person is never sent",
-    Rule.UNFINISHED: "what may be recovered is recovered, soon after the troubles end",
-    Rule.UNACCOUNTED: "every other server is accounted for, with the reason",
-    Rule.BUG: "the daemon's own log tells of no bug",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Breach:
-    """A rule that was broken, when, and the facts."""
-
-    at_s: float
-    rule: Rule
-    facts: str
-
-    def __str__(self) -> str:
-        """Return it as one line."""
-        return f"{self.at_s:.2f} s: {self.rule}: {self.facts}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +82,11 @@ class Judge:
         self.arrived: list[CommandArrived] = []
         self.edited_by_others: dict[HostName, float] = {}
         """When somebody other than Koboshi last changed each host's row."""
-        self._opened_s: dict[IncidentId, float] = {}
+        self.opened_s: dict[IncidentId, float] = {}
+        self.switched_on_s: dict[HostName, float] = {}
+        """When each host was last given power."""
+        self.died_alone: set[ServerId] = set()
+        """Guests that ended while their host lived."""
         self._proven_s: dict[IncidentId, float] = {}
         self._fenced_s: dict[HostName, float] = {}
         self._began_s = 0.0
@@ -148,6 +104,7 @@ class Judge:
     def _see(self, event: TrueEvent) -> None:
         match event:
             case GuestStarted():
+                self.died_alone.discard(event.server)
                 if event.elsewhere:
                     self._twice(event)
             case DataLost():
@@ -159,8 +116,12 @@ class Judge:
                 self.requests.setdefault(event.server, []).append(request)
             case ServiceEdited():
                 self._edited(event)
-            case _:
-                pass
+            case PowerSwitched():
+                if event.on:
+                    self.switched_on_s[event.host] = event.at_s
+            case GuestStopped():
+                if self.world.physics.hosts[event.host].power:
+                    self.died_alone.add(event.server)
 
     def _read(self, recorded: Recorded) -> None:
         event, now_s = recorded.event, anyio.current_time()
@@ -169,7 +130,7 @@ class Judge:
             case DaemonStarted():
                 self._began_s = now_s
             case IncidentOpened():
-                self._opened_s[event.incident] = now_s
+                self.opened_s[event.incident] = now_s
             case DeathProven():
                 self._proven(event, now_s)
             case DataLossCommitted():
@@ -226,7 +187,7 @@ class Judge:
             self.tell(Rule.NOT_OURS, f"{host} was disabled or forced down by somebody else")
         memory_s = self.rules.incident_memory.total_seconds()
         for other in self.state.incidents.values():
-            age_s = now_s - self._opened_s[other.id]
+            age_s = now_s - self.opened_s[other.id]
             if other.host != host and age_s < memory_s:
                 self.tell(
                     Rule.BRAKED,
@@ -245,7 +206,7 @@ class Judge:
         ours_is_old = (
             incident is not None
             and incident.state is not IncidentState.HELD
-            and now_s - self._opened_s[incident.id] > self.rules.incident_memory.total_seconds()
+            and now_s - self.opened_s[incident.id] > self.rules.incident_memory.total_seconds()
         )
         return row.enabled and host not in self.state.found_down and not ours_is_old
 

@@ -1,0 +1,242 @@
+"""What became of every host and server once the troubles are over, and whether that is all right.
+
+What policy and physics allow to be recovered must be recovered by then; everything else must be
+accounted for, with a reason that the world's truth bears out.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from koboshi.domain.cloud import ComputeService, Server
+from koboshi.domain.disks import demand_of
+from koboshi.domain.incident import Incident, IncidentState
+from koboshi.domain.names import HostName
+from koboshi.domain.recovery import Recovery, RecoveryState, Treatment
+from koboshi.domain.rules import MAX_POSTS, Mode
+from koboshi.sim.breach import Rule
+from koboshi.sim.invariants import AUTO, Judge
+from koboshi.sim.truth import By
+
+_I = IncidentState
+_R = RecoveryState
+
+ON_THE_WAY = frozenset(
+    {
+        _I.CONFIRMED,
+        _I.FENCING,
+        _I.PROVEN,
+        _I.ISOLATING,
+        _I.RECOVERING,
+        _I.SOURCE_BACK,
+    }
+)
+MOVING = frozenset(
+    {_R.QUEUED, _R.POSTING, _R.UNKNOWN, _R.BUILDING, _R.CONFIRMING, _R.SETTLING},
+)
+SHORT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """How things stand when a play ends."""
+
+    now_s: float
+    fenced: frozenset[HostName]
+    """Hosts for which Koboshi has a power device."""
+    protected: frozenset[HostName]
+
+
+def is_quiet(judge: Judge) -> bool:
+    """Return whether nothing is on its way: no incident and no server will go on by itself."""
+    open_ones = judge.state.open_incidents()
+    return not any(i.state in ON_THE_WAY for i in open_ones) and not any(
+        r.state in MOVING for i in open_ones for r in judge.state.recoveries.get(i.id, {}).values()
+    )
+
+
+def close(judge: Judge, closing: Closing) -> None:
+    """Tell the judge's breaches of what is neither recovered nor accounted for."""
+    for rule, facts in _all(judge, closing):
+        judge.tell(rule, facts)
+
+
+def _all(judge: Judge, closing: Closing) -> Iterator[tuple[Rule, str]]:
+    for host in judge.world.physics.hosts:
+        if host in closing.protected:
+            yield from _host(judge, closing, host)
+    for incident in judge.state.incidents.values():
+        for recovery in judge.state.recoveries.get(incident.id, {}).values():
+            yield from _server(judge, incident, recovery)
+
+
+def _host(judge: Judge, closing: Closing, host: HostName) -> Iterator[tuple[Rule, str]]:
+    machine = judge.world.physics.hosts[host]
+    incident = judge.state.open_incident(host)
+    if incident is not None:
+        if why := _why_not_there(judge, closing, incident):
+            yield Rule.UNFINISHED, f"{host} is {incident.state} ({incident.reason}): {why}"
+        elif machine.power or incident.state is not _I.SETTLED:
+            return
+        known = judge.state.recoveries.get(incident.id, {})
+        missed = sorted(s.id for s in _on(judge, host) if s.id not in known)
+        if missed and incident.state is _I.SETTLED:
+            yield Rule.UNACCOUNTED, f"{', '.join(missed)} of {host} is in no list of its incident"
+        return
+    silent_s = closing.now_s - judge.world.probe.dark_since.get(host, closing.now_s)
+    if machine.power or silent_s < SHORT_S or not _on(judge, host):
+        return
+    if host in judge.state.found_down or _is_out_of_service(judge.world.cloud.row(host)):
+        return
+    noticed = [topic for h, topic in judge.state.notices if h == host]
+    if not noticed:
+        yield Rule.UNACCOUNTED, f"{host} is dead for {silent_s:.0f} s, and nothing is said of it"
+
+
+def _on(judge: Judge, host: HostName) -> list[Server]:
+    return [s for s in judge.world.cloud.servers_by_id.values() if s.host == host]
+
+
+def _is_out_of_service(row: ComputeService) -> bool:
+    """Return whether the row is somebody's doing: a dead host that they know of."""
+    automatic = (row.disabled_reason or "").startswith(AUTO)
+    return row.forced_down or (not row.enabled and not automatic)
+
+
+def _why_not_there(judge: Judge, closing: Closing, incident: Incident) -> str | None:
+    """Return why an incident should have gone on; None where it may stand as it does."""
+    host = incident.host
+    touched = host in judge.edited_by_others or _others_work_there(judge, host)
+    came_back = judge.switched_on_s.get(host, -1.0) >= judge.opened_s[incident.id]
+    match incident.state:
+        case state if state in ON_THE_WAY:
+            return "it must have come to an end by now"
+        case _I.WOULD_ACT:
+            return None if judge.rules.mode is Mode.OBSERVE else "it may act"
+        case _I.HELD:
+            return None if _holds_back(judge, closing, host) else "nothing holds it back any more"
+        case _I.UNPROVEN:
+            if host not in closing.fenced or (host, "bmc_contradicts") in judge.state.notices:
+                return None
+            off = not judge.world.physics.hosts[host].power
+            return "its power reads off, and its BMC works" if off else None
+        case _I.NEEDS_HUMAN:
+            lives = host in judge.world.probe.heard and host not in judge.world.probe.dark_since
+            known = host not in closing.fenced or touched or came_back or lives
+            beats = "again and again" in incident.reason
+            return None if known or beats else "nobody had touched it"
+        case _I.FOREIGN:
+            return None if touched else "nobody else had touched it"
+        case _:
+            return None
+
+
+def _others_work_there(judge: Judge, host: HostName) -> bool:
+    """Return whether somebody else moved a server of the host, or had begun to."""
+    ours = {r.record for of in judge.requests.values() for r in of if r.by is By.KOBOSHI}
+    return any(r.source == host and r.id not in ours for r in judge.world.cloud.records)
+
+
+def _holds_back(judge: Judge, closing: Closing, host: HostName) -> bool:
+    """Return whether the brake has a reason: another incident, another host that is not well."""
+    memory_s = judge.rules.incident_memory.total_seconds() + SHORT_S
+    recent = any(
+        i.host != host and closing.now_s - judge.opened_s[i.id] < memory_s
+        for i in judge.state.incidents.values()
+    )
+    others = [m for m in judge.world.physics.hosts.values() if m.name != host]
+    unwell = any(not (m.power and m.link and m.compute) or m.hung for m in others)
+    return recent or unwell or len(others) == 1
+
+
+def _server(judge: Judge, incident: Incident, recovery: Recovery) -> Iterator[tuple[Rule, str]]:
+    if recovery is not _newest(judge, recovery):
+        return
+    row = judge.world.cloud.servers_by_id.get(recovery.server)
+    if why := _why_not_well(judge, incident, recovery, row):
+        said = f"{recovery.server} of {incident.host} is {recovery.state} ({recovery.reason})"
+        yield Rule.UNFINISHED, f"{said}: {why}"
+
+
+def _newest(judge: Judge, recovery: Recovery) -> Recovery:
+    of = [r[recovery.server] for r in judge.state.recoveries.values() if recovery.server in r]
+    return of[-1]
+
+
+def _why_not_well(
+    judge: Judge, incident: Incident, recovery: Recovery, row: Server | None
+) -> str | None:
+    """Return why a server's recovery should have ended otherwise; None where it is all right."""
+    if row is None:
+        return None
+    records = judge.world.cloud.records_of(recovery.server)
+    evacuations = [r for r in records if r.is_evacuation]
+    others = len(evacuations) > len(
+        [r for r in judge.requests.get(recovery.server, ()) if r.by is By.KOBOSHI]
+    )
+    match recovery.state:
+        case state if state in MOVING:
+            return "it must have come to an end by now"
+        case _R.DONE:
+            return _why_not_up(judge, recovery, row)
+        case _R.GONE:
+            return "it is where it was" if row.host == incident.host and not others else None
+        case _R.HELD:
+            return _why_not_held(judge, incident, recovery, row)
+        case _R.GIVEN_UP:
+            return _why_not_given_up(judge, incident, recovery, row)
+        case _R.STUCK:
+            at_work = any(r.is_open for r in evacuations) or not evacuations
+            runs = judge.world.physics.where(row.id)
+            return None if at_work or runs != (row.host,) else f"it runs on {row.host}"
+        case _R.ORPHAN_SUSPECTED:
+            told = "already exists" in recovery.reason or "task state" in recovery.reason.lower()
+            known = len(evacuations) > 1 or others or told or "without a fault" in recovery.reason
+            return None if known else "no copy of it can be anywhere"
+        case _R.FOREIGN:
+            return None if others or len(records) > len(evacuations) else "nobody else moved it"
+        case _:
+            return None
+
+
+def _why_not_up(judge: Judge, recovery: Recovery, row: Server) -> str | None:
+    if recovery.candidate.vm_state != "active" or row.vm_state != "active":
+        return None  # stopped as it was, or by its owner since
+    if row.host is None or not judge.world.physics.hosts[row.host].power:
+        return None  # the incident of the host that it is on now answers for it
+    if judge.world.physics.where(row.id) or row.id in judge.died_alone:
+        return None
+    return f"it runs nowhere, and Nova has it active on {row.host}"
+
+
+def _why_not_held(judge: Judge, incident: Incident, recovery: Recovery, row: Server) -> str | None:
+    if recovery.candidate.treatment in {Treatment.HOLD, Treatment.IGNORE}:
+        return None
+    host = incident.host
+    came_back = judge.switched_on_s.get(host, -1.0) >= judge.opened_s[incident.id]
+    touched = host in judge.edited_by_others or _others_work_there(judge, host)
+    stale = any(r.is_open for r in judge.world.cloud.records_of(row.id))
+    lived = judge.world.physics.hosts[host].power
+    odd = row.vm_state not in {"active", "stopped"} or incident.state is not _I.SETTLED
+    known = came_back or touched or stale or lived or odd
+    return None if known else "it may be evacuated, and nothing stands against it"
+
+
+def _why_not_given_up(
+    judge: Judge, incident: Incident, recovery: Recovery, row: Server
+) -> str | None:
+    if recovery.posts >= MAX_POSTS or incident.state is not _I.SETTLED:
+        return None
+    if not judge.world.physics.hosts[incident.host].power and any(
+        judge.world.cloud.takes(h, demand_of(row))
+        for h in judge.world.physics.hosts
+        if h != incident.host
+        and h not in recovery.failed_destinations
+        and (not row.availability_zone or judge.world.cloud.row(h).zone == row.availability_zone)
+        and not any(
+            judge.world.cloud.servers_by_id[s].host == h
+            for s in recovery.candidate.separate_from
+            if s in judge.world.cloud.servers_by_id
+        )
+    ):
+        return "there is room for it"
+    return None
