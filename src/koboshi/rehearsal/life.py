@@ -1,6 +1,6 @@
 """The real engine, composed as the daemon does it, on the fake ports."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import anyio
 from anyio.abc import TaskGroup
@@ -35,8 +35,10 @@ class Daemon:
         rules: Rules,
         notifier: SimNotifier,
         clock: VirtualClock,
+        is_protected: Callable[[str], bool] = lambda _host: True,
     ) -> None:
         self.clock = clock
+        self._is_protected = is_protected
         self.journal = MemoryJournal(disk)
         self.memory = Memory(self.journal, self.clock, listeners=(Teller(notifier, "test"),))
         self.killed = anyio.Event()
@@ -72,7 +74,7 @@ class Daemon:
                 probe=probe,
                 fences=fences,
                 pace=Pace(),
-                is_protected=lambda _host: True,
+                is_protected=self._is_protected,
                 addresses={},
             ),
             executor=Executor(

@@ -95,6 +95,10 @@ class VirtualClock:
         """Let every sleep that begins from now on end no sooner than this: our process stands still."""
         self._frozen_until_s = anyio.current_time() + by.total_seconds()
 
+    def jump(self, by: timedelta) -> None:
+        """Let the wall clock jump; the boot clock goes on."""
+        self._wall_is_off += by
+
     def new_id(self) -> str:
         """Return a fresh identifier."""
         return str(uuid.uuid4())

@@ -1,0 +1,208 @@
+"""Where a story is played: the simulated cloud, the daemon that watches it, and what befalls both."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import anyio
+from anyio.abc import TaskGroup
+
+from koboshi.domain.cloud import ComputeService
+from koboshi.domain.names import HostName, ServerId
+from koboshi.rehearsal.chronicle import Chronicle, Voice
+from koboshi.rehearsal.life import Daemon
+from koboshi.rehearsal.settings import StorySettings
+from koboshi.rehearsal.spec import CloudSpec, build_cloud, furnish
+from koboshi.rehearsal.troubles import Trouble, TroubleKind, trouble_entry
+from koboshi.sim import truth
+from koboshi.sim.faults import Fault, fault_entry
+from koboshi.sim.happening import Happenings
+from koboshi.sim.invariants import Judge
+from koboshi.sim.journal import Disk
+from koboshi.sim.notifier import SimNotifier
+from koboshi.sim.physics import LOST
+from koboshi.sim.virtual_time import VirtualClock
+from koboshi.sim.world import World
+
+Compose = Callable[["Stage", VirtualClock], Daemon]
+"""Builds one life of the daemon on a stage, on whichever face of the cloud."""
+
+UP_BEFORE_S = 20.0
+"""How long our own machine is up before its daemon starts, after a reboot."""
+
+
+def on_ports(stage: "Stage", clock: VirtualClock) -> Daemon:
+    """Build a daemon on the ports themselves: the fast face."""
+    fenced = {h: f for h, f in stage.world.fences.items() if stage.spec.of_host(h).fenced}
+    return Daemon(
+        cloud=stage.world.cloud,
+        probe=stage.world.probe,
+        fences=fenced,
+        disk=stage.disk,
+        rules=stage.settings.rules(),
+        notifier=stage.notifier,
+        clock=clock,
+        is_protected=stage.settings.hosts.is_protected,
+    )
+
+
+class Stage:
+    """One cloud and its daemon; must be made on the loop on which the story is played."""
+
+    def __init__(
+        self, tasks: TaskGroup, spec: CloudSpec, settings: StorySettings, compose: Compose
+    ) -> None:
+        self.tasks = tasks
+        self.spec = spec
+        self.settings = settings
+        self.world = World.around(build_cloud(spec))
+        self.happenings = Happenings(self.world, tasks)
+        self.disk = Disk()
+        self.notifier = SimNotifier()
+        self.chronicle = Chronicle()
+        self.judge = Judge(self.world, self.disk, settings.rules())
+        self.daemon: Daemon | None = None
+        """The newest daemon, alive or not; None before the first start."""
+        self._compose = compose
+        self._wall_is_off = timedelta()
+        self._boots = 0
+        self._booted_s = -3600.0
+
+    def begin(self) -> None:
+        """Let the cloud run, and watch it."""
+        self.world.cloud.begin(self.tasks)
+        furnish(self.world.cloud, self.spec)
+        self.world.physics.witnesses.watch(self._see)
+        self.disk.watchers.append(lambda recorded: self.chronicle.event(recorded.event))
+
+    def start_daemon(self) -> Daemon:
+        """Start a daemon on the journal, beside whichever runs."""
+        clock = VirtualClock(
+            f"boot-{self._boots}", booted_s=self._booted_s, wall_is_off=self._wall_is_off
+        )
+        self.daemon = self._compose(self, clock)
+        self.daemon.begin(self.tasks)
+        return self.daemon
+
+    def befall(self, what: Fault | Trouble) -> None:
+        """Let something happen now."""
+        if isinstance(what, Fault):
+            self.chronicle.write(Voice.WORLD, _words("fault", fault_entry(what)))
+            self.happenings.begin(what)
+            if refused := self.happenings.happened[-1].refused:
+                self.chronicle.write(Voice.WORLD, f"refused {what.kind}", refused)
+        else:
+            self.chronicle.write(Voice.WORLD, _words("trouble", trouble_entry(what)))
+            self._trouble(what)
+
+    def _trouble(self, what: Trouble) -> None:
+        daemon = self.daemon
+        match what.kind:
+            case TroubleKind.STARTED | TroubleKind.SECOND:
+                self.start_daemon()
+            case TroubleKind.CLOCK_JUMPS:
+                self._wall_is_off += timedelta(seconds=what.by_s)
+                if daemon is not None:
+                    daemon.clock.jump(timedelta(seconds=what.by_s))
+            case _ if daemon is None:
+                return
+            case TroubleKind.KILLED:
+                daemon.kill()
+                self.tasks.start_soon(self._start_again, what)
+            case TroubleKind.STOPPED:
+                daemon.stop()
+                self.tasks.start_soon(self._start_again, what)
+            case TroubleKind.KILLED_AT_STEP:
+                number = self.disk.appends + what.step
+                if what.written:
+                    daemon.journal.kill_after = number
+                else:
+                    daemon.journal.kill_before = number
+                self.tasks.start_soon(self._start_after_death, daemon, what)
+            case TroubleKind.FROZEN:
+                daemon.clock.freeze(timedelta(seconds=what.for_s or 0.0))
+            case TroubleKind.JOURNAL_FULL:
+                daemon.journal.failing = "the disk is full"
+                self.tasks.start_soon(self._empty_journal, daemon, what)
+            case TroubleKind.MACHINE_REBOOTS:
+                daemon.kill()
+                self._wall_is_off += timedelta(seconds=what.by_s)
+                self.tasks.start_soon(self._reboot, what)
+
+    async def _start_after_death(self, daemon: Daemon, what: Trouble) -> None:
+        await daemon.killed.wait()
+        self.chronicle.write(Voice.WORLD, "daemon dies")
+        await self._start_again(what)
+
+    async def _start_again(self, what: Trouble) -> None:
+        if what.for_s is not None:
+            await anyio.sleep(what.for_s)
+            self.start_daemon()
+
+    async def _empty_journal(self, daemon: Daemon, what: Trouble) -> None:
+        if what.for_s is not None:
+            await anyio.sleep(what.for_s)
+            daemon.journal.failing = None
+
+    async def _reboot(self, what: Trouble) -> None:
+        await anyio.sleep(what.for_s or 0.0)
+        self._boots += 1
+        self._booted_s = anyio.current_time() - UP_BEFORE_S
+        self.start_daemon()
+
+    def _see(self, event: truth.TrueEvent) -> None:
+        text, why = _true_words(event)
+        self.chronicle.write(Voice.WORLD, text, why)
+
+    def close(self) -> None:
+        """Write down how things stand."""
+        for name in self.world.physics.hosts:
+            self.chronicle.write(Voice.END, _host_stands(self.world, name))
+        for name in self.spec.server:
+            self.chronicle.write(Voice.END, server_stands(self.world, name))
+
+
+def _words(kind: str, entry: dict[str, object]) -> str:
+    subjects = [str(entry.pop(k)) for k in ("kind", "host", "server") if k in entry]
+    facts = (f"{name.removesuffix('_s')}={value}" for name, value in entry.items())
+    return " ".join((kind, *subjects, *facts))
+
+
+def _true_words(event: truth.TrueEvent) -> tuple[str, str]:
+    match event:
+        case truth.GuestStarted():
+            twice = " and elsewhere" if event.elsewhere else ""
+            return f"guest {event.server} runs on {event.host}{twice}", ""
+        case truth.GuestStopped():
+            return f"guest {event.server} is off on {event.host}", ""
+        case truth.DataLost():
+            return f"data {event.server} lost on {event.host}", event.how
+        case truth.PowerSwitched():
+            return f"power {event.host} {'on' if event.on else 'off'}", ""
+        case truth.CommandArrived():
+            to = f" {event.detail}" if event.call == "evacuate" else ""
+            return f"arrived {event.call} {event.subject}{to}", event.detail
+        case truth.EvacuationBegan():
+            return f"evacuation {event.server} begun by {event.by}", f"record {event.record}"
+        case truth.ServiceEdited():
+            return f"service {event.after.host} {_service(event.after)} by {event.by}", ""
+
+
+def _service(row: ComputeService) -> str:
+    words = "enabled" if row.enabled else "disabled"
+    return f"{words} forced_down" if row.forced_down else words
+
+
+def _host_stands(world: World, name: HostName) -> str:
+    machine = world.physics.hosts[name]
+    power = "on" if machine.power else "off"
+    return f"host {name} {power} {_service(world.cloud.row(name))}"
+
+
+def server_stands(world: World, name: str) -> str:
+    """Return what Nova says of a server, where it really runs, and what its root disk holds."""
+    row = world.cloud.servers_by_id.get(ServerId(name))
+    runs = " ".join(world.physics.where(ServerId(name))) or "nowhere"
+    if row is None:
+        return f"server {name} deleted, runs {runs}"
+    data = "lost" if world.physics.roots[ServerId(name)] == LOST else "kept"
+    return f"server {name} {row.status} on {row.host}, runs {runs}, data {data}"
