@@ -1,11 +1,10 @@
-"""The real engine, composed as the daemon does it, on the fake ports."""
+"""The real engine, composed as the daemon does it, on the ports of a rehearsal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import anyio
 from anyio.abc import TaskGroup
 
-from koboshi.domain.names import HostName
 from koboshi.domain.rules import Rules
 from koboshi.engine.execute import Executor
 from koboshi.engine.loop import Engine
@@ -14,11 +13,9 @@ from koboshi.engine.observe import Observers
 from koboshi.engine.pace import Pace
 from koboshi.engine.tell import Teller
 from koboshi.engine.whiteboard import Whiteboard
-from koboshi.sim.bmc import SimFence
+from koboshi.rehearsal.ports import Opens, Ports
 from koboshi.sim.journal import Disk, KilledHere, MemoryJournal
 from koboshi.sim.notifier import SimNotifier
-from koboshi.sim.nova import SimCloud
-from koboshi.sim.prober import SimProbe
 from koboshi.sim.virtual_time import VirtualClock
 
 
@@ -28,9 +25,7 @@ class Daemon:
     def __init__(
         self,
         *,
-        cloud: SimCloud,
-        probe: SimProbe,
-        fences: Mapping[HostName, SimFence],
+        ports: Opens,
         disk: Disk,
         rules: Rules,
         notifier: SimNotifier,
@@ -43,7 +38,8 @@ class Daemon:
         self.memory = Memory(self.journal, self.clock, listeners=(Teller(notifier, "test"),))
         self.killed = anyio.Event()
         self._scope = anyio.CancelScope()
-        self._ports = (cloud, probe, fences, rules)
+        self._ports = ports
+        self._rules = rules
 
     def begin(self, tasks: TaskGroup) -> None:
         """Start it."""
@@ -59,20 +55,31 @@ class Daemon:
         self._scope.cancel()
 
     async def _live(self) -> None:
-        cloud, probe, fences, rules = self._ports
-        board = Whiteboard(self.clock.now(), fenced=frozenset(fences))
-        engine = Engine(
+        try:
+            with self._scope:
+                async with self._ports(self.clock) as ports:
+                    engine = self._engine(ports)
+                    await engine.start()
+                    await engine.run()
+        except* KilledHere:
+            pass
+        finally:
+            self.killed.set()
+
+    def _engine(self, ports: Ports) -> Engine:
+        board = Whiteboard(self.clock.now(), fenced=frozenset(ports.fences))
+        return Engine(
             version="0",
-            rules=rules,
+            rules=self._rules,
             clock=self.clock,
             memory=self.memory,
             board=board,
             observers=Observers(
                 board=board,
                 clock=self.clock,
-                cloud=cloud,
-                probe=probe,
-                fences=fences,
+                cloud=ports.cloud,
+                probe=ports.probe,
+                fences=ports.fences,
                 pace=Pace(),
                 is_protected=self._is_protected,
                 addresses={},
@@ -81,16 +88,8 @@ class Daemon:
                 memory=self.memory,
                 board=board,
                 clock=self.clock,
-                cloud=cloud,
-                fences=fences,
-                rules=rules,
+                cloud=ports.cloud,
+                fences=ports.fences,
+                rules=self._rules,
             ),
         )
-        try:
-            with self._scope:
-                await engine.start()
-                await engine.run()
-        except* KilledHere:
-            pass
-        finally:
-            self.killed.set()

@@ -10,12 +10,14 @@ from koboshi.domain.cloud import ComputeService
 from koboshi.domain.names import HostName, ServerId
 from koboshi.rehearsal.chronicle import Chronicle, Voice
 from koboshi.rehearsal.life import Daemon
+from koboshi.rehearsal.ports import Opens, real_adapters, simulated
 from koboshi.rehearsal.settings import StorySettings
 from koboshi.rehearsal.spec import CloudSpec, build_cloud, furnish
 from koboshi.rehearsal.troubles import Trouble, TroubleKind, trouble_entry
 from koboshi.sim import truth
 from koboshi.sim.faults import Fault, fault_entry
 from koboshi.sim.happening import Happenings
+from koboshi.sim.http import Face
 from koboshi.sim.invariants import Judge
 from koboshi.sim.journal import Disk
 from koboshi.sim.notifier import SimNotifier
@@ -32,11 +34,21 @@ UP_BEFORE_S = 20.0
 
 def on_ports(stage: "Stage", clock: VirtualClock) -> Daemon:
     """Build a daemon on the ports themselves: the fast face."""
-    fenced = {h: f for h, f in stage.world.fences.items() if stage.spec.of_host(h).fenced}
+    return _daemon(stage, clock, simulated(stage.world, _fenced(stage)))
+
+
+def over_http(stage: "Stage", clock: VirtualClock) -> Daemon:
+    """Build a daemon with the real adapters: the face that speaks as the services do."""
+    return _daemon(stage, clock, real_adapters(Face(stage.world), _fenced(stage)))
+
+
+def _fenced(stage: "Stage") -> frozenset[str]:
+    return frozenset(h for h in stage.world.fences if stage.spec.of_host(h).fenced)
+
+
+def _daemon(stage: "Stage", clock: VirtualClock, ports: Opens) -> Daemon:
     return Daemon(
-        cloud=stage.world.cloud,
-        probe=stage.world.probe,
-        fences=fenced,
+        ports=ports,
         disk=stage.disk,
         rules=stage.settings.rules(),
         notifier=stage.notifier,

@@ -19,6 +19,7 @@ from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import Rules
 from koboshi.domain.state import State, fold
 from koboshi.rehearsal.life import Daemon
+from koboshi.rehearsal.ports import Opens, simulated
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim.bmc import SimFence
 from koboshi.sim.invariants import Judge
@@ -26,7 +27,6 @@ from koboshi.sim.journal import Disk
 from koboshi.sim.notifier import SimNotifier
 from koboshi.sim.nova import SimCloud
 from koboshi.sim.physics import Host
-from koboshi.sim.prober import SimProbe
 from koboshi.sim.samples import host
 from koboshi.sim.virtual_time import BEGINNING, VirtualClock
 from koboshi.sim.world import World
@@ -62,18 +62,22 @@ class Story:
     """Everything that a test touches and asks."""
 
     def __init__(
-        self, tasks: TaskGroup, cloud: SimCloud, rules: Rules, logs: list[EventDict]
+        self,
+        tasks: TaskGroup,
+        world: World,
+        rules: Rules,
+        logs: list[EventDict],
+        ports: Opens | None = None,
     ) -> None:
         self.tasks = tasks
         self.logs = logs
-        self.cloud = cloud
+        self.cloud = world.cloud
         self.rules = rules
         self.disk = Disk()
-        self.probe = SimProbe(cloud.physics)
-        self.fences = {h: SimFence(cloud.physics, h) for h in cloud.physics.hosts}
-        self.judged = Judge(
-            World(cloud=cloud, probe=self.probe, fences=self.fences), self.disk, rules
-        )
+        self.probe = world.probe
+        self.fences = world.fences
+        self.judged = Judge(world, self.disk, rules)
+        self._ports = ports or simulated(world)
         self.notifier = SimNotifier()
         self._state = State()
         self._folded = 0
@@ -81,9 +85,7 @@ class Story:
 
     def _new_daemon(self, clock: VirtualClock) -> Daemon:
         return Daemon(
-            cloud=self.cloud,
-            probe=self.probe,
-            fences=self.fences,
+            ports=self._ports,
             disk=self.disk,
             rules=self.rules,
             notifier=self.notifier,
@@ -277,10 +279,12 @@ async def story(
     rules: Rules | None = None,
     heartbeat_s: float = 10.0,
     warm_s: float = WARM_S,
+    ports: Callable[[World], Opens] = simulated,
 ) -> AsyncGenerator[Story]:
     """Tell one story: a cloud that runs for a while under a daemon, then whatever the test does.
 
-    Without `warm_s` the cloud runs, and the test starts the daemon.
+    Without `warm_s` the cloud runs, and the test starts the daemon. `ports` chooses through which
+    face of the cloud the daemon lives.
     """
     with capture_logs() as logs:
         async with anyio.create_task_group() as tasks:
@@ -292,7 +296,8 @@ async def story(
             cloud.begin(tasks)
             for server in servers:
                 cloud.add(server)
-            told = Story(tasks, cloud, rules or shortened(), logs)
+            world = World.around(cloud)
+            told = Story(tasks, world, rules or shortened(), logs, ports(world))
             if warm_s:
                 told.daemon.begin(tasks)
                 await anyio.sleep(warm_s)

@@ -7,11 +7,13 @@ before it is believed.
 from koboshi.adapters.openstack.access import CloudAccess
 from koboshi.adapters.openstack.cloud import OpenStackCloud, connect
 from koboshi.adapters.openstack.health import ApiHealth
+from koboshi.adapters.openstack.identity import Carrier
 from koboshi.adapters.openstack.survey import Finding, survey
 from koboshi.adapters.openstack.wire import TimeLimits
 
 __all__ = [
     "ApiHealth",
+    "Carrier",
     "CloudAccess",
     "Finding",
     "OpenStackCloud",

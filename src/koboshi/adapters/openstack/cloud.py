@@ -17,7 +17,7 @@ from koboshi.adapters.openstack.access import CloudAccess, load
 from koboshi.adapters.openstack.calls import OK, Calls, reason
 from koboshi.adapters.openstack.capacity import Capacity
 from koboshi.adapters.openstack.health import ApiHealth, HealthRecord
-from koboshi.adapters.openstack.identity import Grant, Identity
+from koboshi.adapters.openstack.identity import Carrier, Grant, Identity
 from koboshi.adapters.openstack.listing import by_marker, by_offset
 from koboshi.adapters.openstack.wire import Answer, Request, TimeLimits, Wire, new_client
 from koboshi.domain.cloud import (
@@ -227,16 +227,17 @@ async def connect(
     limits: TimeLimits | None = None,
     on_request: Callable[[bool], None] = lambda _answered: None,
     transport: httpx2.AsyncBaseTransport | None = None,
+    keystone: Carrier | None = None,
 ) -> AsyncGenerator[OpenStackCloud]:
     """Give the cloud that `access` names. Sends nothing yet; `verify` does.
 
     `on_request` hears of each request, and whether it got a usable answer. `transport` replaces the
-    network of the services (not Keystone's). Raises ConfigurationError.
+    network of the services, `keystone` the way to Keystone. Raises ConfigurationError.
     """
     limits = limits or TimeLimits()
     credentials = load(access)
     tls = credentials.tls()
-    identity = Identity(credentials, clock, timeout_s=limits.identity_s)
+    identity = Identity(credentials, clock, timeout_s=limits.identity_s, carrier=keystone)
     health = HealthRecord(clock, on_request=on_request)
     async with (
         new_client(verify=tls, limits=limits, transport=transport) as kept,

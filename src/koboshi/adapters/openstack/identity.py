@@ -1,18 +1,20 @@
 """A valid token and the addresses of the services, from Keystone's plug-ins.
 
-keystoneauth1 is synchronous, so it runs in a worker thread with a time-out; it is asked for tokens
-only. Reads renew a token long before it expires, so that a command, which may not wait once its
+keystoneauth1 is synchronous, so it runs in a worker thread with a time-out (unless whoever composes
+the program carries its requests otherwise); it is asked for tokens only. Reads renew a token long before it expires, so that a command, which may not wait once its
 proof has been checked, nearly always finds a young one.
 """
 
 import logging
 import math
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import anyio
 import anyio.to_thread
+import requests
 from keystoneauth1 import exceptions as ksa
 from keystoneauth1.access import AccessInfo
 from keystoneauth1.session import Session
@@ -58,10 +60,42 @@ class Grant:
     """Those already looked up."""
 
 
+class InThreads:
+    """Makes keystoneauth1's requests in worker threads; cancelled, one is left to itself."""
+
+    def __init__(self) -> None:
+        # Threads of its own: an abandoned request keeps one for as long as it hangs.
+        self._limiter = anyio.CapacityLimiter(4)
+
+    async def __call__(self, fetch: Callable[[], AccessInfo]) -> AccessInfo:
+        """Return what `fetch` returns, or raise what it raises."""
+        return await anyio.to_thread.run_sync(fetch, abandon_on_cancel=True, limiter=self._limiter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carrier:
+    """How keystoneauth1's synchronous requests are made, and reach Keystone."""
+
+    run: Callable[[Callable[[], AccessInfo]], Awaitable[AccessInfo]] = field(
+        default_factory=InThreads
+    )
+    session: requests.Session | None = None
+    """None: keystoneauth1's own, on the network."""
+
+
 class Identity:
     """One user's tokens, renewed before they expire."""
 
-    def __init__(self, credentials: Credentials, clock: Clock, *, timeout_s: float = 15) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        clock: Clock,
+        *,
+        timeout_s: float = 15,
+        carrier: Carrier | None = None,
+    ) -> None:
+        carrier = carrier or Carrier()
+        self._run = carrier.run
         self._credentials = credentials
         self._clock = clock
         self._timeout_s = timeout_s
@@ -69,7 +103,6 @@ class Identity:
         self._refused: tuple[Instant, str] | None = None
         self._renewal_failed: Instant | None = None
         self._lock = anyio.Lock()
-        self._limiter = anyio.CapacityLimiter(4)
         # No redirects: the password would be sent along.
         self._session = Session(
             verify=credentials.verify,
@@ -77,6 +110,7 @@ class Identity:
             timeout=timeout_s / 2,
             redirect=False,
             app_name="koboshi",
+            session=carrier.session,
         )
 
     @property
@@ -136,11 +170,7 @@ class Identity:
             raise NotAuthorised(self._refused[1])
         try:
             with anyio.fail_after(limit_s):
-                access = await anyio.to_thread.run_sync(
-                    self._fetch,
-                    abandon_on_cancel=True,
-                    limiter=self._limiter,
-                )
+                access = await self._run(self._fetch)
         except TimeoutError:
             raise CloudUnavailable(
                 f"Keystone at {self._credentials.auth_url} did not answer within {limit_s:g} s",

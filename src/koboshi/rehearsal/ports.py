@@ -1,0 +1,99 @@
+"""What one life of the daemon sees the world through: simulated ports, or the real adapters.
+
+The simulated ports are the fast face: no text is written or read. The real adapters speak HTTP with
+the cloud's other face, in memory and in virtual time; only probes and the journal stay simulated.
+"""
+
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from koboshi.adapters.fencing.redfish import BmcAccess, RedfishFence
+from koboshi.adapters.openstack import Carrier, CloudAccess, TimeLimits, connect
+from koboshi.domain.names import HostName
+from koboshi.ports.clock import Clock
+from koboshi.ports.cloud import Cloud
+from koboshi.ports.fence import Fence
+from koboshi.ports.probe import Probe
+from koboshi.sim.http import BMC_USER, KOBOSHI, PASSWORD, Face
+from koboshi.sim.http.memory import URL, KeystoneInMemory, MemoryTransport
+from koboshi.sim.http.serving import Served
+from koboshi.sim.world import World
+
+NAME = "rehearsal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What the engine is given of the world."""
+
+    cloud: Cloud
+    probe: Probe
+    fences: Mapping[HostName, Fence]
+
+
+Opens = Callable[[Clock], AbstractAsyncContextManager[Ports]]
+"""Gives the ports for one life of the daemon, by its clock."""
+
+
+def simulated(world: World, fenced: Collection[str] | None = None) -> Opens:
+    """Return the simulated ports; `fenced` are the hosts whose BMC is known, all if None."""
+
+    @asynccontextmanager
+    async def open_ports(_clock: Clock) -> AsyncGenerator[Ports]:
+        fences = {h: f for h, f in world.fences.items() if fenced is None or h in fenced}
+        yield Ports(cloud=world.cloud, probe=world.probe, fences=fences)
+
+    return open_ports
+
+
+def real_adapters(
+    face: Face, fenced: Collection[str] | None = None, *, limits: TimeLimits | None = None
+) -> Opens:
+    """Return the real adapters of the cloud and of its BMCs, over HTTP in memory."""
+    world = face.world
+
+    @asynccontextmanager
+    async def open_ports(clock: Clock) -> AsyncGenerator[Ports]:
+        transport = MemoryTransport(face, world.cloud.tasks)
+        keystone = KeystoneInMemory(face)
+        async with AsyncExitStack() as stack:
+            cloud = await stack.enter_async_context(
+                connect(
+                    _access(stack),
+                    clock=clock,
+                    limits=limits,
+                    transport=transport,
+                    keystone=Carrier(run=keystone.run, session=keystone.session),
+                )
+            )
+            fences: dict[HostName, Fence] = {}
+            for host in world.fences:
+                if fenced is None or host in fenced:
+                    fence = RedfishFence(_bmc(host), transport=transport)
+                    fences[host] = await stack.enter_async_context(fence)
+            yield Ports(cloud=cloud, probe=world.probe, fences=fences)
+
+    return open_ports
+
+
+def _access(stack: AsyncExitStack) -> CloudAccess:
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="koboshi-")))
+    path = folder / "clouds.yaml"
+    path.write_text(Served(url=URL).clouds_yaml(NAME, KOBOSHI))
+    return CloudAccess(name=NAME, config_file=path)
+
+
+def _bmc(host: HostName) -> BmcAccess:
+    return BmcAccess(
+        host=host,
+        url=URL,
+        username=BMC_USER,
+        password=SecretStr(PASSWORD),
+        system_id=host,
+        verify_tls=False,
+    )
