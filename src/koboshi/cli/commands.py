@@ -56,6 +56,12 @@ COMMANDS = (
         target="koboshi.cli.incident:show_incident",
     ),
     CommandLine(
+        words=("sim", "run"),
+        arguments="STORY...",
+        help="Play stories on a simulated cloud and hold them to their logs.",
+        target="koboshi.cli.sim:run_stories",
+    ),
+    CommandLine(
         words=("completion",),
         arguments="SHELL",
         help="Print the completion script for bash, zsh or fish.",
@@ -69,7 +75,10 @@ COMMANDS = (
     ),
 )
 
-GROUPS = {"incident": "What has happened to a host and its servers."}
+GROUPS = {
+    "incident": "What has happened to a host and its servers.",
+    "sim": "The same program on a simulated cloud, in virtual time.",
+}
 
 GLOBAL_OPTIONS = (
     ("--config FILE", "Settings to use [KOBOSHI_CONFIG; /etc/koboshi/koboshi.toml]."),

@@ -56,10 +56,24 @@ class Scenario:
         """Return where the expected log stands."""
         return self.folder / EXPECTED
 
+    @property
+    def sentence(self) -> str:
+        """Return the story's one sentence; empty where there is none."""
+        path = self.folder / README
+        parts = path.read_text(encoding="utf-8").split("\n\n") if path.exists() else []
+        return " ".join(parts[1].split()) if len(parts) > 1 else ""
+
     def expected(self) -> str | None:
         """Return the expected log; None when there is none."""
         path = self.expected_path
         return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def find_scenarios(folder: Path) -> tuple[Path, ...]:
+    """Return the folder itself if it is a story's, or else those of the stories in it, by name."""
+    if (folder / SCRIPT).exists() or not folder.is_dir():
+        return (folder,)
+    return tuple(sorted(path.parent for path in folder.glob(f"*/{SCRIPT}"))) or (folder,)
 
 
 def load_scenario(folder: Path) -> Scenario:

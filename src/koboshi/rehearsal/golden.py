@@ -1,0 +1,101 @@
+"""A story's expected log: how it is written, and how what happened is held to it.
+
+One line an event: the virtual time in whole seconds since the story's beginning, whose event it is
+(world, koboshi, or how things stand at the end), and the event in words that stay: kinds, states
+and outcomes as the code names them, and names from the story's own files. No ids, no sentences: a
+reason may be put better, and a helper renamed, without a word of this changing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import unified_diff
+from enum import StrEnum
+
+from koboshi.rehearsal.chronicle import Line
+from koboshi.rehearsal.play import Played, play
+from koboshi.rehearsal.scenario import Scenario
+
+HEAD = (
+    "# Recorded by `koboshi sim run --record`, and read by a person; see ../README.md.\n"
+    "# seconds, whose event, event\n"
+)
+CONTEXT = 3
+
+
+class Outcome(StrEnum):
+    """How a story compares with what is expected of it."""
+
+    AS_EXPECTED = "as expected"
+    RECORDED = "recorded"
+    DIFFERS = "differs"
+    NOT_RECORDED = "not recorded"
+    BREAKS_A_RULE = "breaks a rule"
+    IN_VAIN = "waits in vain"
+
+
+IS_WELL = frozenset({Outcome.AS_EXPECTED, Outcome.RECORDED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A story that was played, and what is to be said of it."""
+
+    scenario: Scenario
+    played: Played
+    outcome: Outcome
+    problems: tuple[str, ...] = ()
+    """Rules that were broken, and moments of the script that never came."""
+    difference: tuple[str, ...] = ()
+    """What was expected (-) and what happened (+), event by event."""
+
+    @property
+    def is_well(self) -> bool:
+        """Return whether all is as it should be."""
+        return self.outcome in IS_WELL
+
+
+def log_text(lines: Iterable[Line]) -> str:
+    """Return a log as it stands in a file."""
+    return HEAD + "".join(f"{line}\n" for line in lines)
+
+
+def difference(expected: str, happened: str) -> tuple[str, ...]:
+    """Return the events that differ, with those around them."""
+    before, after = (_events(text) for text in (expected, happened))
+    lines = unified_diff(before, after, "expected", "happened", lineterm="", n=CONTEXT)
+    return tuple(lines)[2:]
+
+
+def _events(text: str) -> Sequence[str]:
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def tell(scenario: Scenario, *, record: bool = False) -> Told:
+    """Play a story and hold it to what is expected, or record it as what is expected from now on.
+
+    What breaks a rule, or waits for what never happens, is not recorded.
+    """
+    played = play(scenario.cloud, scenario.script, scenario.settings)
+    if played.breaches:
+        problems = tuple(str(b) for b in played.breaches)
+        return Told(
+            scenario=scenario, played=played, outcome=Outcome.BREAKS_A_RULE, problems=problems
+        )
+    if played.waiting:
+        problems = tuple(
+            f'{h.what.kind} waits for a line that begins with "{h.when}"' for h in played.waiting
+        )
+        return Told(scenario=scenario, played=played, outcome=Outcome.IN_VAIN, problems=problems)
+    happened, expected = log_text(played.lines), scenario.expected()
+    if record:
+        scenario.expected_path.write_text(happened, encoding="utf-8")
+        return Told(scenario=scenario, played=played, outcome=Outcome.RECORDED)
+    if expected is None:
+        return Told(scenario=scenario, played=played, outcome=Outcome.NOT_RECORDED)
+    found = difference(expected, happened)
+    return Told(
+        scenario=scenario,
+        played=played,
+        outcome=Outcome.DIFFERS if found else Outcome.AS_EXPECTED,
+        difference=found,
+    )
