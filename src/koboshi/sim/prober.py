@@ -36,11 +36,19 @@ class SimProbe:
         await anyio.sleep(0.005)
         dark = self.blind or address in self.silent_addresses
         if dark or not host.power or not (host.link and host.link_in):
-            self.dark_since.setdefault(host.name, anyio.current_time())
+            self.was_silent(host.name)
             await anyio.sleep(TIMEOUT_S)
             return ProbeAnswer.SILENT
-        now_s = anyio.current_time()
-        if self.dark_since.pop(host.name, None) is not None or host.name not in self.heard:
-            self.answering_since[host.name] = now_s
-        self.heard[host.name] = now_s
+        self.was_heard(host.name)
         return ProbeAnswer.KERNEL if host.hung else ProbeAnswer.USERLAND
+
+    def was_silent(self, host: HostName) -> None:
+        """Remember that a host, asked now, does not answer."""
+        self.dark_since.setdefault(host, anyio.current_time())
+
+    def was_heard(self, host: HostName) -> None:
+        """Remember that a host answers now."""
+        now_s = anyio.current_time()
+        if self.dark_since.pop(host, None) is not None or host not in self.heard:
+            self.answering_since[host] = now_s
+        self.heard[host] = now_s
