@@ -186,6 +186,8 @@ def _true_words(event: truth.TrueEvent) -> tuple[str, str]:
             return f"guest {event.server} runs on {event.host}{twice}", ""
         case truth.GuestStopped():
             return f"guest {event.server} is off on {event.host}", ""
+        case truth.GuestMoved():
+            return f"guest {event.server} moved from {event.source} to {event.destination}", ""
         case truth.DataLost():
             return f"data {event.server} lost on {event.host}", event.how
         case truth.PowerSwitched():

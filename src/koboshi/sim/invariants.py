@@ -35,6 +35,7 @@ from koboshi.sim.truth import (
     CommandArrived,
     DataLost,
     EvacuationBegan,
+    GuestMoved,
     GuestStarted,
     GuestStopped,
     PowerSwitched,
@@ -107,6 +108,8 @@ class Judge:
                 self.died_alone.discard(event.server)
                 if event.elsewhere:
                     self._twice(event)
+            case GuestMoved():
+                pass  # it was never off, and never twice
             case DataLost():
                 self._data_lost(event)
             case CommandArrived():

@@ -1,44 +1,28 @@
-"""What people ask of Nova's API beside evacuations: start, stop, reboot, reset, delete, services.
+"""What people ask of Nova's API beside moves: start, stop, reboot, reset, delete, services.
 
-Each is the API's part (compute/api.py of nova 34): its checks, and what it writes at once; what
-takes time runs by itself afterwards. `refuse` is how the API says no.
+Each is the API's part (compute/api.py of nova 34): its checks, and what it writes at once. What a
+host has to do is a message to its nova-compute, which waits where nobody takes it.
 """
 
-from typing import TYPE_CHECKING, NoReturn
-
-import anyio
+from collections.abc import Mapping
 
 from koboshi.domain.cloud import Server
-from koboshi.domain.errors import CommandRefused
 from koboshi.domain.names import HostName, ServerId
-
-if TYPE_CHECKING:
-    from koboshi.sim.nova import SimCloud
+from koboshi.sim.database import ADMIN, Database
+from koboshi.sim.physics import Host, ImageLocked
+from koboshi.sim.refusal import refuse, server_of
+from koboshi.sim.services import key_of
+from koboshi.sim.states import RUNNING, SHUTDOWN
+from koboshi.sim.working import Dead, Work, delivered
 
 STOP_S = 4.0
+"""A guest that heeds ACPI is off by then."""
 START_S = 1.8
 """Measured on the lab: ACTIVE 1.8 s after the start's 202."""
-SHOWN = {"active": "ACTIVE", "stopped": "SHUTOFF", "error": "ERROR"}
 
 
-class NovaRefused(CommandRefused):
-    """Nova's API said no; `status` is its HTTP status, the text its message."""
-
-
-def refuse(status: int, message: str) -> NoReturn:
-    """Say no, as Nova's API does."""
-    raise NovaRefused(message, status=status)
-
-
-def server_of(cloud: "SimCloud", server: ServerId) -> Server:
-    """Return a server's row; raises NovaRefused (404) without one."""
-    row = cloud.servers_by_id.get(server)
-    if row is None:
-        refuse(404, f"Instance {server} could not be found.")
-    return row
-
-
-def _in_state(row: Server, action: str, *vm_states: str) -> None:
+def in_state(row: Server, action: str, *vm_states: str) -> None:
+    """Refuse (409) unless the server is at rest in one of these states."""
     if row.vm_state not in vm_states:
         refuse(409, f"Cannot '{action}' instance {row.id} while it is in vm_state {row.vm_state}")
     if row.task_state is not None:
@@ -47,70 +31,122 @@ def _in_state(row: Server, action: str, *vm_states: str) -> None:
         )
 
 
-def stop(cloud: "SimCloud", server: ServerId) -> None:
-    """Take a stop request (os-stop)."""
-    _in_state(server_of(cloud, server), "stop", "active", "error")
+def host_of(cloud: Database, row: Server) -> Host:
+    """Return the host that a server's row names; raises NovaRefused (409) without one."""
+    if row.host is None:
+        refuse(409, f"Instance {row.id} is not ready")
+    return cloud.physics.hosts[row.host]
+
+
+def stop(cloud: Database, server: ServerId, user: str | None = ADMIN) -> None:
+    """Take a stop request (os-stop); nova-compute itself asks for it with no user."""
+    row = server_of(cloud, server)
+    in_state(row, "stop", "active", "error")
+    host = host_of(cloud, row)
+    cloud.act(server, "stop", user)
     cloud.change(server, task_state="powering-off")
-    cloud.tasks.start_soon(_stop, cloud, server)
+    cloud.tasks.start_soon(_stop, cloud, server, host)
 
 
-async def _stop(cloud: "SimCloud", server: ServerId) -> None:
-    await anyio.sleep(STOP_S)
-    row = cloud.servers_by_id.get(server)
-    if row is None or row.host is None or not cloud.physics.hosts[row.host].reports:
+async def _stop(cloud: Database, server: ServerId, host: Host) -> None:
+    await delivered(cloud, host)
+    try:
+        await Work(cloud, host).take(STOP_S if server in host.domains else 0.0)
+    except Dead:
         return
-    cloud.physics.stop_guest(server, row.host)
-    cloud.change(server, task_state=None, vm_state="stopped", status="SHUTOFF", power_state=4)
+    cloud.physics.stop_guest(server, host.name)
+    if server in cloud.servers_by_id:
+        cloud.change(server, task_state=None, vm_state="stopped", power_state=SHUTDOWN)
 
 
-def start(cloud: "SimCloud", server: ServerId) -> None:
+def start(cloud: Database, server: ServerId) -> None:
     """Take a start request (os-start): only a stopped server has one."""
-    _in_state(server_of(cloud, server), "start", "stopped")
+    row = server_of(cloud, server)
+    in_state(row, "start", "stopped")
+    host = host_of(cloud, row)
+    cloud.act(server, "start")
     cloud.change(server, task_state="powering-on")
-    cloud.tasks.start_soon(_run, cloud, server)
+    cloud.tasks.start_soon(_run, cloud, server, host, "stopped")
 
 
-def reboot(cloud: "SimCloud", server: ServerId) -> None:
+def reboot(cloud: Database, server: ServerId) -> None:
     """Take a HARD reboot: it also brings back what is ERROR, or active without a guest."""
     row = server_of(cloud, server)
-    _in_state(row, "reboot", "active", "stopped", "paused", "suspended", "error")
-    cloud.change(server, task_state="rebooting_hard", status="HARD_REBOOT")
-    cloud.tasks.start_soon(_run, cloud, server)
+    in_state(row, "reboot", "active", "stopped", "paused", "suspended", "error")
+    host = host_of(cloud, row)
+    cloud.act(server, "reboot")
+    cloud.change(server, task_state="rebooting_hard")
+    cloud.tasks.start_soon(_run, cloud, server, host, "error")
 
 
-async def _run(cloud: "SimCloud", server: ServerId) -> None:
-    await anyio.sleep(START_S)
-    row = cloud.servers_by_id.get(server)
-    if row is None or row.host is None or not cloud.physics.hosts[row.host].reports:
+async def _run(cloud: Database, server: ServerId, host: Host, otherwise: str) -> None:
+    """Let nova-compute start a guest; the server is `otherwise` where that fails."""
+    await delivered(cloud, host)
+    try:
+        await Work(cloud, host).take(START_S)
+    except Dead:
         return
-    cloud.physics.start_guest(server, row.host)
-    cloud.change(
-        server, task_state=None, vm_state="active", status="ACTIVE", power_state=1, fault=None
-    )
+    if server not in cloud.servers_by_id:
+        return
+    fault = "its disk is not there" if cloud.physics.lacks_disks(server, host.name) else None
+    if fault is None:
+        try:
+            cloud.physics.start_guest(server, host.name)
+        except ImageLocked as error:
+            fault = str(error)
+    if fault is not None:
+        cloud.change(server, task_state=None, vm_state=otherwise, fault=fault)
+    else:
+        cloud.change(server, task_state=None, vm_state="active", power_state=RUNNING, fault=None)
 
 
-def reset(cloud: "SimCloud", server: ServerId, state: str) -> None:
+def reset(cloud: Database, server: ServerId, state: str) -> None:
     """Take a reset-state: vm_state and no task, nothing else (compute/admin_actions.py)."""
     server_of(cloud, server)
     if state not in {"active", "error"}:
         refuse(400, f"Invalid input for field/attribute state. Value: {state}.")
-    cloud.token[server] = cloud.token.get(server, 0) + 1
-    cloud.change(server, vm_state=state, task_state=None, status=SHOWN[state])
+    cloud.act(server, "resetState")
+    cloud.change(server, vm_state=state, task_state=None)
+
+
+def delete(cloud: Database, server: ServerId) -> None:
+    """Take a DELETE: by its host where that is up, else in the database alone.
+
+    What a dead host still has of it is removed long after its return
+    (compute/api.py:_local_delete; running_deleted_instance_action).
+    """
+    row = server_of(cloud, server)
+    cloud.act(server, "delete")
+    cloud.forget(server)
+    if row.host is not None:
+        cloud.tasks.start_soon(_remove, cloud, server, cloud.physics.hosts[row.host])
+
+
+async def _remove(cloud: Database, server: ServerId, host: Host) -> None:
+    await delivered(cloud, host)
+    remove_leftover(cloud, server, host.name)
+
+
+def remove_leftover(cloud: Database, server: ServerId, host: HostName) -> None:
+    """Remove a deleted server's guest and disks from a host."""
+    if server in cloud.physics.hosts[host].defined:
+        cloud.physics.undefine_guest(server, host)
+        cloud.physics.destroy_disks(server, host, "the server was deleted")
 
 
 def update_service(
-    cloud: "SimCloud", host: HostName, changes: dict[str, bool | str | None]
+    cloud: Database, host: HostName, changes: Mapping[str, bool | str | None]
 ) -> None:
     """Take a PUT of a compute service (2.53)."""
     if host not in cloud.physics.hosts:
         refuse(404, f"Service nova-compute of {host} not found.")
     lifts = changes.get("forced_down") is False and cloud.row(host).forced_down
-    if lifts and any(
-        r.source == host and r.is_evacuation and r.status == "done" for r in cloud.records
-    ):
+    if lifts and any(r.status == "done" for r in cloud.records.evacuations_from(host)):
         refuse(  # api/openstack/compute/services.py:_check_for_evacuations, since 24.0.0
             400,
             f"Unable to force up host {host} as there are evacuation migration records that are "
             "not in 'completed' state.",
         )
-    cloud.edit(f"nova-compute@{host}", **changes)
+    if changes.get("enabled") is True:
+        changes = {**changes, "disabled_reason": None}
+    cloud.edit(key_of(host), **changes)

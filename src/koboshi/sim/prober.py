@@ -13,7 +13,7 @@ class SimProbe:
     """Implements ports.probe.Probe."""
 
     def __init__(self, physics: Physics) -> None:
-        self._physics = physics
+        self._by_address = {h.address: h for h in physics.hosts.values()}
         self.blind = False
         """Our own way to the network is cut: nobody answers, and we do not know why."""
         self.own_trouble = False
@@ -30,7 +30,7 @@ class SimProbe:
 
     async def ask(self, address: str) -> ProbeAnswer:
         """Ask one host, as the network lets it."""
-        host = next(h for h in self._physics.hosts.values() if h.address == address)
+        host = self._by_address[address]
         if self.own_trouble:
             return ProbeAnswer.OWN_TROUBLE
         await anyio.sleep(0.005)
@@ -40,7 +40,7 @@ class SimProbe:
             await anyio.sleep(TIMEOUT_S)
             return ProbeAnswer.SILENT
         self.was_heard(host.name)
-        return ProbeAnswer.KERNEL if host.hung else ProbeAnswer.USERLAND
+        return ProbeAnswer.USERLAND if host.userland else ProbeAnswer.KERNEL
 
     def was_silent(self, host: HostName) -> None:
         """Remember that a host, asked now, does not answer."""

@@ -39,6 +39,16 @@ class GuestStopped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuestMoved:
+    """A guest went on elsewhere without a stop: a live migration's switch-over."""
+
+    at_s: float
+    server: ServerId
+    source: HostName
+    destination: HostName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataLost:
     """A local disk that held a server's data was destroyed, or is made again from an image."""
 
@@ -91,6 +101,7 @@ class ServiceEdited:
 TrueEvent = (
     GuestStarted
     | GuestStopped
+    | GuestMoved
     | DataLost
     | PowerSwitched
     | CommandArrived

@@ -1,0 +1,128 @@
+"""Nova's services: their rows, who writes heartbeats into them, and what Nova makes of these.
+
+`updated_at` moves by heartbeats and by edits alike, forced down or not; `state` comes from the age
+of the last heartbeat alone, unless forced_down hides it (nova servicegroup/api.py and
+drivers/db.py, nova/db/main/api.py:service_update).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import anyio
+
+from koboshi.domain.cloud import COMPUTE_BINARY, ComputeService
+from koboshi.domain.names import HostName, ServiceId
+from koboshi.sim.truth import By, ServiceEdited
+
+JOIN_S = 5.0
+"""nova's INITIAL_REPORTING_DELAY: so long after its start a service sends its first heartbeat."""
+CONTROL_HOST = HostName("ctl1")
+FIRST_PHASE_S, PHASE_S = 0.37, 1.3
+"""Services never beat all at once: each began at a time of its own."""
+
+
+def key_of(host: HostName, binary: str = COMPUTE_BINARY) -> str:
+    """Return the name under which a service's row is kept."""
+    return f"{binary}@{host}"
+
+
+class Services:
+    """The table of services."""
+
+    def __init__(
+        self, *, interval_s: float, down_after_s: float, now: Callable[[], datetime]
+    ) -> None:
+        self.interval_s = interval_s
+        self.down_after_s = down_after_s
+        self.conductor_clock_ahead_s = 0.0
+        """It stamps the heartbeats; the API compares them with its own clock."""
+        self._now = now
+        self._rows: dict[str, ComputeService] = {}
+        self._beats: dict[str, float] = {}
+        self._hidden: set[str] = set()
+        self._keys: dict[ServiceId, str] = {}
+
+    def begin(self, key: str, zone: str) -> None:
+        """Add a service's row, its first heartbeat just written."""
+        binary, _, host = key.partition("@")
+        identity = ServiceId(f"service-{len(self._rows)}")
+        self._rows[key] = ComputeService(
+            host=HostName(host),
+            binary=binary,
+            id=identity,
+            zone=zone,
+            up=True,
+            updated_at=self._now(),
+        )
+        self._keys[identity] = key
+        self._beats[key] = anyio.current_time()
+
+    def beat(self, key: str) -> None:
+        """Write one heartbeat, due or late."""
+        self._beats[key] = anyio.current_time() + self.conductor_clock_ahead_s
+        self._rows[key] = replace(self._rows[key], updated_at=self._now())
+
+    def edit(
+        self, key: str, changes: Mapping[str, Any], by: By, tell: Callable[[ServiceEdited], None]
+    ) -> None:
+        """Change a row, as a PUT does."""
+        before = self._rows[key]
+        after = replace(before, updated_at=self._now(), **changes)
+        self._rows[key] = after
+        tell(ServiceEdited(at_s=anyio.current_time(), by=by, before=before, after=after))
+
+    def row(self, key: str) -> ComputeService:
+        """Return a row as the database has it."""
+        return self._rows[key]
+
+    def put(self, row: ComputeService) -> None:
+        """Let the database have this row."""
+        key = key_of(row.host, row.binary)
+        self._rows[key] = row
+        if row.id is not None:
+            self._keys[row.id] = key
+
+    def key_by_id(self, service: ServiceId) -> str:
+        """Return the name of the row with this id; raises KeyError without it."""
+        return self._keys[service]
+
+    def is_up(self, key: str) -> bool:
+        """Return Nova's own opinion.
+
+        The age counts as an absolute value: a clock that is ahead counts as down, too
+        (servicegroup/drivers/db.py:is_up).
+        """
+        age_s = anyio.current_time() - self._beats[key]
+        return not self._rows[key].forced_down and abs(age_s) <= self.down_after_s
+
+    def judged(self, key: str) -> ComputeService:
+        """Return a row with Nova's opinion of now."""
+        row, up = self._rows[key], self.is_up(key)
+        return row if row.up == up else replace(row, up=up)
+
+    def all(self) -> tuple[ComputeService, ...]:
+        """Return every row with Nova's opinion of now."""
+        return tuple(self.judged(key) for key in self._rows)
+
+    def listed(self, *, cell_works: bool) -> tuple[ComputeService, ...]:
+        """Return what a list shows: hidden rows left out, a dead cell's as stubs.
+
+        2.69 and later: a stub a host mapping (compute/api.py:_service_get_all_cells).
+        """
+        return tuple(
+            ComputeService(host=row.host, binary=row.binary)
+            if not cell_works and row.binary == COMPUTE_BINARY
+            else self.judged(key)
+            for key, row in self._rows.items()
+            if key not in self._hidden
+        )
+
+    def hide(self, key: str) -> None:
+        """Let a row vanish from the list."""
+        self._hidden.add(key)
+
+    def show(self, key: str) -> None:
+        """Let it be listed again."""
+        self._hidden.discard(key)
