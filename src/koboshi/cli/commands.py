@@ -62,6 +62,12 @@ COMMANDS = (
         target="koboshi.cli.sim:run_stories",
     ),
     CommandLine(
+        words=("sim", "campaign"),
+        arguments="",
+        help="Play random clouds with random troubles, judged by the truth.",
+        target="koboshi.cli.campaign:campaign",
+    ),
+    CommandLine(
         words=("completion",),
         arguments="SHELL",
         help="Print the completion script for bash, zsh or fish.",

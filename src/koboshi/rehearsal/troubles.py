@@ -43,12 +43,12 @@ class Trouble:
     def __post_init__(self) -> None:
         """Hold the trouble to its kind's shape; raises FaultInvalid."""
         said = {f.name for f in fields(self) if getattr(self, f.name) != f.default} - {"kind"}
-        if idle := said - _TAKES[self.kind]:
+        if idle := said - TROUBLE_TAKES[self.kind]:
             raise FaultInvalid(f"{self.kind} knows no {', '.join(sorted(idle))}")
 
 
 _K = TroubleKind
-_TAKES: Mapping[TroubleKind, frozenset[str]] = {
+TROUBLE_TAKES: Mapping[TroubleKind, frozenset[str]] = {
     _K.KILLED: frozenset({"for_s"}),
     _K.KILLED_AT_STEP: frozenset({"for_s", "step", "written"}),
     _K.STOPPED: frozenset({"for_s"}),

@@ -48,9 +48,26 @@ class Closing:
 
 def is_quiet(judge: Judge) -> bool:
     """Return whether nothing is on its way: no incident and no server will go on by itself."""
-    open_ones = judge.state.open_incidents()
-    return not any(i.state in ON_THE_WAY for i in open_ones) and not any(
-        r.state in MOVING for i in open_ones for r in judge.state.recoveries.get(i.id, {}).values()
+    return not any(_goes_on(judge, i) for i in judge.state.open_incidents())
+
+
+def _goes_on(judge: Judge, incident: Incident) -> bool:
+    """Return whether an incident goes on by itself; what waits for Nova or a person does not."""
+    recoveries = judge.state.recoveries.get(incident.id, {}).values()
+    waits = [r for r in recoveries if r.state is _R.STUCK or _waits_for_others(judge, incident, r)]
+    if any(r.state in MOVING and r not in waits for r in recoveries):
+        return True
+    return incident.state in ON_THE_WAY and not waits
+
+
+def _waits_for_others(judge: Judge, incident: Incident, recovery: Recovery) -> bool:
+    """Return whether a server cannot be sent while somebody works on it, and a person was told."""
+    row = judge.world.cloud.servers_by_id.get(recovery.server)
+    return (
+        recovery.state is _R.QUEUED
+        and row is not None
+        and row.task_state is not None
+        and (incident.host, "recovery_stalled") in judge.state.notices
     )
 
 
@@ -109,7 +126,7 @@ def _why_not_there(judge: Judge, closing: Closing, incident: Incident) -> str | 
     came_back = judge.switched_on_s.get(host, -1.0) >= judge.opened_s[incident.id]
     match incident.state:
         case state if state in ON_THE_WAY:
-            return "it must have come to an end by now"
+            return None if not _goes_on(judge, incident) else "it must have come to an end by now"
         case _I.WOULD_ACT:
             return None if judge.rules.mode is Mode.OBSERVE else "it may act"
         case _I.HELD:
@@ -175,7 +192,8 @@ def _why_not_well(
     )
     match recovery.state:
         case state if state in MOVING:
-            return "it must have come to an end by now"
+            waits = _waits_for_others(judge, incident, recovery)
+            return None if waits else "it must have come to an end by now"
         case _R.DONE:
             return _why_not_up(judge, recovery, row)
         case _R.GONE:

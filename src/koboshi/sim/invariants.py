@@ -92,7 +92,7 @@ class Judge:
         self._fenced_s: dict[HostName, float] = {}
         self._began_s = 0.0
         self._acted: set[IncidentId] = set()
-        self._sent: set[CommandId] = set()
+        self.sent: set[CommandId] = set()
         self._committed: set[tuple[IncidentId, ServerId]] = set()
         self._maybe: dict[ServerId, dict[CommandId, HostName]] = {}
         """Requests of which nobody knows for certain that they had no effect, and whereto."""
@@ -235,9 +235,9 @@ class Judge:
             facts = f"{event.call} of {event.subject} has no open intent in the journal"
             self.tell(Rule.UNEXPLAINED, facts)
             return
-        if command.id in self._sent:
+        if command.id in self.sent:
             self.tell(Rule.SENT_TWICE, f"{command.id} is sent for the second time")
-        self._sent.add(command.id)
+        self.sent.add(command.id)
         match command:
             case Evacuate():
                 self._evacuate(command, event.at_s)

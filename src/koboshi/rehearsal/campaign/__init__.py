@@ -1,0 +1,1 @@
+"""Fault campaigns: random clouds, random troubles, and a judge that knows the truth."""

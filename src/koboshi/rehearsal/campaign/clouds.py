@@ -1,0 +1,115 @@
+"""Random clouds: of every size, layout and state that the rest of Koboshi makes a difference of."""
+
+from datetime import timedelta
+from random import Random
+
+from koboshi.domain.rules import Mode, OnLocalDisk
+from koboshi.rehearsal.campaign.dice import chance
+from koboshi.rehearsal.settings import StorySettings, StoryWindows
+from koboshi.rehearsal.spec import CloudSpec, Disks, GroupSpec, HostSpec, RecordSpec, ServerSpec
+from koboshi.settings.schema import PaceSettings, PolicySettings
+
+VICTIM_PERCENT = 60
+"""So many of the servers are on the first host, which troubles befall most: those that meet make
+the story."""
+ODD_STATES = ("paused", "suspended", "rescued", "resized", "error", "building", "shelved")
+ODD_TASKS = ("migrating", "resize_prep", "image_uploading", "deleting")
+SIZES_MB = (512, 1_024, 4_096, 16_384)
+
+
+def draw_cloud(random: Random) -> CloudSpec:
+    """Return a cloud of 3 to 12 hosts."""
+    hosts = random.choice((3, 4, 4, 5, 5, 6, 8, 12))
+    zoned = chance(random, 25)
+    names = [f"h{n}" for n in range(1, hosts + 1)]
+    servers = {
+        f"s{n}": _server(random, _host_of(random, names), zoned=zoned)
+        for n in range(1, random.randint(2, 10) + 1)
+    }
+    return CloudSpec(
+        hosts=hosts,
+        heartbeat=timedelta(seconds=random.choice((2, 5, 10))),
+        host={n: _host(random, n, zoned=zoned) for n in names},
+        server=servers,
+        group=_groups(random, list(servers)),
+        record=_records(random, servers, names),
+    )
+
+
+def _host_of(random: Random, names: list[str]) -> str:
+    return names[0] if chance(random, VICTIM_PERCENT) else random.choice(names[1:])
+
+
+def _host(random: Random, name: str, *, zoned: bool) -> HostSpec:
+    tight = chance(random, 15)
+    return HostSpec(
+        zone=("north", "south")[int(name[1:]) % 2] if zoned else "nova",
+        hypervisor="ironic" if name != "h1" and chance(random, 3) else "QEMU",
+        ram_mb=8_192 if tight else 65_536,
+        boot=timedelta(seconds=random.choice((8, 20, 40))),
+        spawn=timedelta(seconds=random.choice((0.5, 2, 2, 6))),
+        fenced=not chance(random, 4),
+    )
+
+
+def _server(random: Random, host: str, *, zoned: bool) -> ServerSpec:
+    vm_state, task_state = "active", None
+    if chance(random, 12):
+        vm_state = "stopped"
+    elif chance(random, 12):
+        vm_state = random.choice(ODD_STATES)
+    elif chance(random, 4):
+        task_state = random.choice(ODD_TASKS)
+    return ServerSpec(
+        host=host,
+        disks=random.choice((Disks.VOLUMES, Disks.VOLUMES, Disks.VOLUMES, *Disks)),
+        vm_state=vm_state,
+        task_state=task_state,
+        ram_mb=random.choice(SIZES_MB),
+        extra_specs={"hw:tpm_version": "2.0"} if chance(random, 3) else {},
+        zone=random.choice(("north", "south", "")) if zoned else "",
+        metadata={"HA_Enabled": "False"} if chance(random, 4) else {},
+        launched=not chance(random, 2),
+    )
+
+
+def _groups(random: Random, servers: list[str]) -> dict[str, GroupSpec]:
+    if not chance(random, 30):
+        return {}
+    members = tuple(random.sample(servers, min(len(servers), random.randint(2, 3))))
+    policy = random.choice(("anti-affinity", "anti-affinity", "affinity", "soft-anti-affinity"))
+    return {"g1": GroupSpec(policy=policy, members=members)}
+
+
+def _records(
+    random: Random, servers: dict[str, ServerSpec], hosts: list[str]
+) -> dict[str, RecordSpec]:
+    """Return what earlier moves left behind, a stale record among them at times."""
+    if not chance(random, 20):
+        return {}
+    server = random.choice(list(servers))
+    source = servers[server].host
+    status = random.choice(("accepted", "pre-migrating", "failed", "completed", "completed"))
+    return {
+        "r1": RecordSpec(
+            server=server,
+            source=source,
+            destination=random.choice([h for h in hosts if h != source]),
+            status=status,
+        ),
+    }
+
+
+def draw_settings(random: Random) -> StorySettings:
+    """Return what an operator may have decided, with short windows."""
+    return StorySettings(
+        mode=Mode.OBSERVE if chance(random, 5) else Mode.ACT,
+        windows=StoryWindows(
+            incident_memory=timedelta(seconds=random.choice((40, 60, 120, 900))),
+        ),
+        policy=PolicySettings(on_local_disk=random.choice(tuple(OnLocalDisk))),
+        pace=PaceSettings(
+            window=random.choice((1, 2, 2, 4, 8)),
+            per_destination=random.choice((1, 2, 2, 3)),
+        ),
+    )

@@ -1,0 +1,168 @@
+"""What occurred in a play, by kind: faults, ends, and what came close.
+
+A campaign in which a kind never occurs has not tried it: it proves nothing about it.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from koboshi.domain.events import CommandEnded, CommandUnknown, IncidentMoved, RecoveryMoved
+from koboshi.domain.incident import IncidentState
+from koboshi.domain.recovery import RecoveryState
+from koboshi.rehearsal.campaign.scripts import KINDS
+from koboshi.rehearsal.chronicle import Voice
+from koboshi.rehearsal.play import Played
+
+ENDS_INCIDENT = (
+    IncidentState.HELD,
+    IncidentState.WOULD_ACT,
+    IncidentState.UNPROVEN,
+    IncidentState.SETTLED,
+    IncidentState.NEEDS_HUMAN,
+    IncidentState.FOREIGN,
+    IncidentState.CLOSED,
+)
+ENDS_SERVER = (
+    RecoveryState.HELD,
+    RecoveryState.IGNORED,
+    RecoveryState.STUCK,
+    RecoveryState.DONE,
+    RecoveryState.GONE,
+    RecoveryState.GIVEN_UP,
+    RecoveryState.ORPHAN_SUSPECTED,
+    RecoveryState.FOREIGN,
+    RecoveryState.REFUSED,
+)
+NOTICES = (
+    "service_failed",
+    "hung",
+    "silent_unconfirmed",
+    "bmc_contradicts",
+    "bmc_unreadable",
+    "disabled_and_dark",
+    "no_fencing",
+    "stale_record",
+)
+NEAR = {
+    "held_by_the_brake": "an incident waited for the brake",
+    "refused_by_the_guard": "the last look stopped a request that the plan had wanted",
+    "not_sent_no_look": "a request was not sent because the last look failed",
+    "source_back": "the source gave a sign of life during its recovery",
+    "fenced_again": "a host that came back was switched off again",
+    "answer_lost": "the answer to an evacuate was lost",
+    "lost_had_arrived": "a lost request turned out to have arrived",
+    "lost_asked_again": "a lost request left no trace and was asked again",
+    "died_with_its_daemon": "the daemon ended before it knew the answer",
+    "failed_and_tried_elsewhere": "an evacuation failed and was tried again",
+    "destination_proven_dead": "a destination died and its server went elsewhere",
+    "data_loss_committed": "a disk was given up by policy",
+    "raced_by_an_operator": "an operator's request came between the last look and ours",
+    "twice_by_an_operator": "an operator's request made a server run twice",
+    "assumed": "a server was sent on the one documented assumption: a BMC that lied off",
+}
+"""What came close, and what it means."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How often each kind occurred."""
+
+    faults: Counter[str] = field(default_factory=Counter[str])
+    incidents: Counter[str] = field(default_factory=Counter[str])
+    servers: Counter[str] = field(default_factory=Counter[str])
+    notices: Counter[str] = field(default_factory=Counter[str])
+    near: Counter[str] = field(default_factory=Counter[str])
+
+    def add(self, other: "Counts") -> None:
+        """Add what occurred in another play."""
+        for name in GROUPS:
+            self.of(name).update(other.of(name))
+
+    def of(self, group: str) -> Counter[str]:
+        """Return the counts of one of GROUPS."""
+        counts: Counter[str] = getattr(self, group)
+        return counts
+
+    def missing(self) -> tuple[str, ...]:
+        """Return each kind that never occurred, as `group: kind`."""
+        return tuple(
+            f"{name}: {kind}"
+            for name, kinds in GROUPS.items()
+            for kind in kinds
+            if not self.of(name)[kind]
+        )
+
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "faults": tuple(map(str, KINDS)),
+    "incidents": tuple(map(str, ENDS_INCIDENT)),
+    "servers": tuple(map(str, ENDS_SERVER)),
+    "notices": NOTICES,
+    "near": tuple(NEAR),
+}
+
+
+def count(played: Played) -> Counts:
+    """Return what occurred in one play."""
+    counts = Counts()
+    for line in played.lines:
+        words = line.text.split()
+        if line.voice is Voice.WORLD and words[0] in {"fault", "trouble"}:
+            counts.faults[words[1]] += 1
+    state = played.state
+    counts.incidents.update(i.state.value for i in state.incidents.values())
+    for of in state.recoveries.values():
+        counts.servers.update(r.state.value for r in of.values())
+    for recorded in played.recorded:
+        if recorded.event.kind == "host_noticed":
+            counts.notices[recorded.event.topic] += 1
+    counts.near.update(_near(played))
+    counts.near.update(played.judge.near)
+    counts.near["assumed"] += len(played.judge.assumed)
+    return counts
+
+
+def _near(played: Played) -> Counter[str]:
+    near: Counter[str] = Counter()
+    for event in (r.event for r in played.recorded):
+        match event:
+            case IncidentMoved(to=IncidentState.HELD):
+                near["held_by_the_brake"] += 1
+            case IncidentMoved(to=IncidentState.SOURCE_BACK):
+                near["source_back"] += 1
+            case IncidentMoved(to=IncidentState.FENCING) if "again" in event.reason:
+                near["fenced_again"] += 1
+            case CommandUnknown() if "daemon ended" in event.detail:
+                near["died_with_its_daemon"] += 1
+            case CommandUnknown():
+                near["answer_lost"] += 1
+            case CommandEnded() if "no trace of it" in event.detail:
+                near["lost_asked_again"] += 1
+            case RecoveryMoved() if "is proven dead" in event.reason:
+                near["destination_proven_dead"] += 1
+            case RecoveryMoved(to=RecoveryState.QUEUED) if "ended" in event.reason:
+                near["failed_and_tried_elsewhere"] += 1
+            case _ if event.kind == "data_loss_committed":
+                near["data_loss_committed"] += 1
+            case _ if event.kind == "command_accepted" and "had arrived" in event.detail:
+                near["lost_had_arrived"] += 1
+            case CommandEnded() if "the last look" in event.detail:
+                near["not_sent_no_look"] += 1
+            case CommandEnded() if event.outcome == "refused" and event.command in _evacuations(
+                played
+            ):
+                near["refused_by_the_guard"] += 1
+            case _:
+                pass
+    return near
+
+
+def _evacuations(played: Played) -> frozenset[str]:
+    """Return the ids of the requests that were meant and never arrived anywhere."""
+    return frozenset(
+        r.event.command.id
+        for r in played.recorded
+        if r.event.kind == "command_intended"
+        and r.event.command.type == "evacuate"
+        and r.event.command.id not in played.judge.sent
+    )

@@ -1,0 +1,171 @@
+"""Random scripts: anything that may befall a cloud or the daemon, at any time, in any order."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from koboshi.rehearsal.campaign.dice import chance
+from koboshi.rehearsal.script import Befalling, Happening, Script
+from koboshi.rehearsal.spec import IMAGE, CloudSpec
+from koboshi.rehearsal.troubles import TROUBLE_TAKES, Trouble, TroubleKind
+from koboshi.sim.bmc import Bmc
+from koboshi.sim.faults import SHAPES, Dies, Fault, FaultKind, Moment, Network, Way
+from koboshi.sim.line import Fails
+
+CALLS = (
+    "services",
+    "migrations",
+    "server",
+    "servers",
+    "room",
+    "server_groups",
+    "image",
+    "evacuate",
+    "evacuate",
+    "isolate",
+    "stop",
+    "*",
+)
+"""Calls of the API that fail or are slow; what spoils a request most of all."""
+INCIDENT_CUES = ("confirmed", "fencing", "proven", "isolating", "recovering", "settled")
+SERVER_CUES = ("building", "unknown", "confirming", "settling", "done")
+VICTIM = "h1"
+MAX_FOR_S = 40
+KINDS: tuple[FaultKind | TroubleKind, ...] = (
+    *(k for k in FaultKind if k is not FaultKind.CALM),
+    *(k for k in TroubleKind if k is not TroubleKind.STARTED),
+)
+"""What a campaign tries: everything. The daemon is started again by itself, and calm is the end."""
+BLOWS = (
+    FaultKind.POWER_LOSS,
+    FaultKind.POWER_LOSS,
+    FaultKind.POWER_LOSS,
+    FaultKind.CUT,
+    FaultKind.CUT,
+    FaultKind.HANG,
+    FaultKind.QUICK_REBOOT,
+    FaultKind.COMPUTE_DIES,
+)
+"""What the story begins with, on the victim."""
+STAYS = frozenset({FaultKind.POWER_LOSS, FaultKind.COMPUTE_DIES, FaultKind.GUEST_DIES})
+"""What may stay as it is for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subjects:
+    """What troubles may be about."""
+
+    hosts: tuple[str, ...]
+    servers: tuple[str, ...]
+
+
+def draw_script(random: Random, cloud: CloudSpec) -> Script:
+    """Return up to a dozen things that happen, and calm after the last of them."""
+    of = Subjects(hosts=tuple(map(str, cloud.host_names)), servers=tuple(sorted(cloud.server)))
+    warm_s = 15.0 + 3.0 * cloud.heartbeat.total_seconds()
+    happens: list[Happening] = []
+    at_s = warm_s
+    if chance(random, 95):
+        blow = draw_fault(random, random.choice(BLOWS), of, VICTIM)
+        happens.append(Happening(what=blow, at_s=at_s))
+    for _ in range(random.choice((1, 2, 3, 4, 6, 9, 12))):
+        what = draw(random, random.choice(KINDS), of)
+        if chance(random, 50):
+            happens.append(
+                Happening(
+                    what=what, when=_cue(random, of), at_s=random.choice((0, 0, 0.02, 0.5, 3))
+                )
+            )
+        else:
+            at_s += random.randint(0, 60) / 4
+            happens.append(Happening(what=what, at_s=at_s))
+    calm_s = at_s + MAX_FOR_S
+    happens.append(Happening(what=Fault(kind=FaultKind.CALM), at_s=calm_s))
+    return Script(happens=tuple(happens), lasts_s=calm_s + 3600.0)
+
+
+def _cue(random: Random, of: Subjects) -> str:
+    """Return the beginning of a line of the log: the moment at which something is so."""
+    host = VICTIM if chance(random, 80) else random.choice(of.hosts)
+    server = random.choice(of.servers)
+    return random.choice(
+        (
+            *(f"incident {host} {state}" for state in INCIDENT_CUES),
+            *(f"server {server} {state}" for state in SERVER_CUES),
+            f"command fence_off {host} intended",
+            f"command isolate {host} intended",
+            f"isolated {host}",
+            f"command evacuate {server}",
+            f"arrived evacuate {server}",
+            f"evacuation {server} begun",
+            f"guest {server} runs",
+        )
+    )
+
+
+def draw(random: Random, kind: FaultKind | TroubleKind, of: Subjects) -> Befalling:
+    """Return something of a kind that happens."""
+    if isinstance(kind, TroubleKind):
+        return _trouble(random, kind)
+    host = VICTIM if chance(random, 50) else random.choice(of.hosts)
+    return draw_fault(random, kind, of, host)
+
+
+def draw_fault(random: Random, kind: FaultKind, of: Subjects, host: str) -> Fault:
+    """Return a fault of a kind, on `host` if it is of one."""
+    shape = SHAPES[kind]
+    said: dict[str, Any] = {}
+    for name in sorted(shape.needs | shape.takes):
+        value = host if name == "host" else _FIELDS[name](random, of)
+        if name == "for_s" and kind in STAYS and chance(random, 60):
+            continue  # for ever
+        if value is not None:
+            said[name] = value
+    if kind is FaultKind.STALE:
+        # Records and servers read by id are what the last look rests on: it may be late, not lied to.
+        said["call"] = random.choice(("services", "servers", "room", "server_groups", "image"))
+    if kind is FaultKind.API_FAILS and said.get("call") == "evacuate":
+        said["times"] = random.randint(1, 3)
+    return Fault(kind=kind, **said)
+
+
+def _trouble(random: Random, kind: TroubleKind) -> Trouble:
+    said: dict[str, Any] = {}
+    takes = TROUBLE_TAKES[kind]
+    if "for_s" in takes:
+        said["for_s"] = random.randint(1, MAX_FOR_S) / 2
+    if "step" in takes:
+        said["step"] = random.randint(1, 20)
+    if "written" in takes:
+        said["written"] = chance(random, 50)
+    if "by_s" in takes:
+        said["by_s"] = float(random.choice((-3600, -30, 30, 3600)))
+    return Trouble(kind=kind, **said)
+
+
+def _call(random: Random, _of: Subjects) -> str:
+    return random.choice(CALLS)
+
+
+_FIELDS: Mapping[str, Callable[[Random, Subjects], Any]] = {
+    "server": lambda random, of: random.choice(of.servers),
+    "image": lambda _random, _of: IMAGE,
+    "to": lambda random, of: random.choice((None, *of.hosts)),
+    "for_s": lambda random, _of: float(random.randint(1, MAX_FOR_S)),
+    "network": lambda random, _of: random.choice((Network.MANAGEMENT, *Network)),
+    "way": lambda random, _of: random.choice((Way.BOTH, *Way)),
+    "call": _call,
+    "how": lambda random, _of: random.choice(tuple(Fails)),
+    "status": lambda random, _of: random.choice((400, 401, 403, 404, 409, 429)),
+    "times": lambda random, _of: random.choice((None, 1, 2, 5)),
+    "by_s": lambda random, _of: float(random.choice((1, 3, 8, 20, 60))),
+    "bmc": lambda random, _of: random.choice([b for b in Bmc if b is not Bmc.NORMAL]),
+    "moment": lambda random, _of: random.choice(tuple(Moment)),
+    "dies": lambda random, _of: random.choice(tuple(Dies)),
+    "text": lambda random, _of: random.choice(
+        ("Virtual Interface creation failed", "maintenance", "masakari")
+    ),
+    "state": lambda random, _of: random.choice(("active", "error")),
+    "resumes_guests": lambda random, _of: chance(random, 50),
+}
