@@ -19,7 +19,6 @@ from koboshi.domain.errors import CloudUnavailable, CommandRefused, OutcomeUnkno
 from koboshi.sim.http.call import Call, Version
 from koboshi.sim.http.errors import Cut, Hangs, Refused
 from koboshi.sim.http.keystone import UNAUTHENTICATED, Keystone
-from koboshi.sim.line import AnswerLost
 
 INTERNAL = 500
 
@@ -113,8 +112,6 @@ class Service:
             if refusal.status is None:
                 raise Cut(never_sent=True) from None
             response = self.error(refusal.status, str(refusal))
-        except AnswerLost:
-            raise Cut from None
         except (CloudUnavailable, OutcomeUnknown):
             response = self.error(INTERNAL, self.unexpected)
         response.headers.update(self.version_headers(version))

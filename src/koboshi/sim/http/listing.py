@@ -12,9 +12,6 @@ from koboshi.domain.cloud import Server
 from koboshi.sim.http.call import TRUE, Call
 from koboshi.sim.http.errors import Refused
 
-ONLY_FOR_ADMINS = frozenset({"host", "node", "deleted", "project_id", "tenant_id", "uuid"})
-PAGING = frozenset({"limit", "marker", "sort_key", "sort_dir"})
-
 Keep = Callable[[Server], bool]
 
 
@@ -22,6 +19,11 @@ def wants_all_tenants(call: Call) -> bool:
     """Return whether the servers of all projects are asked for; the word alone says yes."""
     text = call.query.get("all_tenants")
     return text is not None and (not text or text.strip().lower() in TRUE)
+
+
+def is_plain(call: Call) -> bool:
+    """Return whether nothing but the project is said: only then a dead cell's servers are listed."""
+    return set(call.query) <= {"all_tenants"}
 
 
 def filters(call: Call) -> list[Keep]:

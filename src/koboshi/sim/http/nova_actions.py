@@ -14,7 +14,7 @@ from koboshi.domain.cloud import Server
 from koboshi.domain.names import HostName
 from koboshi.sim.http.answering import json_answer
 from koboshi.sim.http.call import TRUE, Call, Document, Version
-from koboshi.sim.http.commands import carry
+from koboshi.sim.http.commands import carry, who
 from koboshi.sim.http.errors import Refused
 from koboshi.sim.nova import SimCloud
 
@@ -62,23 +62,29 @@ async def _evacuate(cloud: SimCloud, call: Call, server: Server, told: Document)
     if _says_yes(told.get("onSharedStorage")) and "adminPass" in told:
         raise Refused(400, "admin password can't be changed on existing disk")
     to = HostName(host) if host is not None else None
+    by = who(call)
     await carry(
-        cloud, "evacuate", server.id, lambda: cloud.accept_evacuate(server.id, to), str(host or "")
+        cloud,
+        call,
+        "evacuate",
+        server.id,
+        lambda: cloud.accept_evacuate(server.id, to, by),
+        str(host or ""),
     )
     if call.version < (2, 14):
         return json_answer({"adminPass": secrets.token_urlsafe(9)})
     return Response(status_code=200)
 
 
-async def _start(cloud: SimCloud, _call: Call, server: Server, _told: Document) -> Response:
-    return await _plain(cloud, "start", server, lambda: cloud.accept_start(server.id))
+async def _start(cloud: SimCloud, call: Call, server: Server, _told: Document) -> Response:
+    return await _plain(cloud, call, "start", server, lambda: cloud.accept_start(server.id))
 
 
-async def _stop(cloud: SimCloud, _call: Call, server: Server, _told: Document) -> Response:
-    return await _plain(cloud, "stop", server, lambda: cloud.accept_stop(server.id))
+async def _stop(cloud: SimCloud, call: Call, server: Server, _told: Document) -> Response:
+    return await _plain(cloud, call, "stop", server, lambda: cloud.accept_stop(server.id))
 
 
-async def _reboot(cloud: SimCloud, _call: Call, server: Server, told: Document) -> Response:
+async def _reboot(cloud: SimCloud, call: Call, server: Server, told: Document) -> Response:
     _allowed(told, "reboot", "type")
     _needed(told, "reboot", "type")
     kind = str(told["type"]).upper()
@@ -88,7 +94,7 @@ async def _reboot(cloud: SimCloud, _call: Call, server: Server, told: Document) 
             f"Invalid input for field/attribute type. Value: {told['type']}. "
             f"'{told['type']}' is not one of ['HARD', 'Hard', 'hard', 'SOFT', 'Soft', 'soft']",
         )
-    return await _plain(cloud, "reboot", server, lambda: cloud.accept_reboot(server.id))
+    return await _plain(cloud, call, "reboot", server, lambda: cloud.accept_reboot(server.id))
 
 
 async def _reset(cloud: SimCloud, call: Call, server: Server, told: Document) -> Response:
@@ -101,7 +107,7 @@ async def _reset(cloud: SimCloud, call: Call, server: Server, told: Document) ->
             f"Invalid input for field/attribute state. Value: {state}. '{state}' is not one "
             "of ['active', 'error']",
         )
-    return await _plain(cloud, "reset", server, lambda: cloud.accept_reset(server.id, state))
+    return await _plain(cloud, call, "reset", server, lambda: cloud.accept_reset(server.id, state))
 
 
 async def _live_migrate(cloud: SimCloud, call: Call, server: Server, told: Document) -> Response:
@@ -112,20 +118,22 @@ async def _live_migrate(cloud: SimCloud, call: Call, server: Server, told: Docum
     host = told["host"]
     to = HostName(host) if host is not None else None
     return await _plain(
-        cloud, "live_migrate", server, lambda: cloud.accept_live_migrate(server.id, to)
+        cloud, call, "live_migrate", server, lambda: cloud.accept_live_migrate(server.id, to)
     )
 
 
-async def _lock(cloud: SimCloud, _call: Call, server: Server, _told: Document) -> Response:
-    return await _plain(cloud, "lock", server, lambda: _set(cloud, server, locked=True))
+async def _lock(cloud: SimCloud, call: Call, server: Server, _told: Document) -> Response:
+    return await _plain(cloud, call, "lock", server, lambda: _set(cloud, server, locked=True))
 
 
-async def _unlock(cloud: SimCloud, _call: Call, server: Server, _told: Document) -> Response:
-    return await _plain(cloud, "unlock", server, lambda: _set(cloud, server, locked=False))
+async def _unlock(cloud: SimCloud, call: Call, server: Server, _told: Document) -> Response:
+    return await _plain(cloud, call, "unlock", server, lambda: _set(cloud, server, locked=False))
 
 
-async def _plain(cloud: SimCloud, name: str, server: Server, act: Callable[[], None]) -> Response:
-    await carry(cloud, name, server.id, act)
+async def _plain(
+    cloud: SimCloud, call: Call, name: str, server: Server, act: Callable[[], None]
+) -> Response:
+    await carry(cloud, call, name, server.id, act)
     return Response(status_code=ACCEPTED)
 
 

@@ -13,7 +13,7 @@ from koboshi.domain.names import HostName
 from koboshi.sim.http import rows
 from koboshi.sim.http.answering import Service, json_answer
 from koboshi.sim.http.call import Call, Document
-from koboshi.sim.http.commands import carry
+from koboshi.sim.http.commands import CELL_DOWN, carry
 from koboshi.sim.http.errors import Refused
 from koboshi.sim.http.paging import next_link, page, position_in
 from koboshi.sim.world import World
@@ -77,6 +77,7 @@ class _Hosts:
         cloud, host = self.world.cloud, row.host
         await carry(
             cloud,
+            call,
             "isolate" if wanted.get("forced_down") else "update_service",
             f"{row.binary}@{host}",
             lambda: cloud.accept_service_update(host, **wanted),
@@ -114,6 +115,8 @@ class _Hosts:
     async def _hypervisors(self, call: Call, *, detail: bool) -> Response:
         call.demand_admin("os_compute_api:os-hypervisors:list")
         found = await self.world.cloud.hypervisors()
+        if not self.world.cloud.cell_works:  # compute/api.py, compute_node_get_all: not tolerant
+            raise Refused(500, CELL_DOWN)
         numbers = {row.id: number for number, row in enumerate(found, 1)}
         pattern = call.query.get("hypervisor_hostname_pattern")
         if pattern is not None and call.version >= rows.HYPERVISOR_UUIDS:

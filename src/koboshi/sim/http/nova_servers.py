@@ -11,13 +11,14 @@ from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.http import nova_actions, rows
 from koboshi.sim.http.answering import Service, json_answer
 from koboshi.sim.http.call import Call, Document
-from koboshi.sim.http.commands import carry
+from koboshi.sim.http.commands import CELL_DOWN, carry
 from koboshi.sim.http.errors import Refused
-from koboshi.sim.http.listing import filters, wants_all_tenants
+from koboshi.sim.http.listing import filters, is_plain, wants_all_tenants
 from koboshi.sim.http.paging import next_link, page, position_in
 from koboshi.sim.virtual_time import BEGINNING
 from koboshi.sim.world import World
 
+CELL_DOWN_SUPPORT = (2, 69)
 RPC_TIMEOUT_S = 60.0
 """oslo.messaging's rpc_response_timeout: so long a hypervisor that is silent is waited for."""
 TIMED_OUT = (
@@ -54,7 +55,13 @@ class _Servers:
         return await self._list(call, detail=True)
 
     async def show(self, call: Call) -> Response:
-        """Show one server."""
+        """Show one server; of a cell that does not answer, what the API's own database has."""
+        cloud = self.world.cloud
+        known = cloud.servers_by_id.get(ServerId(call.part("id")))
+        if not cloud.cell_works and known is not None and call.version >= CELL_DOWN_SUPPORT:
+            await cloud.line.read("server")
+            shown = rows.lost_server(known, BEGINNING, call.base_url, call.version, alone=True)
+            return json_answer({"server": shown})
         row = await self._found(call)
         return json_answer({"server": self._shown(call, row)})
 
@@ -62,7 +69,7 @@ class _Servers:
         """Delete a server."""
         server = self._known(call).id
         cloud = self.world.cloud
-        await carry(cloud, "delete", server, lambda: cloud.accept_delete(server))
+        await carry(cloud, call, "delete", server, lambda: cloud.accept_delete(server))
         return Response(status_code=204)
 
     async def act(self, call: Call) -> Response:
@@ -109,6 +116,14 @@ class _Servers:
         cloud = self.world.cloud
         host = call.query.get("host") if call.token.user.is_admin else None
         found = await cloud.servers(HostName(host) if host is not None else None)
+        if not cloud.cell_works and call.version >= CELL_DOWN_SUPPORT and is_plain(call):
+            lost = (
+                rows.lost_server(row, BEGINNING, call.base_url, call.version)
+                if detail
+                else rows.bare_lost_server(row, call.base_url)
+                for row in cloud.servers_by_id.values()
+            )
+            return json_answer({"servers": list(lost)})
         keep = filters(call)
         fit = [row for row in reversed(found) if all(k(row) for k in keep)]
         shown, more = page(call, fit, position_in(fit, _id))
@@ -130,6 +145,8 @@ class _Servers:
         return row
 
     def _known(self, call: Call) -> Server:
+        if not self.world.cloud.cell_works:
+            raise Refused(500, CELL_DOWN)
         row = self.world.cloud.servers_by_id.get(ServerId(call.part("id")))
         if row is None:
             raise _no_server(call)

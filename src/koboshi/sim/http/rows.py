@@ -196,6 +196,30 @@ def server(
     return shown | _since(row, version)
 
 
+def bare_lost_server(row: Server, base_url: str) -> Document:
+    """Return a server as `GET /servers` lists it when its cell does not answer (2.69)."""
+    return {"id": row.id, "status": "UNKNOWN", "links": _links(row, base_url)}
+
+
+def lost_server(
+    row: Server, created: datetime, base_url: str, version: Version, *, alone: bool = False
+) -> Document:
+    """Return what is told of a server whose cell does not answer (2.69)."""
+    shown = bare_lost_server(row, base_url) | {
+        "tenant_id": row.project_id,
+        "created": zulu(created),
+    }
+    if not alone:
+        return shown | {"security_groups": [{"name": "default"}]}
+    return shown | {
+        "image": _image(row, base_url, version),
+        "flavor": _flavor(row.flavor, base_url, version),
+        "OS-EXT-AZ:availability_zone": row.availability_zone or "UNKNOWN",
+        "OS-EXT-STS:power_state": 0,
+        "user_id": id_of("user", "admin"),
+    }
+
+
 def _attributes(row: Server, version: Version) -> Document:
     shown: Document = {
         "OS-EXT-SRV-ATTR:host": row.host,

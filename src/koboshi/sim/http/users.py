@@ -6,6 +6,7 @@ from datetime import datetime
 
 NAMES = uuid.UUID("6b6f626f-7368-4000-8000-000000000000")
 REGION = "RegionOne"
+KOBOSHI_NAME = "koboshi"
 
 
 def id_of(kind: str, name: str) -> str:
@@ -37,6 +38,11 @@ class User:
         """Return whether nova's default policy takes this user for an administrator."""
         return "admin" in self.roles
 
+    @property
+    def is_koboshi(self) -> bool:
+        """Return whether Koboshi speaks to the cloud as this user."""
+        return self.name == KOBOSHI_NAME
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
@@ -51,7 +57,7 @@ class Token:
 
 PASSWORD = "up-again"  # noqa: S105 the simulated cloud listens on the loopback, and keeps nothing
 ADMIN = User(name="admin", password=PASSWORD)
-KOBOSHI = User(name="koboshi", password=PASSWORD, project="ops")
+KOBOSHI = User(name=KOBOSHI_NAME, password=PASSWORD, project="ops")
 READER = User(name="reader", password=PASSWORD, project="demo", roles=("reader",))
 USERS = (ADMIN, KOBOSHI, READER)
 BMC_USER = "admin"
