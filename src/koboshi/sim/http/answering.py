@@ -101,13 +101,13 @@ class Service:
         try:
             version = self.negotiate(request)
         except Refused as refusal:
-            return self.error(refusal.status, str(refusal))
+            return self.refused(refusal)
         base = root_of(request) + self.prefix
         call = Call(request=request, token=token, version=version, base_url=base)
         try:
             response = await endpoint(call)
         except Refused as refusal:
-            response = self.error(refusal.status, str(refusal))
+            response = self.refused(refusal)
         except CommandRefused as refusal:
             if refusal.status is None:
                 raise Cut(never_sent=True) from None
@@ -115,6 +115,14 @@ class Service:
         except (CloudUnavailable, OutcomeUnknown):
             response = self.error(INTERNAL, self.unexpected)
         response.headers.update(self.version_headers(version))
+        return response
+
+    def refused(self, refusal: Refused) -> Response:
+        """Return a refusal as this service writes it."""
+        if refusal.document is not None:
+            return json_answer(refusal.document, refusal.status, refusal.headers)
+        response = self.error(refusal.status, str(refusal))
+        response.headers.update(refusal.headers)
         return response
 
     def error(self, status: int, message: str) -> Response:

@@ -1,12 +1,24 @@
 """How a request to the simulated cloud goes wrong, before a service's own words are put to it."""
 
+from collections.abc import Mapping
+
 
 class Refused(Exception):
     """A service answers with an error of its own; the text is its message."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        document: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.document = document
+        """The whole body, where it is not what the service makes of the message."""
+        self.headers = dict(headers or {})
 
 
 class Cut(Exception):

@@ -12,34 +12,17 @@ from starlette.responses import Response
 
 from koboshi.domain.cloud import Server
 from koboshi.domain.names import HostName
+from koboshi.sim.http import schema
 from koboshi.sim.http.answering import json_answer
-from koboshi.sim.http.call import TRUE, Call, Document, Version
+from koboshi.sim.http.call import Call, Document, Version
 from koboshi.sim.http.commands import carry, who
 from koboshi.sim.http.errors import Refused
 from koboshi.sim.nova import SimCloud
 
 ACCEPTED = 202
-Action = Callable[[SimCloud, Call, Server, Document], Awaitable[Response]]
-
-
-def _allowed(told: Document, action: str, *names: str) -> None:
-    for name in told:
-        if name not in names:
-            raise Refused(
-                400,
-                f"Invalid input for field/attribute {action}. Value: {told}. Additional properties "
-                f"are not allowed ('{name}' was unexpected)",
-            )
-
-
-def _needed(told: Document, action: str, *names: str) -> None:
-    for name in names:
-        if name not in told:
-            raise Refused(
-                400,
-                f"Invalid input for field/attribute {action}. Value: {told}. '{name}' is a "
-                "required property",
-            )
+MAX_HOST_CHARS = 255
+REBOOTS = ("HARD", "Hard", "hard", "SOFT", "Soft", "soft")
+Action = Callable[[SimCloud, Call, Server, Any], Awaitable[Response]]
 
 
 def evacuate_fields(version: Version) -> tuple[str, ...]:
@@ -53,13 +36,18 @@ def evacuate_fields(version: Version) -> tuple[str, ...]:
 
 async def _evacuate(cloud: SimCloud, call: Call, server: Server, told: Document) -> Response:
     call.demand_admin("os_compute_api:os-evacuate")
-    _allowed(told, "evacuate", *evacuate_fields(call.version))
-    if call.version < (2, 14):
-        _needed(told, "evacuate", "onSharedStorage")
+    needed = ("onSharedStorage",) if call.version < (2, 14) else ()
+    schema.action("evacuate", told, evacuate_fields(call.version), needed)
+    says = {
+        name: name in told and schema.boolean(name, told[name])
+        for name in ("force", "onSharedStorage")
+    }
     host = told.get("host")
-    if _says_yes(told.get("force")) and not host:
+    if host is not None:
+        schema.text("host", host, longest=MAX_HOST_CHARS)
+    if says["force"] and not host:
         raise Refused(400, "Can't force to a non-provided destination")
-    if _says_yes(told.get("onSharedStorage")) and "adminPass" in told:
+    if says["onSharedStorage"] and "adminPass" in told:
         raise Refused(400, "admin password can't be changed on existing disk")
     to = HostName(host) if host is not None else None
     by = who(call)
@@ -85,36 +73,26 @@ async def _stop(cloud: SimCloud, call: Call, server: Server, _told: Document) ->
 
 
 async def _reboot(cloud: SimCloud, call: Call, server: Server, told: Document) -> Response:
-    _allowed(told, "reboot", "type")
-    _needed(told, "reboot", "type")
-    kind = str(told["type"]).upper()
-    if kind not in {"SOFT", "HARD"}:
-        raise Refused(
-            400,
-            f"Invalid input for field/attribute type. Value: {told['type']}. "
-            f"'{told['type']}' is not one of ['HARD', 'Hard', 'hard', 'SOFT', 'Soft', 'soft']",
-        )
+    schema.action("reboot", told, ("type",), ("type",))
+    schema.one_of("type", told["type"], REBOOTS)
     return await _plain(cloud, call, "reboot", server, lambda: cloud.accept_reboot(server.id))
 
 
 async def _reset(cloud: SimCloud, call: Call, server: Server, told: Document) -> Response:
     call.demand_admin("os_compute_api:os-admin-actions:reset_state")
-    _needed(told, "os-resetState", "state")
+    schema.action("os-resetState", told, ("state",), ("state",))
     state = str(told["state"])
-    if state not in {"active", "error"}:
-        raise Refused(
-            400,
-            f"Invalid input for field/attribute state. Value: {state}. '{state}' is not one "
-            "of ['active', 'error']",
-        )
+    schema.one_of("state", state, ("active", "error"))
     return await _plain(cloud, call, "reset", server, lambda: cloud.accept_reset(server.id, state))
 
 
 async def _live_migrate(cloud: SimCloud, call: Call, server: Server, told: Document) -> Response:
     call.demand_admin("os_compute_api:os-migrate-server:migrate_live")
-    _needed(told, "os-migrateLive", "host", "block_migration")
+    needed = ["block_migration", "host"]
     if call.version < (2, 25):
-        _needed(told, "os-migrateLive", "disk_over_commit")
+        needed.insert(1, "disk_over_commit")
+    known = [*needed, "force"] if (2, 30) <= call.version < (2, 68) else needed
+    schema.action("os-migrateLive", told, known, needed)
     host = told["host"]
     to = HostName(host) if host is not None else None
     return await _plain(
@@ -139,10 +117,6 @@ async def _plain(
 
 def _set(cloud: SimCloud, server: Server, **changes: Any) -> None:
     cloud.change(server.id, **changes)
-
-
-def _says_yes(value: object) -> bool:
-    return str(value).strip().lower() in TRUE
 
 
 ACTIONS: Mapping[str, Action] = {

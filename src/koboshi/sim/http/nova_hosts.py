@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 
 from koboshi.domain.cloud import COMPUTE_BINARY, ComputeService, Hypervisor
 from koboshi.domain.names import HostName
-from koboshi.sim.http import rows
+from koboshi.sim.http import rows, schema
 from koboshi.sim.http.answering import Service, json_answer
 from koboshi.sim.http.call import Call, Document
 from koboshi.sim.http.commands import CELL_DOWN, carry
@@ -19,6 +19,7 @@ from koboshi.sim.http.paging import next_link, page, position_in
 from koboshi.sim.world import World
 
 CELL_DOWN_SUPPORT = (2, 69)
+STRICT_QUERY = (2, 75)
 MAX_REASON_CHARS = 255
 CHANGES = frozenset({"status", "disabled_reason", "forced_down"})
 NO_CHANGE = "No updates were requested. Fields 'status' or 'forced_down' should be specified."
@@ -47,6 +48,8 @@ class _Hosts:
     async def services(self, call: Call) -> Response:
         """List the services; the filters are applied afterwards, as nova does."""
         call.demand_admin("os_compute_api:os-services:list")
+        if call.version >= STRICT_QUERY:
+            schema.known_only(call.query, ("binary", "host"))
         found = await self.world.cloud.services()
         if call.version < CELL_DOWN_SUPPORT:
             found = tuple(row for row in found if row.id is not None)
@@ -62,7 +65,7 @@ class _Hosts:
         """Change one service by its UUID (2.53)."""
         call.demand_admin("os_compute_api:os-services:update")
         if call.version < rows.SERVICE_UUIDS:
-            raise Refused(404, "The resource could not be found.")
+            raise Refused(400, "'host' is a required property")
         body = await call.document()
         wanted = _wanted(body)
         row = self._by_id(call.part("id"))
@@ -90,7 +93,7 @@ class _Hosts:
         for row in self.world.cloud.rows():
             if row.id == identifier:
                 return row
-        raise Refused(404, f"Compute service {identifier} could not be found.")
+        raise Refused(404, f"Service {identifier} could not be found.")
 
     def _number(self, row: ComputeService) -> int:
         ids = [r.id for r in self.world.cloud.rows()]
@@ -185,33 +188,18 @@ class _Hosts:
 
 def _wanted(body: Document) -> Document:
     """Return the changes that a PUT asks for, in the world's words. Raises Refused."""
-    for name in body:
-        if name not in CHANGES:
-            raise Refused(
-                400,
-                f"Invalid input for field/attribute {name}. Additional properties are not allowed "
-                f"('{name}' was unexpected)",
-            )
+    schema.known_only(body, CHANGES)
     wanted: Document = {}
     status, reason = body.get("status"), body.get("disabled_reason")
-    if reason is not None and status != "disabled":
-        raise Refused(400, "Specifying 'disabled_reason' when status is 'enabled' is invalid.")
-    if reason is not None and not 0 < len(str(reason)) <= MAX_REASON_CHARS:
-        raise Refused(
-            400,
-            f"Invalid input for field/attribute disabled_reason. Value: {reason}. "
-            f"'{reason}' is too long",
-        )
-    if status is not None:
-        if status not in {"enabled", "disabled"}:
-            raise Refused(
-                400,
-                f"Invalid input for field/attribute status. Value: {status}. '{status}' is "
-                "not one of ['enabled', 'disabled']",
-            )
+    if "status" in body:
+        schema.one_of("status", status, ("enabled", "disabled"))
         wanted |= {"enabled": status == "enabled", "disabled_reason": reason}
-    if (forced := body.get("forced_down")) is not None:
-        wanted["forced_down"] = str(forced).lower() in {"true", "1", "on", "yes", "y", "t"}
+    if "disabled_reason" in body:
+        schema.text("disabled_reason", reason, longest=MAX_REASON_CHARS)
+    if "forced_down" in body:
+        wanted["forced_down"] = schema.boolean("forced_down", body["forced_down"])
+    if reason is not None and status == "enabled":
+        raise Refused(400, "Specifying 'disabled_reason' with status 'enabled' is invalid.")
     return wanted
 
 

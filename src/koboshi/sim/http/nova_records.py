@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 
 from koboshi.domain.cloud import Migration, ServerGroup
 from koboshi.domain.names import HostName, ServerId
-from koboshi.sim.http import rows
+from koboshi.sim.http import rows, schema
 from koboshi.sim.http.answering import Service, json_answer
 from koboshi.sim.http.call import Call, Document
 from koboshi.sim.http.errors import Refused
@@ -20,6 +20,7 @@ from koboshi.sim.http.users import id_of
 from koboshi.sim.world import World
 
 PAGED = (2, 59)
+NO_MARKER = "Marker {} could not be found."
 PARAMETERS = frozenset(
     {"hidden", "host", "instance_uuid", "source_compute", "status", "migration_type", "limit"}
     | {"marker", "changes-since"}
@@ -66,7 +67,7 @@ class _Records:
         ]
         document: Document = {}
         if call.version >= PAGED:
-            shown, more = page(call, fit, position_in(fit, _id))
+            shown, more = page(call, fit, position_in(fit, _id), NO_MARKER)
             if more:
                 document["migrations_links"] = next_link(call, "/os-migrations", shown[-1].id)
         else:
@@ -135,10 +136,4 @@ def _only_known(call: Call) -> None:
         known |= {"user_id", "project_id"}
     if call.version < PAGED:
         return
-    for name in call.query:
-        if name not in known:
-            raise Refused(
-                400,
-                f"Invalid input for query parameters {name}. Additional properties are not allowed "
-                f"('{name}' was unexpected)",
-            )
+    schema.known_only(call.query, known)

@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute
 
 from koboshi.domain.cloud import Server
 from koboshi.domain.names import HostName, ServerId
-from koboshi.sim.http import nova_actions, rows
+from koboshi.sim.http import nova_actions, rows, server_query
 from koboshi.sim.http.answering import Service, json_answer
 from koboshi.sim.http.call import Call, Document
 from koboshi.sim.http.commands import CELL_DOWN, carry
@@ -19,8 +19,11 @@ from koboshi.sim.virtual_time import BEGINNING
 from koboshi.sim.world import World
 
 CELL_DOWN_SUPPORT = (2, 69)
+SERVER_GROUPS = (2, 71)
 RPC_TIMEOUT_S = 60.0
 """oslo.messaging's rpc_response_timeout: so long a hypervisor that is silent is waited for."""
+POWER_ACTIONS = frozenset({"os-start", "os-stop"})
+"""They look for the server's cell themselves, and say so where there is none (seen on the lab)."""
 TIMED_OUT = (
     "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the "
     "Nova API log if possible.\n<class 'oslo_messaging.exceptions.MessagingTimeout'>"
@@ -63,7 +66,11 @@ class _Servers:
             shown = rows.lost_server(known, BEGINNING, call.base_url, call.version, alone=True)
             return json_answer({"server": shown})
         row = await self._found(call)
-        return json_answer({"server": self._shown(call, row)})
+        shown = self._shown(call, row)
+        if call.version >= SERVER_GROUPS:
+            groups = self.world.cloud.groups
+            shown["server_groups"] = [g.id for g in groups if row.id in g.members]
+        return json_answer({"server": shown})
 
     async def delete(self, call: Call) -> Response:
         """Delete a server."""
@@ -76,12 +83,19 @@ class _Servers:
         """Do one of the actions; the body's only key names it."""
         body = await call.document()
         if len(body) != 1:
-            raise Refused(400, "There is no such action: None")
+            raise Refused(400, "Malformed request body")
         name, told = next(iter(body.items()))
         action = nova_actions.ACTIONS.get(name)
         if action is None:
             raise Refused(400, f"There is no such action: {name}")
-        return await action(self.world.cloud, call, self._known(call), told or {})
+        if name in POWER_ACTIONS and not self._exists(call):
+            raise Refused(404, f"Instance {call.part('id')} has no mapping to a cell.")
+        return await action(
+            self.world.cloud,
+            call,
+            self._known(call),
+            {} if told is None and name != "evacuate" else told,
+        )
 
     async def diagnostics(self, call: Call) -> Response:
         """Ask the server's hypervisor; one that is down is waited for, as nova's RPC does."""
@@ -113,6 +127,7 @@ class _Servers:
         if wants_all_tenants(call):
             rule = "detail" if detail else "index"
             call.demand_admin(f"os_compute_api:servers:{rule}:get_all_tenants")
+        server_query.hold(call)
         cloud = self.world.cloud
         host = call.query.get("host") if call.token.user.is_admin else None
         found = await cloud.servers(HostName(host) if host is not None else None)
@@ -143,6 +158,9 @@ class _Servers:
         if row is None:
             raise _no_server(call)
         return row
+
+    def _exists(self, call: Call) -> bool:
+        return ServerId(call.part("id")) in self.world.cloud.servers_by_id
 
     def _known(self, call: Call) -> Server:
         if not self.world.cloud.cell_works:

@@ -14,7 +14,10 @@ T = TypeVar("T")
 
 
 def page(
-    call: Call, rows: Sequence[T], position: Callable[[str], int | None]
+    call: Call,
+    rows: Sequence[T],
+    position: Callable[[str], int | None],
+    no_marker: str = "marker [{}] not found",
 ) -> tuple[Sequence[T], bool]:
     """Return the page that was asked for, and whether a link to a next one belongs to it.
 
@@ -27,7 +30,7 @@ def page(
     if marker is not None:
         at = position(marker)
         if at is None:
-            raise Refused(400, f"marker [{marker}] not found")
+            raise Refused(400, no_marker.format(marker))
         begin = at + 1
     found = rows[begin : begin + limit]
     return found, bool(found) and len(found) == limit

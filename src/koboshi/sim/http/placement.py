@@ -13,26 +13,74 @@ from starlette.routing import BaseRoute
 
 from koboshi.domain.cloud import Demand, Hypervisor, Room
 from koboshi.sim.http.answering import Service, json_answer
-from koboshi.sim.http.call import Call, Document
+from koboshi.sim.http.call import Call, Document, Version
 from koboshi.sim.http.errors import Refused
 from koboshi.sim.http.keystone import Keystone
-from koboshi.sim.http.versions import PLACEMENT, text_of
+from koboshi.sim.http.versions import HEADER, PLACEMENT, text_of
 from koboshi.sim.world import World
 
 PREFIX = "/placement"
 TITLES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 406: "Not Acceptable"}
+NOT_ACCEPTABLE = 406
+UNDEFINED = "placement.undefined_code"
+MISSING_VALUE = "placement.query.missing_value"
+NO_DEMAND = "There must be at least one resources or resources[$S] parameter."
+WORDS = {
+    400: "The server could not comply with the request since it is either malformed or otherwise "
+    "incorrect.",
+    403: "Access was denied to this resource.",
+    404: "The resource could not be found.",
+}
+"""What webob says first, whatever is wrong."""
+PARAMETERS = frozenset(
+    {"resources", "required", "member_of", "in_tree", "limit", "group_policy", "root_required"}
+    | {"same_subtree"}
+)
 CLASSES = ("VCPU", "MEMORY_MB", "DISK_GB")
 
 
 def error_body(status: int, message: str) -> Document:
-    """Return an error as placement writes it."""
+    """Return an error as placement writes it (1.23: with a code)."""
+    detail = f"{WORDS.get(status, '')}\n\n {message}  "
+    code = MISSING_VALUE if message == NO_DEMAND else UNDEFINED
+    return _errors(status, detail, code=code)
+
+
+def _errors(status: int, detail: str, **more: str) -> Document:
     told: Document = {
         "status": status,
         "title": TITLES.get(status, "Internal Server Error"),
-        "detail": f"{message}\n\n   ",
+        "detail": detail,
         "request_id": f"req-{uuid.uuid4()}",
     }
-    return {"errors": [told]}
+    return {"errors": [told | more]}
+
+
+def _negotiate(request: Request) -> Version:
+    """Return the version that was asked for, or refuse in placement's own words."""
+    try:
+        return PLACEMENT.negotiate(request)
+    except Refused as refusal:
+        asked = request.headers[HEADER.lower()].split()[-1]
+        document = _wrong_version(refusal.status, asked)
+        raise Refused(refusal.status, asked, document=document) from None
+
+
+def _wrong_version(status: int, asked: str) -> Document:
+    if status == NOT_ACCEPTABLE:
+        return _errors(
+            status,
+            "The resource could not be generated that was acceptable to your browser (content of "
+            "type application/json. \n\n Invalid microversion: Unacceptable version header: "
+            f"{asked}",
+            max_version=text_of(PLACEMENT.maximum),
+            min_version=text_of(PLACEMENT.minimum),
+        )
+    return _errors(
+        status,
+        f"{WORDS[status]}\n\n Invalid microversion: invalid version string: {asked}; invalid "
+        f"literal for int() with base 10: '{asked}'  ",
+    )
 
 
 def routes(world: World, keystone: Keystone) -> list[BaseRoute]:
@@ -41,7 +89,7 @@ def routes(world: World, keystone: Keystone) -> list[BaseRoute]:
         keystone=keystone,
         prefix=PREFIX,
         error_body=error_body,
-        negotiate=PLACEMENT.negotiate,
+        negotiate=_negotiate,
         version_headers=PLACEMENT.headers,
     )
     placement = _Placement(world)
@@ -74,6 +122,9 @@ class _Placement:
     async def candidates(self, call: Call) -> Response:
         """List the hosts that can take a demand by their inventories, dead ones too."""
         call.demand_admin("placement:allocation_candidates:list")
+        for name in call.query:
+            if name.rstrip("0123456789") not in PARAMETERS:
+                raise Refused(400, f"Invalid query string parameters: {name!r} is unknown")
         demand = _demand(call)
         self._assert_known(demand.required_traits)
         rooms = await self.world.cloud.room(demand)
@@ -162,14 +213,23 @@ class _Placement:
 def _demand(call: Call) -> Demand:
     resources = call.query.get("resources")
     if not resources:
-        raise Refused(400, "Invalid query string parameters: 'resources' is a required property")
+        raise Refused(400, NO_DEMAND)
     wanted: dict[str, int] = {}
     for part in resources.split(","):
         name, _, amount = part.partition(":")
+        if not amount.isdigit():
+            raise Refused(
+                400,
+                "Badly formed resources parameter. Expected resources query string parameter in "
+                f"form: ?resources=VCPU:2,MEMORY_MB:1024. Got: {part}.",
+            )
+        if int(amount) < 1:
+            raise Refused(400, f"Requested resource {name} requires amount >= 1. Got: {amount}.")
         if name not in CLASSES:
-            raise Refused(400, f"Invalid resource class in resources parameter: {name}")
-        if not amount.isdigit() or int(amount) < 1:
-            raise Refused(400, f"Requested resource {name} requires amount >= 1, not {amount}.")
+            raise Refused(
+                400,
+                f"Invalid resource class in resources parameter: No such resource class {name}.",
+            )
         wanted[name] = int(amount)
     traits = [t for t in call.query.get("required", "").split(",") if t and not t.startswith("!")]
     return Demand(

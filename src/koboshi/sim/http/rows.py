@@ -183,7 +183,6 @@ def server(
             {"id": volume, "delete_on_termination": False} if version >= (2, 3) else {"id": volume}
             for volume in row.volume_ids
         ],
-        "security_groups": [{"name": "default"}],
     }
     if row.status in WITH_PROGRESS:
         shown["progress"] = 0

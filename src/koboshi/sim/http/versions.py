@@ -26,6 +26,7 @@ class Range:
     minimum: Version
     maximum: Version
     legacy_header: str | None = None
+    vary: str = HEADER
 
     def negotiate(self, request: Request) -> Version:
         """Return the version that was asked for. Raises Refused (400, 406)."""
@@ -47,12 +48,13 @@ class Range:
                 406,
                 f"Version {asked} is not supported by the API. Minimum is "
                 f"{text_of(self.minimum)} and maximum is {text_of(self.maximum)}.",
+                headers=self.headers(version),
             )
         return version
 
     def headers(self, version: Version) -> Mapping[str, str]:
         """Return what an answer says of its version."""
-        told = {HEADER: f"{self.service} {text_of(version)}", "Vary": HEADER}
+        told = {HEADER: f"{self.service} {text_of(version)}", "Vary": self.vary}
         if self.legacy_header is not None:
             told[self.legacy_header] = text_of(version)
             told["Vary"] += f", {self.legacy_header}"
@@ -73,5 +75,5 @@ COMPUTE = Range(
     legacy_header="X-OpenStack-Nova-API-Version",
 )
 """nova 34's (NOVA-FACTS has the maxima of older ones)."""
-PLACEMENT = Range(service="placement", minimum=(1, 0), maximum=(1, 39))
+PLACEMENT = Range(service="placement", minimum=(1, 0), maximum=(1, 39), vary=HEADER.lower())
 VOLUME = Range(service="volume", minimum=(3, 0), maximum=(3, 71))

@@ -40,7 +40,7 @@ async def test_candidates_are_the_hosts_with_room_dead_ones_too() -> None:
 @pytest.mark.parametrize(
     ("resources", "more", "said"),
     [
-        ("", {}, "'resources' is a required property"),
+        ("", {}, "There must be at least one resources"),
         ("GOLD:1", {}, "Invalid resource class"),
         ("VCPU:0", {}, "amount >= 1"),
         ("VCPU:1", {"required": "CUSTOM_GOLD"}, "No such trait(s): CUSTOM_GOLD."),
