@@ -76,6 +76,7 @@ class Engine:
     async def tick(self, tasks: TaskGroup, schedule: Schedule) -> None:
         """Look once: decide until nothing more follows, then read what is due."""
         self._notice_gap()
+        await self._memory.pay()
         picture = await self._decide_all(tasks)
         interest = interest_of(picture)
         self._board.forget_all_but(interest)

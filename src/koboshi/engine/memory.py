@@ -74,6 +74,12 @@ class Memory:
             self._owed.append((self._clock.now(), tuple(events)))
             await self._pay()
 
+    async def pay(self) -> None:
+        """Write the outcomes that are owed, if any: nothing may follow before they are remembered."""
+        if self._owed:
+            async with self.lock:
+                await self._pay()
+
     async def _pay(self) -> bool:
         """Write the outcomes that could not be written before; return whether none is left."""
         while self._owed:

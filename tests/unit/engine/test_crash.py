@@ -207,3 +207,20 @@ def test_a_journal_that_fails_in_the_middle_forgets_no_outcome() -> None:
             assert_exactly_once(s)
 
     run_virtual(main)
+
+
+def test_an_answer_that_was_owed_is_journalled_though_nothing_else_follows() -> None:
+    """Nothing follows from the memory before the answer is in it: nobody else would write it."""
+
+    async def main() -> None:
+        async with story([server("a")]) as s:
+            s.power_loss()
+            await s.until(lambda: s.posts()["a"] == 1, 60, every_s=0.001)
+            s.daemon.journal.failing = "the disk is full"
+            await anyio.sleep(30)
+            s.daemon.journal.failing = None
+            await s.until_settled(within_s=60)
+            assert s.recovery("a").state is RecoveryState.DONE
+            assert s.posts()["a"] == 1
+
+    run_virtual(main)
