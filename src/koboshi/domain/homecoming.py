@@ -56,12 +56,35 @@ def _in_service(picture: Picture, incident: Incident) -> Decision:
             return move(incident, _S.CLOSED, "the host is in service again")
         return NOTHING
     if is_unreachable(picture, incident):
+        return _fails_still(picture, incident)
+    return NOTHING
+
+
+def _fails_still(picture: Picture, incident: Incident) -> Decision:
+    """Go on with a host in service that is silent: anew, or because it can be fenced by now.
+
+    One that never left service and never answered is the same failure, and waits for its person.
+    """
+    if incident.isolation is not None or _has_lived(picture, incident):
         return move(
             incident,
             _S.CLOSED,
             "the host was in service again, and fails anew: a new incident follows",
         )
+    if incident.state is _S.NEEDS_HUMAN and incident.host in picture.world.fenced:
+        return move(incident, _S.CONFIRMED, "the host is still silent, and can be fenced now")
     return NOTHING
+
+
+def _has_lived(picture: Picture, incident: Incident) -> bool:
+    """Return whether the host gave a sign of life since its incident came to rest."""
+    probe = picture.world.probes.get(incident.host)
+    heartbeat = picture.world.services.get(incident.host)
+    signs = (
+        probe.kernel_at if probe else None,
+        heartbeat.advanced_at if heartbeat else None,
+    )
+    return any(at is not None and at.is_after(incident.moved_at) for at in signs)
 
 
 def _is_deleted(picture: Picture, incident: Incident) -> bool:
