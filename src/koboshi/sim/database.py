@@ -75,6 +75,8 @@ class Database(Watched):
     ) -> None:
         self.physics = Physics(hosts)
         self.signal = self.physics.signal
+        self.beginning = BEGINNING
+        """What a right clock showed when the loop's time began; whoever serves it sets the real one."""
         self.bus_works = True
         """Without it no heartbeat arrives, and messages wait."""
         self.conductor_works = True
@@ -151,7 +153,7 @@ class Database(Watched):
     def nova_now(self) -> datetime:
         """Return the time by Nova's clock."""
         ahead = NOVA_IS_AHEAD + timedelta(seconds=self.conductor_clock_ahead_s)
-        return BEGINNING + ahead + timedelta(seconds=anyio.current_time())
+        return self.beginning + ahead + timedelta(seconds=anyio.current_time())
 
     @property
     def writes(self) -> bool:

@@ -242,9 +242,11 @@ class SimCloud(Database):
         """Take os-migrateLive."""
         migrating.accept(self, server, destination)
 
-    def accept_service_update(self, host: HostName, **changes: bool | str | None) -> None:
+    def accept_service_update(
+        self, host: HostName, by: By = By.OTHERS, **changes: bool | str | None
+    ) -> None:
         """Take a PUT of a compute service: enabled, disabled_reason, forced_down."""
-        operating.update_service(self, host, changes)
+        operating.update_service(self, host, changes, by)
 
     # What people and machines do meanwhile
 

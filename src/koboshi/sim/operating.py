@@ -13,6 +13,7 @@ from koboshi.sim.physics import Host, ImageLocked
 from koboshi.sim.refusal import refuse, server_of
 from koboshi.sim.services import key_of
 from koboshi.sim.states import RUNNING, SHUTDOWN
+from koboshi.sim.truth import By
 from koboshi.sim.working import Dead, Work, delivered
 
 STOP_S = 4.0
@@ -135,7 +136,10 @@ def remove_leftover(cloud: Database, server: ServerId, host: HostName) -> None:
 
 
 def update_service(
-    cloud: Database, host: HostName, changes: Mapping[str, bool | str | None]
+    cloud: Database,
+    host: HostName,
+    changes: Mapping[str, bool | str | None],
+    by: By = By.OTHERS,
 ) -> None:
     """Take a PUT of a compute service (2.53)."""
     if host not in cloud.physics.hosts:
@@ -149,4 +153,4 @@ def update_service(
         )
     if changes.get("enabled") is True:
         changes = {**changes, "disabled_reason": None}
-    cloud.edit(key_of(host), **changes)
+    cloud.edit_by(by, key_of(host), changes)

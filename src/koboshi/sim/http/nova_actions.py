@@ -56,7 +56,14 @@ async def _evacuate(cloud: SimCloud, call: Call, server: Server, told: Document)
         call,
         "evacuate",
         server.id,
-        lambda: cloud.accept_evacuate(server.id, to, by),
+        lambda: cloud.accept_evacuate(
+            server.id,
+            to,
+            by,
+            microversion=call.version,
+            on_shared_storage=says["onSharedStorage"] if "onSharedStorage" in told else None,
+            force=says["force"],
+        ),
         str(host or ""),
     )
     if call.version < (2, 14):

@@ -13,9 +13,9 @@ from koboshi.domain.names import HostName
 from koboshi.sim.http import rows, schema
 from koboshi.sim.http.answering import Service, json_answer
 from koboshi.sim.http.call import Call, Document
-from koboshi.sim.http.commands import CELL_DOWN, carry
+from koboshi.sim.http.commands import CELL_DOWN, carry, who
 from koboshi.sim.http.errors import Refused
-from koboshi.sim.http.paging import next_link, page, position_in
+from koboshi.sim.http.paging import next_link, page
 from koboshi.sim.world import World
 
 CELL_DOWN_SUPPORT = (2, 69)
@@ -77,13 +77,13 @@ class _Hosts:
             )
         if not wanted:
             raise Refused(400, NO_CHANGE)
-        cloud, host = self.world.cloud, row.host
+        cloud, host, by = self.world.cloud, row.host, who(call)
         await carry(
             cloud,
             call,
             "isolate" if wanted.get("forced_down") else "update_service",
             f"{row.binary}@{host}",
-            lambda: cloud.accept_service_update(host, **wanted),
+            lambda: cloud.accept_service_update(host, by, **wanted),
             str(wanted.get("disabled_reason") or ""),
         )
         new = cloud.judged(host)
@@ -130,7 +130,7 @@ class _Hosts:
         def key(row: Hypervisor) -> str:
             return row.id
 
-        shown, more = page(call, found, position_in(found, key))
+        shown, more = page(call, found, key)
         document: Document = {
             "hypervisors": [self._shown(call, row, numbers[row.id], detail=detail) for row in shown]
         }

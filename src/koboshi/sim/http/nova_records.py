@@ -15,7 +15,7 @@ from koboshi.sim.http.answering import Service, json_answer
 from koboshi.sim.http.call import Call, Document
 from koboshi.sim.http.errors import Refused
 from koboshi.sim.http.listing import moment
-from koboshi.sim.http.paging import MAX_LIMIT, next_link, page, position_in
+from koboshi.sim.http.paging import MAX_LIMIT, next_link, page
 from koboshi.sim.http.users import id_of
 from koboshi.sim.world import World
 
@@ -67,7 +67,7 @@ class _Records:
         ]
         document: Document = {}
         if call.version >= PAGED:
-            shown, more = page(call, fit, position_in(fit, _id), NO_MARKER)
+            shown, more = page(call, fit, _id, NO_MARKER)
             if more:
                 document["migrations_links"] = next_link(call, "/os-migrations", shown[-1].id)
         else:

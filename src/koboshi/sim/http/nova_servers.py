@@ -2,26 +2,23 @@
 
 from dataclasses import dataclass
 
-import anyio
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from koboshi.domain.cloud import Server
+from koboshi.domain.errors import CommandRefused
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.http import nova_actions, rows, server_query
-from koboshi.sim.http.answering import Service, json_answer
+from koboshi.sim.http.answering import INTERNAL, Service, json_answer
 from koboshi.sim.http.call import Call, Document
 from koboshi.sim.http.commands import CELL_DOWN, carry
 from koboshi.sim.http.errors import Refused
 from koboshi.sim.http.listing import filters, is_plain, wants_all_tenants
-from koboshi.sim.http.paging import next_link, page, position_in
-from koboshi.sim.virtual_time import BEGINNING
+from koboshi.sim.http.paging import next_link, page
 from koboshi.sim.world import World
 
 CELL_DOWN_SUPPORT = (2, 69)
 SERVER_GROUPS = (2, 71)
-RPC_TIMEOUT_S = 60.0
-"""oslo.messaging's rpc_response_timeout: so long a hypervisor that is silent is waited for."""
 POWER_ACTIONS = frozenset({"os-start", "os-stop"})
 """They look for the server's cell themselves, and say so where there is none (seen on the lab)."""
 TIMED_OUT = (
@@ -63,7 +60,9 @@ class _Servers:
         known = cloud.servers_by_id.get(ServerId(call.part("id")))
         if not cloud.cell_works and known is not None and call.version >= CELL_DOWN_SUPPORT:
             await cloud.line.read("server")
-            shown = rows.lost_server(known, BEGINNING, call.base_url, call.version, alone=True)
+            shown = rows.lost_server(
+                known, cloud.beginning, call.base_url, call.version, alone=True
+            )
             return json_answer({"server": shown})
         row = await self._found(call)
         shown = self._shown(call, row)
@@ -102,13 +101,11 @@ class _Servers:
         call.demand_admin("os_compute_api:os-server-diagnostics")
         await self.world.cloud.line.read("diagnostics")
         row = self._known(call)
-        host = self.world.physics.hosts.get(row.host) if row.host else None
-        if host is None:
-            raise Refused(409, f"Instance {row.id} is not ready")
-        if not host.reports:
-            await anyio.sleep(RPC_TIMEOUT_S)
-            raise Refused(500, TIMED_OUT)
-        if row.id not in host.domains:
+        try:
+            runs = await self.world.cloud.diagnose(row.id)
+        except CommandRefused as refusal:
+            raise Refused(500, TIMED_OUT) if refusal.status == INTERNAL else refusal from None
+        if not runs:
             # libvirt's answer, with the power state that the database has (seen on the lab).
             raise Refused(
                 409,
@@ -133,15 +130,16 @@ class _Servers:
         found = await cloud.servers(HostName(host) if host is not None else None)
         if not cloud.cell_works and call.version >= CELL_DOWN_SUPPORT and is_plain(call):
             lost = (
-                rows.lost_server(row, BEGINNING, call.base_url, call.version)
+                rows.lost_server(row, cloud.beginning, call.base_url, call.version)
                 if detail
                 else rows.bare_lost_server(row, call.base_url)
                 for row in cloud.servers_by_id.values()
             )
             return json_answer({"servers": list(lost)})
         keep = filters(call)
-        fit = [row for row in reversed(found) if all(k(row) for k in keep)]
-        shown, more = page(call, fit, position_in(fit, _id))
+        newest = reversed(found)
+        fit = (row for row in newest if all(k(row) for k in keep)) if keep else newest
+        shown, more = page(call, fit, _id)
         document: Document = {
             "servers": [
                 self._shown(call, row) if detail else rows.bare_server(row, call.base_url)
@@ -175,7 +173,9 @@ class _Servers:
         of = cloud.judged(row.host) if row.host is not None else None
         return rows.server(
             row,
-            rows.ServerTimes(created=BEGINNING, updated=BEGINNING),
+            rows.ServerTimes(
+                created=cloud.beginning, updated=cloud.changed_at.get(row.id, cloud.beginning)
+            ),
             rows.host_status(of),
             call.base_url,
             call.version,

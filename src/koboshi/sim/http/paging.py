@@ -1,6 +1,7 @@
 """Pages as nova cuts them: `limit` of at most 1,000, a marker, and a link to what follows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -15,30 +16,22 @@ T = TypeVar("T")
 
 def page(
     call: Call,
-    rows: Sequence[T],
-    position: Callable[[str], int | None],
+    rows: Iterable[T],
+    key: Callable[[T], str],
     no_marker: str = "marker [{}] not found",
-) -> tuple[Sequence[T], bool]:
+) -> tuple[list[T], bool]:
     """Return the page that was asked for, and whether a link to a next one belongs to it.
 
-    nova gives that link whenever a page is full, even where nothing follows
+    No more of `rows` is looked at than the page needs. nova gives that link whenever a page is full, even where nothing follows
     (api/openstack/common.py, _get_collection_links). Raises Refused for a marker that is not there.
     """
     limit = min(MAX_LIMIT, call.number("limit", MAX_LIMIT))
     marker = call.query.get("marker")
-    begin = 0
-    if marker is not None:
-        at = position(marker)
-        if at is None:
-            raise Refused(400, no_marker.format(marker))
-        begin = at + 1
-    found = rows[begin : begin + limit]
+    rest = iter(rows)
+    if marker is not None and not any(key(row) == marker for row in rest):
+        raise Refused(400, no_marker.format(marker))
+    found = list(islice(rest, limit))
     return found, bool(found) and len(found) == limit
-
-
-def position_in(rows: Sequence[T], key: Callable[[T], str]) -> Callable[[str], int | None]:
-    """Return a function that finds a marker by looking at every row."""
-    return lambda marker: next((i for i, row in enumerate(rows) if key(row) == marker), None)
 
 
 def next_link(call: Call, path: str, marker: str) -> list[Document]:

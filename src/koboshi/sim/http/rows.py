@@ -28,12 +28,12 @@ def uuid_of(kind: str, name: str) -> str:
 
 def naive(value: datetime | None) -> str | None:
     """Return a time as nova's older fields write it: UTC, without saying so."""
-    return None if value is None else value.strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return None if value is None else value.replace(tzinfo=None).isoformat("T", "microseconds")
 
 
 def zulu(value: datetime) -> str:
     """Return a time as a server's `created` and `updated` write it."""
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value.replace(tzinfo=None).isoformat("T", "seconds") + "Z"
 
 
 def service(row: ComputeService, number: int, version: Version) -> Document:

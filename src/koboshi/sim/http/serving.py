@@ -9,12 +9,14 @@ import socket
 from collections.abc import AsyncGenerator, Generator, MutableMapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio
 import uvicorn
 import yaml
 
+from koboshi.sim.database import NOVA_IS_AHEAD
 from koboshi.sim.http.app import Face
 from koboshi.sim.http.errors import Cut
 from koboshi.sim.http.users import ADMIN, REGION, User
@@ -53,7 +55,12 @@ class Served:
 
 @asynccontextmanager
 async def serving(face: Face, *, host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[Served]:
-    """Serve until the block ends; port 0 takes a free one. Raises OSError when it is taken."""
+    """Serve until the block ends; port 0 takes a free one. Raises OSError when it is taken.
+
+    Nova's clock is set right: clients compare a token's end with their own.
+    """
+    elapsed = timedelta(seconds=anyio.current_time()) + NOVA_IS_AHEAD
+    face.world.cloud.beginning = datetime.now(UTC) - elapsed
     listener = _listen(host, port)
     server = _Server(_config(_Breaking(face)))
     try:
