@@ -33,10 +33,11 @@ from koboshi.domain.incident import Incident, IncidentState, Isolation, Proof, P
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import CommandId, HostName, IncidentId, MigrationId, ServerId, ServiceId
 from koboshi.domain.picture import take_picture
-from koboshi.domain.policy import candidate_of
+from koboshi.domain.policy import candidate_of, swept
 from koboshi.domain.recovery import Candidate, Recovery
 from koboshi.domain.rules import Mode, OnLocalDisk, Rules
 from koboshi.domain.state import State, Trust, apply
+from koboshi.domain.sweep import Sweep, sweep_of
 from koboshi.domain.verdict import Judgement
 from koboshi.domain.world import (
     GroupsRead,
@@ -45,7 +46,6 @@ from koboshi.domain.world import (
     RoomRead,
     RunningRead,
     ServerRead,
-    ServersRead,
     World,
 )
 from koboshi.sim.virtual_time import BEGINNING
@@ -111,6 +111,11 @@ def readings(*of: tuple[float, Power]) -> PowerTrack:
     return PowerTrack(readings=tuple(PowerReading(at=ago(a), power=p) for a, p in of))
 
 
+def sweep(*servers: Server, age_s: float = 30.0) -> Sweep:
+    """Return a sweep that saw these servers."""
+    return sweep_of((swept(s) for s in servers), ago(age_s))
+
+
 OFF_THRICE = readings((6.0, Power.OFF), (3.5, Power.OFF), (1.0, Power.OFF))
 
 
@@ -168,7 +173,7 @@ class Scene:
             probes={h: probe(h) for h in names},
             power={h: readings((300.0, Power.ON)) for h in names},
             groups=GroupsRead(at=ago(1), groups=()),
-            sweep=ServersRead(at=ago(30), servers=()),
+            sweep=sweep(),
             evacuations=MigrationsRead(at=ago(30), records=(), unbroken_since=ago(30)),
             images={"image-1": ImageRead(at=ago(1), active=True)},
         )

@@ -257,8 +257,13 @@ def _servers_by_host(world: World, state: State) -> Mapping[HostName, int]:
         for recovery in recoveries.values()
         if recovery.state is RecoveryState.DONE and not at.is_after(recovery.moved_at)
     }
-    hosts = (moved.get(server.id, server.host) for server in world.sweep.servers)
-    return Counter(host for host in hosts if host is not None)
+    counts = Counter({host: len(servers) for host, servers in world.sweep.by_host.items()})
+    for server, destination in moved.items():
+        listed_on = world.sweep.host_of(server)
+        if listed_on is not None and destination is not None:
+            counts[listed_on] -= 1
+            counts[destination] += 1
+    return counts
 
 
 def _age(moment: Instant | None, now: Instant) -> float | None:

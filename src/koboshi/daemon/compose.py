@@ -202,6 +202,7 @@ def _pace(settings: Settings) -> Pace:
         services=evidence.services_interval,
         services_suspect=evidence.services_interval_suspect,
         sweep=evidence.sweep_interval,
+        sweep_again=evidence.sweep_again_interval,
         power=evidence.power_interval,
     )
 

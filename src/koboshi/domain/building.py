@@ -9,9 +9,9 @@ from koboshi.domain.cloud import (
 from koboshi.domain.commands import Outcome
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.guard import tells_of_orphan
+from koboshi.domain.nova_time import nova_now
 from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import MAX_POSTS
-from koboshi.domain.stale import nova_now
 from koboshi.domain.tracing import (
     arrived_record,
     own_records,

@@ -3,9 +3,9 @@
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.fencing import fence, proven
 from koboshi.domain.incident import Incident, IncidentState
-from koboshi.domain.policy import is_protected
+from koboshi.domain.nova_time import nova_now
 from koboshi.domain.rules import Mode
-from koboshi.domain.stale import is_stale, nova_now
+from koboshi.domain.stale import is_stale
 from koboshi.domain.steps import (
     answers_again,
     braked,
@@ -65,8 +65,8 @@ def begin(picture: Picture, incident: Incident) -> Decision:
 
 def _what_would_be_done(picture: Picture, incident: Incident) -> str:
     sweep = picture.world.sweep
-    servers = [s for s in sweep.servers if s.host == incident.host] if sweep else []
-    protected = [s for s in servers if is_protected(s)]
+    servers = tuple(sweep.on(incident.host).values()) if sweep else ()
+    protected = [s for s in servers if s.is_protected]
     return (
         f"observe mode: would fence {incident.host}, force it down in Nova, and recover or hold its "
         f"{len(protected)} protected servers of {len(servers)}"

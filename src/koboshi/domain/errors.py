@@ -5,6 +5,7 @@ KoboshiError
 ├── CloudError                the cloud's API
 │   ├── CloudUnavailable      a read got no usable answer: nothing is known, ask again later
 │   ├── NotAuthorised         the credentials are refused, or lack a right
+│   ├── MarkerGone            the row behind which a list should go on is not there any more
 │   └── InvalidAnswer         the cloud answered something that makes no sense: do not act on it
 ├── CommandError              a command that changes something
 │   ├── CommandRefused        certainly without effect
@@ -37,6 +38,10 @@ class CloudUnavailable(CloudError):
 
 class NotAuthorised(CloudError):
     """The credentials are refused (401), or lack the right for a call (403)."""
+
+
+class MarkerGone(CloudError):
+    """The row behind which a list should go on is not there any more: go on behind another one."""
 
 
 class InvalidAnswer(CloudError):

@@ -98,7 +98,7 @@ def _came_home(picture: Picture, incident: Incident) -> Iterator[Event]:
     sweep = picture.world.sweep
     if sweep is None or not sweep.at.is_after(incident.moved_at):
         return
-    active = {s.id for s in sweep.servers if s.host == incident.host and s.vm_state == "active"}
+    active = {s for s, seen in sweep.on(incident.host).items() if seen.vm_state == "active"}
     for recovery in recoveries_of(picture, incident):
         if recovery.state is RecoveryState.HELD and recovery.server in active:
             yield RecoveryMoved(

@@ -24,12 +24,11 @@ def list_new_servers(picture: Picture, incident: Incident) -> Decision:
     ready = tuple(s for s in new if s.image_id not in unread)
     if new and not ready:
         return NOTHING
-    swept = {s.id: s for s in world.sweep.servers} if world.sweep else {}
     candidates = tuple(
         candidate_of(
             server,
             groups=world.groups.groups,
-            seen_before=swept.get(server.id),
+            seen_before=world.sweep.servers.get(server.id) if world.sweep else None,
             images_active={image: read.active for image, read in world.images.items()},
             on_local_disk=picture.rules.on_local_disk,
         )

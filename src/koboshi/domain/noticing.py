@@ -165,14 +165,12 @@ def _disabled_and_dark(picture: Picture, judgement: Judgement) -> str | None:
     if not (service.forced_down or not service.enabled):
         return None
     sweep = picture.world.sweep
-    running = (
-        [s for s in sweep.servers if s.host == host and s.vm_state == "active"] if sweep else []
-    )
+    running = sum(s.vm_state == "active" for s in sweep.on(host).values()) if sweep else 0
     if not running:
         return None
     who = service.disabled_reason or "without a reason"
     return (
-        f"{host} is silent and was disabled before that ({who}); {len(running)} of its servers are "
+        f"{host} is silent and was disabled before that ({who}); {running} of its servers are "
         "ACTIVE in Nova. Koboshi leaves disabled hosts to whoever disabled them: enable it in Nova to "
         "have it recovered"
     )

@@ -48,8 +48,6 @@ class Pace:
 
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
-        sweep = picture.world.sweep
-        self._swept = {s.id: s.host for s in sweep.servers} if sweep else {}
         held = [r for r in _all_recoveries(picture) if r.state in HOLDS_A_SLOT]
         # One that is stuck weighs on its destination only: the others must not wait for a person.
         self._moving = [r for r in held if r.state is not RecoveryState.STUCK]
@@ -125,7 +123,8 @@ class Pace:
     def _host_of(self, server: ServerId) -> HostName | None:
         if server in self._placed:
             return self._placed[server]
-        return self._swept.get(server)
+        sweep = self._picture.world.sweep
+        return sweep.host_of(server) if sweep else None
 
     def _is_fresh(self, recovery: Recovery, host: HostName) -> bool:
         """Return whether `host` is seen alive by two fate groups and takes servers."""

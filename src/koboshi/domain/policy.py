@@ -8,6 +8,7 @@ from koboshi.domain.disks import demand_of, disks_of
 from koboshi.domain.names import ServerId
 from koboshi.domain.recovery import Candidate, Treatment
 from koboshi.domain.rules import OnLocalDisk
+from koboshi.domain.sweep import Sighting, SweptServer, sighting
 
 HA_ENABLED: Final = "HA_Enabled"
 """Masakari's metadata key: a server is protected unless it says False."""
@@ -27,9 +28,9 @@ _COST_OF_STATE: Final[Mapping[str, str]] = {
 _IN_RESIZE: Final = ("resize_", "migrating")
 
 
-def is_protected(server: Server) -> bool:
-    """Return whether the server's metadata leave it protected."""
-    return server.metadata.get(HA_ENABLED, "").strip().lower() not in {"false", "0", "no"}
+def is_protected(metadata: Mapping[str, str]) -> bool:
+    """Return whether a server's metadata leave it protected."""
+    return metadata.get(HA_ENABLED, "").strip().lower() not in {"false", "0", "no"}
 
 
 def _needs_tpm(server: Server) -> bool:
@@ -72,24 +73,30 @@ def _why_hold(
     return None
 
 
+def swept(server: Server) -> SweptServer:
+    """Return what a sweep keeps of a server."""
+    seen = sighting(server.host, server.vm_state, is_protected=is_protected(server.metadata))
+    return SweptServer(id=server.id, seen=seen)
+
+
 def candidate_of(
     server: Server,
     *,
     groups: tuple[ServerGroup, ...],
-    seen_before: Server | None,
+    seen_before: Sighting | None,
     images_active: Mapping[str, bool],
     on_local_disk: OnLocalDisk,
 ) -> Candidate:
     """Return what is meant for `server`, a server of a dead host.
 
-    `seen_before` is the server in the last sweep before the failure: one that is in ERROR now and
+    `seen_before` is how it was in the last sweep before the failure: one that is in ERROR now and
     was active then is treated as active.
     """
     vm_state = server.vm_state
     if vm_state == "error" and seen_before is not None:
         vm_state = seen_before.vm_state
     local = disks_of(server).local
-    if not is_protected(server):
+    if not is_protected(server.metadata):
         treatment, reason = Treatment.IGNORE, f"its metadata say {HA_ENABLED}=False"
     elif why := _why_hold(server, groups, vm_state, images_active, on_local_disk):
         treatment, reason = Treatment.HOLD, why

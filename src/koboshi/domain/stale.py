@@ -9,20 +9,11 @@ from datetime import datetime, timedelta
 
 from koboshi.domain.cloud import Migration
 from koboshi.domain.names import HostName
+from koboshi.domain.nova_time import nova_now
 from koboshi.domain.state import State
 from koboshi.domain.world import World
 
 STALE_AFTER = timedelta(minutes=10)
-
-
-def nova_now(world: World) -> datetime | None:
-    """Return Nova's own time, as the newest heartbeat shows it; None when there is none."""
-    stamps = [
-        t.service.updated_at
-        for t in (*world.services.values(), *world.control.values())
-        if t.service.updated_at is not None
-    ]
-    return max(stamps, default=None)
 
 
 def is_stale(record: Migration, now: datetime | None) -> bool:

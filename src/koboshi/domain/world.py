@@ -8,6 +8,7 @@ from koboshi.domain.cloud import Demand, Hypervisor, Migration, Room, Running, S
 from koboshi.domain.evidence import Heartbeat, PowerTrack, ProbeTrack
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.sweep import Sweep
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -15,7 +16,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServersRead:
-    """One complete listing of servers."""
+    """One complete listing of a host's servers."""
 
     at: Instant
     servers: tuple[Server, ...]
@@ -100,8 +101,8 @@ class World:
     """Hosts for which a power device is configured."""
     probes: Mapping[HostName, ProbeTrack] = field(default_factory=dict[HostName, ProbeTrack])
     power: Mapping[HostName, PowerTrack] = field(default_factory=dict[HostName, PowerTrack])
-    sweep: ServersRead | None = None
-    """The newest listing of all servers."""
+    sweep: Sweep | None = None
+    """All servers, as they were seen last."""
     evacuations: MigrationsRead | None = None
     """The newest listing of open evacuation records on all hosts."""
     on_host: Mapping[HostName, ServersRead] = field(default_factory=dict[HostName, ServersRead])

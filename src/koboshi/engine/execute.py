@@ -30,10 +30,10 @@ from koboshi.domain.events import (
 from koboshi.domain.guard import LastLook, Refusal, why_not_evacuate
 from koboshi.domain.incident import IncidentState, Isolation
 from koboshi.domain.names import HostName
+from koboshi.domain.nova_time import nova_now
 from koboshi.domain.proof import why_host_not_proven_now
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import Mode, Rules
-from koboshi.domain.stale import nova_now
 from koboshi.engine.memory import Memory
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.clock import Clock

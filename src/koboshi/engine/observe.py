@@ -36,6 +36,7 @@ from koboshi.engine.pace import (
 )
 from koboshi.engine.patrol import Patrol
 from koboshi.engine.schedule import Order
+from koboshi.engine.sweeping import Sweeper
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.clock import Clock
 from koboshi.ports.cloud import CloudReader
@@ -70,6 +71,7 @@ class Observers:
         self._pace = pace
         self._is_protected = is_protected
         self._addresses = addresses
+        self._sweeper = Sweeper(board=board, clock=clock, cloud=cloud, pace=pace)
         self._patrol = Patrol(fences, pace.power, MAX_PATROL_READS_AT_ONCE)
         self._power_limit = anyio.CapacityLimiter(MAX_POWER_READS_AT_ONCE)
         self._diagnostics_limit = anyio.CapacityLimiter(MAX_DIAGNOSTICS_AT_ONCE)
@@ -85,7 +87,8 @@ class Observers:
         hypervisors = pace.hypervisors if all_known else pace.calm
         yield Order(key="hypervisors", every=hypervisors, work=self._hypervisors)
         yield Order(key="probes", every=pace.probes, work=self._probe_round)
-        yield Order(key="sweep", every=pace.sweep, work=self._sweep)
+        if self._board.world.services_read_at is not None:  # they tell Nova's time
+            yield Order(key="sweep", every=pace.sweep, work=self._sweep)
         yield Order(key="stale", every=pace.stale_records, work=self._stale_records)
         yield from self._power_orders(interest)
         yield from self._incident_orders(interest)
@@ -202,11 +205,7 @@ class Observers:
         self._patrol.rest(host, now)
 
     async def _sweep(self) -> None:
-        servers = await self._ask("servers", self._cloud.servers)
-        if servers is not None:
-            self._board.world = replace(
-                self._board.world, sweep=ServersRead(at=self._clock.now(), servers=servers)
-            )
+        await self._ask("servers", self._sweeper.sweep)
 
     async def _stale_records(self) -> None:
         records = await self._ask("open evacuation records", self._open_records)

@@ -13,6 +13,8 @@ class Pace:
     services_suspect: timedelta = timedelta(seconds=2)
     hypervisors: timedelta = timedelta(minutes=5)
     sweep: timedelta = timedelta(seconds=60)
+    sweep_again: timedelta = timedelta(hours=12)
+    """How long it may take until every server was listed once more."""
     stale_records: timedelta = timedelta(minutes=5)
     power: timedelta = timedelta(minutes=10)
     power_suspect: timedelta = timedelta(seconds=2)

@@ -24,6 +24,7 @@ from koboshi.domain.evidence import (
 from koboshi.domain.instant import Instant
 from koboshi.domain.interest import Interest
 from koboshi.domain.names import HostName
+from koboshi.domain.sweep import Sweep
 from koboshi.domain.world import ApiView, MigrationsRead, World, with_item
 
 K = TypeVar("K")
@@ -109,6 +110,10 @@ class Whiteboard:
         """Add one reading of a host's power."""
         track = observe_power(self.world.power.get(host), reading)
         self.world = replace(self.world, power=with_item(self.world.power, host, track))
+
+    def see_sweep(self, sweep: Sweep) -> None:
+        """Take a newer sweep."""
+        self.world = replace(self.world, sweep=sweep)
 
     def see_records(self, host: HostName, records: tuple[Migration, ...], at: Instant) -> None:
         """Add one complete read of the evacuation records with this source."""

@@ -5,6 +5,8 @@ inside, within bounds. Commands are sent once: they raise CommandRefused when th
 effect, and OutcomeUnknown when they may have had one.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from koboshi.domain.cloud import (
@@ -18,6 +20,15 @@ from koboshi.domain.cloud import (
     ServerGroup,
 )
 from koboshi.domain.names import HostName, ServerId, ServiceId
+from koboshi.domain.sweep import SweptServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweptPage:
+    """One page of a sweep."""
+
+    rows: tuple[SweptServer, ...]
+    has_next: bool
 
 
 class CloudReader(Protocol):
@@ -36,6 +47,17 @@ class CloudReader(Protocol):
 
         A server listed for another host than asked raises InvalidAnswer: Nova drops the `host`
         filter silently for who may not use it.
+        """
+        ...
+
+    async def sweep(
+        self, *, since: datetime | None = None, after: ServerId | None = None
+    ) -> SweptPage:
+        """Return one page of all servers of all projects, newest server first.
+
+        With `since` (by Nova's clock) only those that changed since then, deleted ones too. `after`
+        is the last server of the page before; one that Nova does not know any more raises MarkerGone.
+        Servers of a cell that does not answer are missing, and nothing says so.
         """
         ...
 

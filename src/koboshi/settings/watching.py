@@ -149,8 +149,15 @@ class EvidenceSettings(Section):
         default=seconds(60),
         ge=seconds(10),
         le=minutes(10),
-        description="How often all servers and migration records are listed: often enough to know "
-        "what ran where, seldom enough for a large cloud's database.",
+        description="How often Nova is asked which servers changed: often enough to know what ran "
+        "where, seldom enough for a large cloud's database.",
+    )
+    sweep_again_interval: Duration = Field(
+        default=minutes(12 * 60),
+        ge=minutes(10),
+        le=minutes(7 * 24 * 60),
+        description="How long it may take until every server was listed once more, a page or a few "
+        "in each sweep: it finds what no change told, and need not be quick.",
     )
     power_interval: Duration = Field(
         default=minutes(10),

@@ -97,6 +97,8 @@ class Database(Watched):
         self.changed_at: dict[ServerId, datetime] = {}
         """Each server's updated_at."""
         self.deleted: dict[ServerId, datetime] = {}
+        self.deleted_rows: dict[ServerId, Server] = {}
+        """Their rows as `changes-since` shows them."""
         self.records = Records()
         self.placement = Placement()
         self.actions: dict[ServerId, list[Action]] = {}
@@ -267,6 +269,9 @@ class Database(Watched):
         self.port_hosts.pop(server, None)
         self.placement.release_all(server)
         self.deleted[server] = self.nova_now()
+        self.deleted_rows[server] = replace(
+            row, status="DELETED", vm_state="deleted", task_state=None
+        )
         self.changed_at.pop(server, None)
 
     def servers_on(self, host: HostName) -> tuple[Server, ...]:

@@ -6,6 +6,7 @@ compute/manager.py); the contract suite holds the same steps against the real th
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import anyio
@@ -23,7 +24,8 @@ from koboshi.domain.cloud import (
 )
 from koboshi.domain.errors import CloudUnavailable, CommandRefused
 from koboshi.domain.names import HostName, ServerId, ServiceId
-from koboshi.sim import evacuating, host_start, migrating, operating, scheduler
+from koboshi.ports.cloud import SweptPage
+from koboshi.sim import evacuating, host_start, migrating, operating, scheduler, sweeping
 from koboshi.sim.database import Database
 from koboshi.sim.evacuating import Request
 from koboshi.sim.line import Fails, Line
@@ -91,6 +93,17 @@ class SimCloud(Database):
         found = self.line.told("servers", host or "", found)
         await self.line.way_back("servers")
         return found
+
+    async def sweep(
+        self, *, since: datetime | None = None, after: ServerId | None = None
+    ) -> SweptPage:
+        """Answer with all servers, or those that changed, on one page."""
+        del after
+        await self.line.read("servers")
+        rows = sweeping.sweep(self, since)
+        rows = self.line.told("servers", "changed" if since else "swept", rows)
+        await self.line.way_back("servers")
+        return SweptPage(rows=rows, has_next=False)
 
     async def server(self, server: ServerId) -> Server | None:
         """Answer with one server."""

@@ -19,10 +19,12 @@ from koboshi.domain.evidence import Heartbeat, PowerReading, PowerTrack, ProbeTr
 from koboshi.domain.incident import IncidentState, Isolation, Proof, ProofKind
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId, ServiceId
+from koboshi.domain.policy import swept
 from koboshi.domain.recovery import Candidate, RecoveryState, Treatment
 from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.state import State, fold
-from koboshi.domain.world import ServersRead, World
+from koboshi.domain.sweep import sweep_of
+from koboshi.domain.world import World
 from koboshi.ports.journal import JournalReader, Recorded
 
 START = Instant(
@@ -213,7 +215,7 @@ def world() -> World:
         power={
             n: PowerTrack(readings=(PowerReading(at=after(28), power=p),)) for n, p in power.items()
         },
-        sweep=ServersRead(at=after(20), servers=(server(DB, HOST), server(WEB, HOST))),
+        sweep=sweep_of((swept(server(DB, HOST)), swept(server(WEB, HOST))), after(20)),
     )
 
 

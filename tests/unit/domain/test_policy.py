@@ -6,7 +6,7 @@ import pytest
 
 from koboshi.domain.cloud import Flavor, Server, ServerGroup
 from koboshi.domain.names import ServerId
-from koboshi.domain.policy import candidate_of, images_wanted, is_protected
+from koboshi.domain.policy import candidate_of, images_wanted, is_protected, swept
 from koboshi.domain.recovery import Candidate, Treatment
 from koboshi.domain.rules import OnLocalDisk
 from koboshi.sim.samples import image_server, server
@@ -27,7 +27,7 @@ def meant(
     return candidate_of(
         what,
         groups=groups,
-        seen_before=before,
+        seen_before=swept(before).seen if before else None,
         images_active={"image-1": True} if images_active is None else images_active,
         on_local_disk=on_local_disk,
     )
@@ -152,13 +152,13 @@ def test_an_image_that_is_missing_or_inactive_is_no_source_for_a_rebuild(
 @pytest.mark.parametrize("word", ["False", "false", "FALSE", " false ", "0", "no", "No"])
 def test_ha_enabled_false_in_any_spelling_is_left_alone(word: str) -> None:
     what = server("a", metadata={"HA_Enabled": word})
-    assert not is_protected(what)
+    assert not is_protected(what.metadata)
     assert meant(what).treatment is Treatment.IGNORE
 
 
 @pytest.mark.parametrize("metadata", [{}, {"HA_Enabled": "True"}, {"HA_Enabled": ""}, {"x": "no"}])
 def test_everything_else_is_protected(metadata: dict[str, str]) -> None:
-    assert is_protected(server("a", metadata=metadata))
+    assert is_protected(metadata)
 
 
 def test_locked_servers_are_evacuated_like_others() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from koboshi.domain.cloud import Migration
 from koboshi.domain.names import HostName
-from koboshi.domain.stale import cure, nova_now, stale_record_notice, stale_records
+from koboshi.domain.nova_time import nova_now
+from koboshi.domain.stale import cure, stale_record_notice, stale_records
 from koboshi.domain.world import MigrationsRead
 from koboshi.sim.samples import server
 from tests.fakes.scene import H1, Scene, ago, candidate, evacuation_record

@@ -19,9 +19,8 @@ from koboshi.domain.events import (
 from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import HostName
 from koboshi.domain.watch import watch_hosts
-from koboshi.domain.world import ServersRead
 from koboshi.sim.samples import server
-from tests.fakes.scene import H1, Scene, ago, probe, readings
+from tests.fakes.scene import H1, Scene, ago, probe, readings, sweep
 
 OFF, ON, UNKNOWN = Power.OFF, Power.ON, Power.UNKNOWN
 
@@ -142,8 +141,7 @@ def test_a_disabled_dark_host_with_running_servers_is_told(
 ) -> None:
     scene = Scene().dark(for_s=40)
     disabled("repair, anna")(scene)
-    servers = (server("a", vm_state=vm_state),)
-    scene.world = replace(scene.world, sweep=ServersRead(at=ago(30), servers=servers))
+    scene.world = replace(scene.world, sweep=sweep(server("a", vm_state=vm_state)))
     assert ("disabled_and_dark" in topics(scene)) is expected
 
 

@@ -8,17 +8,24 @@ checks the destination, and 2.95 would leave the server stopped (nova 34 api/eva
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import httpx2
 
-from koboshi.adapters.openstack import facts, shapes
+from koboshi.adapters.openstack import facts, shapes, swift
 from koboshi.adapters.openstack.access import CloudAccess, load
 from koboshi.adapters.openstack.calls import OK, Calls, reason
 from koboshi.adapters.openstack.capacity import Capacity
 from koboshi.adapters.openstack.health import ApiHealth, HealthRecord
 from koboshi.adapters.openstack.identity import Carrier, Grant, Identity
-from koboshi.adapters.openstack.listing import by_marker, by_offset
+from koboshi.adapters.openstack.listing import (
+    BAD_REQUEST,
+    PAGE,
+    by_marker,
+    by_offset,
+    raise_bad_marker,
+)
 from koboshi.adapters.openstack.wire import Answer, Request, TimeLimits, Wire, new_client
 from koboshi.domain.cloud import (
     ComputeService,
@@ -33,6 +40,7 @@ from koboshi.domain.cloud import (
 from koboshi.domain.errors import CommandRefused, InvalidAnswer
 from koboshi.domain.names import HostName, ServerId, ServiceId
 from koboshi.ports.clock import Clock
+from koboshi.ports.cloud import SweptPage
 
 NOT_FOUND, CONFLICT = 404, 409
 MAX_REASON_CHARS = 255
@@ -82,7 +90,7 @@ class OpenStackCloud:
             try_s=limit_s,
             total_s=limit_s,
         )
-        return facts.services(shapes.parse(shapes.Services, answer).services)
+        return facts.services(swift.parse(swift.Services, answer).services)
 
     async def hypervisors(self) -> tuple[Hypervisor, ...]:
         """Return every hypervisor, with its type and management address."""
@@ -106,6 +114,27 @@ class OpenStackCloud:
         request = _compute("GET", "/servers/detail", "2.72", params)
         rows = await by_marker(self.calls, request, page, lambda row: row.id)
         return facts.only_of(host, tuple(facts.server(row) for row in rows))
+
+    async def sweep(
+        self, *, since: datetime | None = None, after: ServerId | None = None
+    ) -> SweptPage:
+        """Return one page of all servers, or of those that changed (the deleted ones, too)."""
+        params = {"all_tenants": "1", "limit": str(PAGE)}
+        if since is not None:
+            params["changes-since"] = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if after is not None:
+            params["marker"] = after
+        request = _compute("GET", "/servers/detail", "2.72", params)
+        expect = frozenset({OK, BAD_REQUEST} if after is not None else {OK})
+        answer = await self.calls.read(request, expect=expect)
+        if answer.status == BAD_REQUEST:
+            raise_bad_marker(answer)
+        parsed = swift.parse(swift.SweptServers, answer)
+        rows = tuple(facts.swept(row) for row in parsed.servers)
+        has_next = any(link.rel == "next" for link in parsed.servers_links)
+        if has_next and (not rows or rows[-1].id == after):
+            raise InvalidAnswer(f"{request.label}: the same page again and again")
+        return SweptPage(rows=rows, has_next=has_next)
 
     async def server(self, server: ServerId) -> Server | None:
         """Return one server, or None when Nova says that there is none (404)."""

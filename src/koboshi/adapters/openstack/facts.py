@@ -3,16 +3,20 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from koboshi.adapters.openstack import shapes
+from koboshi.adapters.openstack import shapes, swift
+from koboshi.adapters.openstack.shapes import as_utc
 from koboshi.domain import cloud
 from koboshi.domain.errors import CloudUnavailable, InvalidAnswer, NotAuthorised
 from koboshi.domain.names import HostName, MigrationId, ServerId, ServiceId
+from koboshi.domain.policy import is_protected
+from koboshi.domain.sweep import SweptServer, sighting
 
+DELETED = "DELETED"
 UNKNOWN = "UNKNOWN"
 """Nova's placeholder status for what lies in a cell that does not answer."""
 
 
-def services(rows: Iterable[shapes.Service]) -> tuple[cloud.ComputeService, ...]:
+def services(rows: Iterable[swift.Service]) -> tuple[cloud.ComputeService, ...]:
     """Return the services; none at all, or two of one host, is no believable answer."""
     found = tuple(_service(row) for row in rows)
     if not found:
@@ -28,7 +32,7 @@ def services(rows: Iterable[shapes.Service]) -> tuple[cloud.ComputeService, ...]
     return found
 
 
-def _service(row: shapes.Service) -> cloud.ComputeService:
+def _service(row: swift.Service) -> cloud.ComputeService:
     if row.status == UNKNOWN:
         return cloud.ComputeService(host=HostName(row.host), binary=row.binary)
     where = f"GET /os-services: {row.binary} on {row.host}"
@@ -45,7 +49,7 @@ def _service(row: shapes.Service) -> cloud.ComputeService:
         disabled_reason=row.disabled_reason,
         up=row.state == "up",
         forced_down=row.forced_down,
-        updated_at=row.updated_at,
+        updated_at=as_utc(row.updated_at) if row.updated_at else None,
     )
 
 
@@ -63,11 +67,7 @@ def hypervisor(row: shapes.Hypervisor) -> cloud.Hypervisor:
 def server(row: shapes.Server) -> cloud.Server:
     """Return one server. Raises NotAuthorised when the answer hides its host from us."""
     if row.host == shapes.MISSING:
-        raise NotAuthorised(
-            f"server {row.id}: Nova does not tell its host, so these credentials are no "
-            "administrator's; give the user the `admin` role, or allow "
-            "os_compute_api:os-extended-server-attributes",
-        )
+        raise _hidden_host(row.id)
     flavor = row.flavor
     return cloud.Server(
         id=ServerId(row.id),
@@ -96,6 +96,25 @@ def server(row: shapes.Server) -> cloud.Server:
         locked=row.locked,
         launched=row.launched_at is not None,
         fault=row.fault.message if row.fault else None,
+    )
+
+
+def swept(row: swift.SweptServer) -> SweptServer:
+    """Return what a sweep keeps of a server. Raises NotAuthorised when the answer hides its host."""
+    if row.host == shapes.MISSING:
+        raise _hidden_host(row.id)
+    if row.status == DELETED or row.vm_state == "deleted":
+        return SweptServer(id=ServerId(row.id), seen=None)
+    host = HostName(row.host) if row.host else None
+    seen = sighting(host, row.vm_state, is_protected=is_protected(row.metadata))
+    return SweptServer(id=ServerId(row.id), seen=seen)
+
+
+def _hidden_host(server: str) -> NotAuthorised:
+    return NotAuthorised(
+        f"server {server}: Nova does not tell its host, so these credentials are no "
+        "administrator's; give the user the `admin` role, or allow "
+        "os_compute_api:os-extended-server-attributes",
     )
 
 

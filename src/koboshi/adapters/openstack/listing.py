@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import anyio
 
 from koboshi.adapters.openstack.calls import OK, Calls, reason
 from koboshi.adapters.openstack.wire import Answer, Request
-from koboshi.domain.errors import CloudUnavailable, InvalidAnswer
+from koboshi.domain.errors import CloudUnavailable, InvalidAnswer, MarkerGone
 
 PAGE = 500
 MAX_PAGES = 1000
@@ -16,10 +16,6 @@ RESTARTS = 3
 BAD_REQUEST = 400
 
 RowT = TypeVar("RowT")
-
-
-class _MarkerGone(Exception):
-    """The row that the next page should begin behind was deleted meanwhile."""
 
 
 async def by_marker(
@@ -34,7 +30,7 @@ async def by_marker(
             for _ in range(RESTARTS):
                 try:
                     return await _walk(calls, request, parse, key)
-                except _MarkerGone:
+                except MarkerGone:
                     continue
     except TimeoutError:
         raise CloudUnavailable(
@@ -91,9 +87,7 @@ async def _walk(
         expect = frozenset({OK, BAD_REQUEST} if "marker" in params else {OK})
         answer = await calls.read(replace(request, params=params), expect=expect)
         if answer.status == BAD_REQUEST:
-            if "marker" in (said := reason(answer)).lower():
-                raise _MarkerGone
-            raise InvalidAnswer(f"{request.label}: HTTP 400: {said}")
+            raise_bad_marker(answer)
         page, more = parse(answer)
         rows += page
         if not more:
@@ -104,6 +98,14 @@ async def _walk(
             raise InvalidAnswer(f"{request.label}: the same page again and again")
         params["marker"] = key(page[-1])
     raise InvalidAnswer(f"{request.label}: more than {MAX_PAGES} pages")
+
+
+def raise_bad_marker(answer: Answer) -> NoReturn:
+    """Raise MarkerGone for a 400 about the marker (its row was deleted meanwhile), or InvalidAnswer."""
+    said = reason(answer)
+    if "marker" in said.lower():
+        raise MarkerGone(f"{answer.request.label}: {said}")
+    raise InvalidAnswer(f"{answer.request.label}: HTTP 400: {said}")
 
 
 def _distinct(request: Request, rows: list[RowT], key: Callable[[RowT], str]) -> list[RowT]:

@@ -13,12 +13,12 @@ from koboshi.adapters.openstack.wire import Answer
 from koboshi.domain.errors import InvalidAnswer
 
 
-def _as_utc(value: datetime) -> datetime:
+def as_utc(value: datetime) -> datetime:
     """Give Nova's naive times their zone: they are UTC."""
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-Time = Annotated[datetime, AfterValidator(_as_utc)]
+Time = Annotated[datetime, AfterValidator(as_utc)]
 MISSING = "<missing>"
 """Stands for a field that was not in the answer at all, where null is a value of its own."""
 
@@ -33,26 +33,6 @@ class Link(Shape):
     """Where the next page is; only its presence is used, never its address."""
 
     rel: str
-
-
-class Service(Shape):
-    """One service; a cell that does not answer gives only binary, host and UNKNOWN (2.69)."""
-
-    binary: str
-    host: str
-    status: str
-    id: str | None = None
-    state: str | None = None
-    zone: str | None = None
-    forced_down: bool | None = None
-    updated_at: Time | None = None
-    disabled_reason: str | None = None
-
-
-class Services(Shape):
-    """`GET /os-services`."""
-
-    services: list[Service]
 
 
 class ChangedService(Shape):

@@ -13,8 +13,9 @@ from koboshi.sim.http.answering import INTERNAL, Service, json_answer
 from koboshi.sim.http.call import Call, Document
 from koboshi.sim.http.commands import CELL_DOWN, carry
 from koboshi.sim.http.errors import Refused
-from koboshi.sim.http.listing import filters, is_plain, wants_all_tenants
+from koboshi.sim.http.listing import filters, is_plain, moment, wants_all_tenants
 from koboshi.sim.http.paging import next_link, page
+from koboshi.sim.sweeping import changed_since
 from koboshi.sim.world import World
 
 CELL_DOWN_SUPPORT = (2, 69)
@@ -137,6 +138,9 @@ class _Servers:
             )
             return json_answer({"servers": list(lost)})
         keep = filters(call)
+        since = moment(call, "changes-since")
+        if since is not None and cloud.cell_works:
+            found = changed_since(cloud, since)
         newest = reversed(found)
         fit = (row for row in newest if all(k(row) for k in keep)) if keep else newest
         shown, more = page(call, fit, _id)

@@ -109,8 +109,8 @@ async def test_services_are_read_with_utc_times_and_placeholders(tmp_path: Path)
         ([service(status="paused")], "status 'paused'"),
         ([service(forced_down="no")], "forced_down"),
         ([without(service(), "forced_down")], "forced_down is missing"),
-        ([without(service(), "host")], "services.0.host"),
-        ([service(updated_at="yesterday")], "services.0.updated_at"),
+        ([without(service(), "host")], r"`host` - at `\$\.services\[0\]`"),
+        ([service(updated_at="yesterday")], r"services\[0\]\.updated_at"),
     ],
 )
 async def test_unbelievable_services_are_refused(
