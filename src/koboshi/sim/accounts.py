@@ -161,7 +161,7 @@ def _holds_back(judge: Judge, closing: Closing, host: HostName) -> bool:
         for i in judge.state.incidents.values()
     )
     others = [m for m in judge.world.physics.hosts.values() if m.name != host]
-    unwell = any(not (m.power and m.link and m.compute) or m.hung for m in others)
+    unwell = any(not m.reports for m in others)
     return recent or unwell or len(others) == 1
 
 

@@ -13,7 +13,7 @@ from koboshi.sim import operating
 from koboshi.sim.database import Database
 from koboshi.sim.physics import Host
 from koboshi.sim.refusal import NovaRefused
-from koboshi.sim.states import REBUILDS, RUNNING
+from koboshi.sim.states import NOSTATE, REBUILDS, RUNNING
 from koboshi.sim.working import Dead, Work
 
 NOTICES_DEATH_S = 15.9
@@ -135,11 +135,19 @@ def _init_server(cloud: Database, host: Host, row: Server) -> None:
 
 
 def sync_power_states(cloud: Database, host: Host) -> None:
-    """Let the database follow the hypervisor, by Nova's own stop (_sync_instance_power_state)."""
+    """Let the database follow the hypervisor, by Nova's own stop.
+
+    A guest that libvirt does not even know is "unexpectedly not found", and is ignored: the server
+    goes on showing ACTIVE (compute/manager.py:_sync_instance_power_state).
+    """
     if not cloud.writes:
         return
     for row in cloud.servers_on(host.name):
         if row.task_state is not None:
+            continue
+        if row.id not in host.defined:
+            if row.power_state != NOSTATE:
+                cloud.change(row.id, power_state=NOSTATE)
             continue
         runs = row.id in host.domains
         if row.vm_state == "active" and not runs:

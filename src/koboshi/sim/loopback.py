@@ -58,7 +58,7 @@ def says(host: Host, probe: SimProbe) -> Says:
     """Return what a caller of a host would notice."""
     if probe.blind or not host.power or not (host.link and host.link_in):
         return Says.NOTHING
-    return Says.KERNEL if host.hung else Says.GREETING
+    return Says.GREETING if host.userland else Says.KERNEL
 
 
 class Door:

@@ -36,6 +36,11 @@ from koboshi.sim.truth import By
 CLIENT_TIMEOUT_S = 5.0
 """How long the port waits for a server's diagnostics; Nova itself waits longer."""
 
+TIMED_OUT = (
+    "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the "
+    "Nova API log if possible.\n<class 'oslo_messaging.exceptions.MessagingTimeout'>"
+)
+
 
 class SimCloud(Database):
     """Implements ports.cloud.Cloud."""
@@ -172,9 +177,7 @@ class SimCloud(Database):
         with anyio.move_on_after(self.rpc_timeout_s) as waiting:
             await self.until(lambda: self.bus_works and host.reports)
         if waiting.cancelled_caught:
-            refuse(
-                500, "Unexpected API Error. <class 'oslo_messaging.exceptions.MessagingTimeout'>"
-            )
+            refuse(500, TIMED_OUT)
         return server in host.domains
 
     # ports.cloud.CloudCommands

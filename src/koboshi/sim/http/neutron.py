@@ -114,7 +114,7 @@ class _Neutron:
         return json_answer({"security_groups": [group]})
 
     def _agent(self, machine: Host) -> Document:
-        alive = machine.power and machine.link and not machine.hung
+        alive = machine.userland and machine.connected
         now = self.world.cloud.nova_now().strftime("%Y-%m-%d %H:%M:%S")
         return {
             "id": uuid_of("agent", machine.name),
