@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from koboshi.sim.http import nova_hosts, nova_light, nova_records, nova_servers
+from koboshi.sim.http import nova_history, nova_hosts, nova_light, nova_records, nova_servers
 from koboshi.sim.http.answering import Service, json_answer, root_of
 from koboshi.sim.http.call import Document
 from koboshi.sim.http.keystone import Keystone
@@ -60,6 +60,7 @@ def routes(world: World, keystone: Keystone, versions: Range = COMPUTE) -> list[
         service.open_route(PREFIX, version),
         service.open_route(f"{PREFIX}/", version),
         *nova_servers.routes(world, service),
+        *nova_history.routes(world, service),
         *nova_hosts.routes(world, service),
         *nova_records.routes(world, service),
         *nova_light.routes(world, service),

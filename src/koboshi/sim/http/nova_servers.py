@@ -118,7 +118,11 @@ class _Servers:
     async def volumes(self, call: Call) -> Response:
         """List a server's volumes."""
         row = await self._found(call)
-        shown = [_attachment(row, at, volume, call) for at, volume in enumerate(row.volume_ids)]
+        known = self.world.cloud.attachments
+        shown = [
+            _attachment(row, at, volume, known[volume][0] if volume in known else "", call)
+            for at, volume in enumerate(row.volume_ids)
+        ]
         return json_answer({"volumeAttachments": shown})
 
     async def _list(self, call: Call, *, detail: bool) -> Response:
@@ -195,7 +199,7 @@ def _no_server(call: Call) -> Refused:
     return Refused(404, f"Instance {call.part('id')} could not be found.")
 
 
-def _attachment(row: Server, at: int, volume: str, call: Call) -> Document:
+def _attachment(row: Server, at: int, volume: str, attachment: str, call: Call) -> Document:
     shown: Document = {
         "device": f"/dev/vd{chr(ord('a') + at + (row.image_id is not None))}",
         "serverId": row.id,
@@ -205,7 +209,7 @@ def _attachment(row: Server, at: int, volume: str, call: Call) -> Document:
         shown["id"] = volume
     else:
         shown |= {
-            "attachment_id": rows.uuid_of("attachment", f"{row.id}/{volume}"),
+            "attachment_id": attachment,
             "bdm_uuid": rows.uuid_of("bdm", f"{row.id}/{volume}"),
         }
     if call.version >= (2, 70):

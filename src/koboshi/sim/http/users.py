@@ -3,12 +3,14 @@
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 NAMES = uuid.UUID("6b6f626f-7368-4000-8000-000000000000")
 REGION = "RegionOne"
 KOBOSHI_NAME = "koboshi"
 
 
+@cache
 def id_of(kind: str, name: str) -> str:
     """Return the identifier, as Keystone writes them, of something that has only a name here."""
     return uuid.uuid5(NAMES, f"{kind}:{name}").hex

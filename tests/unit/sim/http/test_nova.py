@@ -356,3 +356,19 @@ async def test_groups_are_of_ones_own_project_unless_all_are_asked_for() -> None
         assert (group["policy"], group["members"]) == ("anti-affinity", ["a"])
         beyond = await a.nova("/os-server-groups", "2.64", all_projects="true", offset="1")
         assert beyond["server_groups"] == []
+
+
+async def test_what_was_asked_of_a_server_is_told_newest_first() -> None:
+    async with asked([server("a")]) as a:
+        await a.act("a", {"os-stop": None})
+        await anyio.sleep(10)
+        await a.act("a", {"os-start": None})
+        listed = (await a.nova("/servers/a/os-instance-actions"))["instanceActions"]
+        assert [row["action"] for row in listed] == ["start", "stop"]
+        path = f"/servers/a/os-instance-actions/{listed[0]['request_id']}"
+        assert (await a.nova(path))["instanceAction"]["action"] == "start"
+        await refused(a, "/servers/a/os-instance-actions/req-zzz", "compute 2.72", 404)
+        await refused(a, "/servers/zzz/os-instance-actions", "compute 2.72", 404)
+        await a.ask("DELETE", f"{NOVA}/servers/a")
+        kept = (await a.nova("/servers/a/os-instance-actions"))["instanceActions"]
+        assert [row["action"] for row in kept] == ["delete", "start", "stop"]
