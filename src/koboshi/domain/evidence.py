@@ -28,6 +28,8 @@ class Heartbeat:
     """When the newest read was begun."""
     read_at: Instant
     """When it was answered."""
+    answers_since: Instant | None = None
+    """When the first question was asked that its cell answered again; None: it always did."""
     advanced_at: Instant | None = None
     """When a read first showed the newest heartbeat; None before the first one was seen."""
     intervals: tuple[timedelta, ...] = ()
@@ -65,6 +67,8 @@ def observe_service(
         return Heartbeat(service=row, asked_at=asked_at, read_at=at)
     if row.up is None:
         row = replace(track.service, up=None)
+    elif track.service.up is None:
+        track = replace(track, answers_since=asked_at)
     moved = _moved(track.service.updated_at, row.updated_at)
     if moved is None or _edited(track.service, row):
         return replace(track, service=row, asked_at=asked_at, read_at=at)

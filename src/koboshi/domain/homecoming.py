@@ -12,6 +12,7 @@ from koboshi.domain.steps import (
     is_anything_unfinished,
     is_healthy_for_long,
     is_in_service,
+    is_only_a_late_message,
     is_unreachable,
     is_up,
     life_of,
@@ -36,9 +37,17 @@ def until_home(picture: Picture, incident: Incident) -> Decision:
         return move(incident, _S.CLOSED, "Nova lists no compute service of this host any more")
     if is_in_service(picture, incident):
         return _in_service(picture, incident)
-    if incident.state is not _S.SETTLED or life_of(picture, incident):
+    if incident.state is not _S.SETTLED:
         return NOTHING
-    if any(r.state in WAITING for r in recoveries_of(picture, incident)):
+    waits = any(r.state in WAITING for r in recoveries_of(picture, incident))
+    if life := life_of(picture, incident):
+        # Its proof is void, and without a new one nothing more of it could ever be recovered.
+        if is_only_a_late_message(picture, incident) and (
+            waits or list_new_servers(picture, incident)
+        ):
+            return move(incident, _S.SOURCE_BACK, life)
+        return NOTHING
+    if waits:
         return move(incident, _S.RECOVERING, "another of its servers can be recovered")
     return list_new_servers(picture, incident)
 
@@ -65,7 +74,8 @@ def _fails_still(picture: Picture, incident: Incident) -> Decision:
 
     One that never left service and never answered is the same failure, and waits for its person.
     """
-    if incident.isolation is not None or _has_lived(picture, incident):
+    settled = incident.state is _S.SETTLED  # it had lived right before
+    if settled or incident.isolation is not None or _has_lived(picture, incident):
         return move(
             incident,
             _S.CLOSED,

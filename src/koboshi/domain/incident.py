@@ -61,7 +61,7 @@ INCIDENT_STEPS: Table[IncidentState] = {
     _S.ISOLATING: frozenset({_S.RECOVERING, _S.SOURCE_BACK, _S.FOREIGN}) | _ENDS_ANYWHERE,
     _S.RECOVERING: frozenset({_S.SETTLED, _S.SOURCE_BACK}) | _ENDS_ANYWHERE,
     _S.SOURCE_BACK: frozenset({_S.FENCING, _S.PROVEN, _S.SETTLED}) | _ENDS_ANYWHERE,
-    _S.SETTLED: frozenset({_S.RECOVERING, _S.CLOSED, _S.NEEDS_HUMAN}),
+    _S.SETTLED: frozenset({_S.RECOVERING, _S.SOURCE_BACK, _S.CLOSED, _S.NEEDS_HUMAN}),
     _S.NEEDS_HUMAN: frozenset({_S.CONFIRMED, _S.SETTLED, _S.CLOSED}),
     _S.FOREIGN: frozenset({_S.CLOSED}),
     _S.CLOSED: frozenset(),

@@ -4,6 +4,7 @@ from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import ServersListed
 from koboshi.domain.incident import Incident
 from koboshi.domain.policy import candidate_of, images_wanted
+from koboshi.domain.world import ServersRead
 
 
 def list_new_servers(picture: Picture, incident: Incident) -> Decision:
@@ -14,6 +15,8 @@ def list_new_servers(picture: Picture, incident: Incident) -> Decision:
     world = picture.world
     read = world.on_host.get(incident.host)
     if read is None or world.groups is None or not read.at.is_after(incident.moved_at):
+        return NOTHING
+    if _hides_servers(picture, incident, read):
         return NOTHING
     known = picture.state.recoveries.get(incident.id, {})
     new = tuple(s for s in read.servers if s.id not in known)
@@ -35,3 +38,25 @@ def list_new_servers(picture: Picture, incident: Incident) -> Decision:
         for server in ready
     )
     return Decision(events=(ServersListed(incident=incident.id, candidates=candidates),))
+
+
+def _hides_servers(picture: Picture, incident: Incident, read: ServersRead) -> bool:
+    """Return whether a listing may have left servers out.
+
+    `GET /servers` passes over a cell that does not answer, without a word (nova 34, its default:
+    [api] list_records_by_skipping_down_cells). So a listing that is empty, or lacks what the last
+    sweep saw, counts only when Nova's rows, read after it, show that the cell answers.
+    """
+    world, listed = picture.world, {s.id for s in read.servers}
+    swept = world.sweep.servers if world.sweep else ()
+    lacks_none = all(s.id in listed for s in swept if s.host == incident.host)
+    if listed and lacks_none:
+        return False
+    track = world.services.get(incident.host)
+    return (
+        track is None
+        or track.service.up is None
+        or track.read_at != world.services_read_at
+        or not track.asked_at.is_after(read.at)
+        or (track.answers_since is not None and not read.at.is_after(track.answers_since))
+    )

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from koboshi.domain.cloud import Power
 from koboshi.domain.commands import Isolate
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.fencing import FENCE_ATTEMPTS, fence
@@ -14,13 +13,12 @@ from koboshi.domain.recovery import ON_ITS_WAY, WAITING, RecoveryState
 from koboshi.domain.steps import (
     hold_waiting,
     is_anything_moving,
-    judgement_of,
+    is_only_a_late_message,
     life_of,
     move,
     operators_hand,
     recoveries_of,
 )
-from koboshi.domain.verdict import Network
 
 ISOLATE_AGAIN_AFTER = timedelta(seconds=2)
 ISOLATE_CALMLY_AFTER = timedelta(minutes=1)
@@ -97,7 +95,7 @@ def source_back(picture: Picture, incident: Incident) -> Decision:
     A host that comes back while nothing is on its way keeps its servers: they wait for it.
     """
     moving = is_anything_moving(picture, incident)
-    if moving or _is_only_a_late_message(picture, incident):
+    if moving or is_only_a_late_message(picture, incident):
         if incident.fence_attempts < FENCE_ATTEMPTS:
             return fence(picture, incident, f"{incident.reason}: switching it off again")
         if moving:
@@ -111,15 +109,3 @@ def source_back(picture: Picture, incident: Incident) -> Decision:
         picture, incident, "its host came back before its turn: it is started where its data is"
     )
     return move(incident, _S.SETTLED, f"{incident.reason}; nothing was on its way", *held)
-
-
-def _is_only_a_late_message(picture: Picture, incident: Incident) -> bool:
-    """Return whether the host is dark and off: then the heartbeat was on its way when it died."""
-    judgement = judgement_of(picture, incident)
-    track = picture.world.power.get(incident.host)
-    return (
-        judgement is not None
-        and judgement.network in {Network.SILENT, Network.QUIET}
-        and track is not None
-        and track.newest.power is Power.OFF
-    )

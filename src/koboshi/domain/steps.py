@@ -1,6 +1,7 @@
 """What the steps of an incident have in common: the words for evidence, and how a step is told."""
 
 from koboshi.domain.brake import why_braked
+from koboshi.domain.cloud import Power
 from koboshi.domain.commands import Command
 from koboshi.domain.decision import Decision, Picture
 from koboshi.domain.events import Event, IncidentMoved, RecoveryMoved
@@ -166,4 +167,16 @@ def is_in_service(picture: Picture, incident: Incident) -> bool:
         and track.service.up is not None
         and track.service.enabled
         and not track.service.forced_down
+    )
+
+
+def is_only_a_late_message(picture: Picture, incident: Incident) -> bool:
+    """Return whether the host is dark and off: then the heartbeat was on its way when it died."""
+    judgement = judgement_of(picture, incident)
+    track = picture.world.power.get(incident.host)
+    return (
+        judgement is not None
+        and judgement.network in {Network.SILENT, Network.QUIET}
+        and track is not None
+        and track.newest.power is Power.OFF
     )
