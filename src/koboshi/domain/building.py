@@ -5,6 +5,7 @@ from datetime import timedelta
 from koboshi.domain.cloud import (
     FAILED_STATUSES,
     Migration,
+    Server,
 )
 from koboshi.domain.commands import Outcome
 from koboshi.domain.decision import NOTHING, Decision, Picture
@@ -85,6 +86,14 @@ def judge_failure(picture: Picture, recovery: Recovery, record: Migration) -> De
             "list --all' before anything else is done to this server",
             Outcome.FAILED,
         )
+    if _was_interrupted(read.server):
+        return step_to(
+            recovery,
+            _S.ORPHAN_SUSPECTED,
+            f"its record ended {record.status} without a word of Nova's, as when somebody resets a server "
+            f"that is being made: a copy may run on {destination}. Look there with 'virsh list --all'",
+            Outcome.FAILED,
+        )
     why = (
         f"the evacuation to {destination} ended {record.status}: "
         f"{read.server.fault or 'no fault told'}"
@@ -92,6 +101,15 @@ def judge_failure(picture: Picture, recovery: Recovery, record: Migration) -> De
     if recovery.posts >= MAX_POSTS:
         return step_to(recovery, _S.GIVEN_UP, f"{why} ({recovery.posts} tries)", Outcome.FAILED)
     return step_to(recovery, _S.QUEUED, why, Outcome.FAILED)
+
+
+def _was_interrupted(server: Server) -> bool:
+    """Return whether an evacuation failed because the server's state had been changed under it.
+
+    UnexpectedTaskStateError leaves ERROR without a fault, or a task that nobody carries out; the
+    guest may have been started before it (nova 34 compute/manager.py: _do_rebuild_instance).
+    """
+    return server.vm_state == "error" and (not server.fault or server.task_state is not None)
 
 
 def judge_late_end(picture: Picture, recovery: Recovery, record: Migration) -> Decision:

@@ -3,6 +3,7 @@
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import ServersListed
 from koboshi.domain.incident import Incident
+from koboshi.domain.names import ServerId
 from koboshi.domain.policy import candidate_of, images_wanted
 from koboshi.domain.world import ServersRead
 
@@ -48,9 +49,8 @@ def _hides_servers(picture: Picture, incident: Incident, read: ServersRead) -> b
     sweep saw, counts only when Nova's rows, read after it, show that the cell answers.
     """
     world, listed = picture.world, {s.id for s in read.servers}
-    swept = world.sweep.servers if world.sweep else ()
-    lacks_none = all(s.id in listed for s in swept if s.host == incident.host)
-    if listed and lacks_none:
+    swept = frozenset(world.sweep.on(incident.host)) if world.sweep else frozenset[ServerId]()
+    if listed and listed.issuperset(swept):
         return False
     track = world.services.get(incident.host)
     return (

@@ -189,8 +189,18 @@ def test_three_failures_are_given_up() -> None:
             scene.tell(60, CommandEnded(command=command.id, outcome=Outcome.FAILED))
             moved(scene, S.QUEUED, age_s=60)
     scene.read_records(evacuation_record("a", "failed"))
-    scene.read_server(server("a", vm_state="error"))
+    scene.read_server(server("a", vm_state="error", fault="No valid host"))
     assert to(scene) is S.GIVEN_UP
+
+
+@pytest.mark.parametrize("left", [{"fault": None}, {"task_state": "rebuild_spawning"}])
+def test_a_failure_without_a_word_or_with_a_task_left_may_leave_a_copy(left: Any) -> None:
+    assert to(failed(**left)) is S.ORPHAN_SUSPECTED
+
+
+def test_a_failed_claim_leaves_the_server_as_it_was_and_is_tried_again() -> None:
+    scene = sent(60).read_records(evacuation_record("a", "failed")).read_server(server("a"))
+    assert to(scene) is S.QUEUED
 
 
 def test_a_server_that_was_deleted_meanwhile_is_gone() -> None:

@@ -69,3 +69,18 @@ async def test_a_late_heartbeat_of_a_settled_host_keeps_no_server_from_coming_ba
         await s.until_settled()
         assert s.records("b") == ["done"]
         s.assert_back("a")
+
+
+async def test_a_server_that_is_reset_while_it_is_made_is_not_made_again() -> None:
+    """Seeds 1376 and 1389: its evacuation failed without a fault, the guest ran, and ran twice."""
+    async with story([server("a")]) as s:
+        for machine in s.cloud.physics.hosts.values():
+            machine.spawn_s = 5.0
+        s.power_loss()
+        await s.until(lambda: bool(s.posts()))
+        await s.until(lambda: bool(s.where("a")), every_s=0.05)
+        s.cloud.accept_reset(server("a").id, "active")
+        await s.until_settled()
+        await anyio.sleep(60)
+        assert s.recovery("a").state is RecoveryState.ORPHAN_SUSPECTED
+        assert len(s.where("a")) == 1
