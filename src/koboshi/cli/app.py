@@ -128,6 +128,8 @@ def _run(app: "App", words: Sequence[str], context: "Context", out: "Console") -
 
 def build_app(context: "Context | None" = None) -> "App":
     """Return the parser of all commands; their modules are imported when they are called."""
+    from pkgutil import resolve_name  # noqa: PLC0415 - --help must be quick
+
     from cyclopts import App  # noqa: PLC0415 - --help must be quick
 
     from koboshi.cli.commands import COMMANDS, GROUPS  # noqa: PLC0415 - --help must be quick
@@ -145,7 +147,10 @@ def build_app(context: "Context | None" = None) -> "App":
     for group in groups.values():
         app.command(group)
     for command in COMMANDS:
-        if len(command.words) == 1:
+        if len(command.words) == 1 and command.words[0] in groups:
+            # What a group does by itself must be known to its parser, a lazy target is not.
+            groups[command.words[0]].default(resolve_name(command.target))
+        elif len(command.words) == 1:
             app.command(command.target, name=command.words[0])
         else:
             groups[command.words[0]].command(

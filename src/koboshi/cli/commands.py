@@ -56,6 +56,30 @@ COMMANDS = (
         target="koboshi.cli.incident:show_incident",
     ),
     CommandLine(
+        words=("demo",),
+        arguments="[--serve]",
+        help="A host of a simulated cloud dies, its servers get up: watch.",
+        target="koboshi.cli.demo:demo",
+    ),
+    CommandLine(
+        words=("demo", "fault"),
+        arguments="HOST FAULT",
+        help="Do something to a host of a demo that is served.",
+        target="koboshi.cli.demo:fault",
+    ),
+    CommandLine(
+        words=("demo", "hosts"),
+        arguments="",
+        help="Show the hosts of a demo as they really are.",
+        target="koboshi.cli.demo:hosts",
+    ),
+    CommandLine(
+        words=("demo", "servers"),
+        arguments="",
+        help="Show its servers and their data as they really are.",
+        target="koboshi.cli.demo:servers",
+    ),
+    CommandLine(
         words=("sim", "run"),
         arguments="STORY...",
         help="Play stories on a simulated cloud and hold them to their logs.",
@@ -82,6 +106,7 @@ COMMANDS = (
 )
 
 GROUPS = {
+    "demo": "A simulated cloud on this machine, and Koboshi that watches it.",
     "incident": "What has happened to a host and its servers.",
     "sim": "The same program on a simulated cloud, in virtual time.",
 }

@@ -1,9 +1,10 @@
-"""The one place where tests shorten the windows of the safety argument.
+"""The one place where tests and the demo shorten the windows of the safety argument.
 
 Only warm-up, incident memory and latching; never proof, order or read-back. One story keeps every
 default (tests/unit/engine/test_defaults.py).
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from koboshi.domain.rules import Mode, OnLocalDisk, Rules
@@ -24,3 +25,12 @@ def shortened(
         latch=timedelta(seconds=30),
         incident_memory=incident_memory,
     )
+
+
+DEMO: Mapping[str, timedelta] = {
+    "probe_warm_up": timedelta(seconds=3),
+    "new_evidence": timedelta(seconds=3),
+    "incident_memory": timedelta(seconds=30),
+    "latch": timedelta(seconds=20),
+}
+"""The demo's [windows]: nobody who tries Koboshi waits ten minutes before the first failure counts."""

@@ -38,14 +38,18 @@ class SqlJournalReader:
         path: Path, *, busy_timeout: timedelta = BUSY_TIMEOUT
     ) -> "SqlJournalReader":
         """Open an existing journal; raise JournalError if there is none, or none that we know."""
-        engine = await to_thread.run_sync(_open, path, busy_timeout)
-        return SqlJournalReader(path, engine)
+        return await to_thread.run_sync(SqlJournalReader.open_at_once, path, busy_timeout)
+
+    @staticmethod
+    def open_at_once(path: Path, busy_timeout: timedelta = BUSY_TIMEOUT) -> "SqlJournalReader":
+        """Open it and block meanwhile; raises as `open_to_read` does."""
+        return SqlJournalReader(path, _open(path, busy_timeout))
 
     async def read(self, *, after: int = 0, limit: int = MAX_READ) -> tuple[Recorded, ...]:
         """Return up to `limit` events behind number `after`, in order, none left out."""
         if not 1 <= limit <= MAX_READ:
             raise ValueError(f"limit must be 1 to {MAX_READ}, not {limit}: read page by page")
-        return await to_thread.run_sync(self._read, after, limit, limiter=self._reads)
+        return await to_thread.run_sync(self.read_at_once, after, limit, limiter=self._reads)
 
     async def close(self) -> None:
         """Close the file."""
@@ -66,7 +70,8 @@ class SqlJournalReader:
     def _explained(self, doing: str) -> AbstractContextManager[None]:
         return explained(self.path, doing)
 
-    def _read(self, after: int, limit: int) -> tuple[Recorded, ...]:
+    def read_at_once(self, after: int, limit: int = MAX_READ) -> tuple[Recorded, ...]:
+        """Read and block meanwhile: for a watcher that must know before anything else happens."""
         query = select(event).where(event.c.seq > after).order_by(event.c.seq).limit(limit)
         with self._explained("read"), self.engine.begin() as connection:
             rows = connection.execute(query).all()

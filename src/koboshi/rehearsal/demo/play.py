@@ -1,0 +1,143 @@
+"""The story of the demo: a host loses its power, and what Koboshi makes of it, told as it happens."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import anyio
+
+from koboshi.domain import events as ev
+from koboshi.domain.errors import KoboshiError
+from koboshi.domain.incident import IncidentState
+from koboshi.ports.journal import Recorded
+from koboshi.rehearsal.demo.cloud import DOWN_AFTER_S, HEARTBEAT_S, NEIGHBOURS, SERVERS, VICTIM
+from koboshi.rehearsal.demo.ending import Ending, end, look
+from koboshi.rehearsal.demo.show import LOOK_S, Show
+from koboshi.rehearsal.demo.telling import Kind, Line, Said, Telling
+from koboshi.sim.faults import Fault, FaultKind
+
+Say = Callable[[Said], None]
+
+RECOVERY_S = 120.0
+"""How long the story may last at most; a power loss takes about 15 s."""
+STATUS_S = 0.5
+CALM_S = 1.0
+"""What Koboshi may still do after all is settled, it does within this."""
+STEPS = 3
+"""How many steps of the way home are shown."""
+_OVER = frozenset(
+    {IncidentState.SETTLED, IncidentState.NEEDS_HUMAN, IncidentState.FOREIGN, IncidentState.CLOSED}
+)
+
+
+async def play(show: Show, say: Say) -> Ending:
+    """Tell the whole story; return how it ended. Raises KoboshiError if it comes to no end."""
+    scene(show, say)
+    await show.until_watching()
+    hosts = len(show.world.physics.hosts)
+    _say(
+        say,
+        Kind.CHECKS,
+        f"all {hosts} hosts answer probes, their heartbeats are fresh: Koboshi may act",
+    )
+    before = look(show.world)
+    teller = Teller(show, say)
+    _say(say, Kind.HAPPENS, f"the power of {VICTIM} is cut: {len(SERVERS)} servers are gone")
+    teller.count()
+    teller.listen()
+    show.happenings.begin(Fault(kind=FaultKind.POWER_LOSS, host=VICTIM))
+    with anyio.move_on_after(RECOVERY_S) as limit:
+        await teller.until_over()
+    if limit.cancelled_caught:
+        raise KoboshiError(f"not settled after {RECOVERY_S:.0f} s:\n{show.daemon.tail()}")
+    await anyio.sleep(CALM_S)
+    show.following.read()
+    await _way_home(show, say)
+    return end(show.judge, before)
+
+
+def scene(show: Show, say: Say) -> None:
+    """Tell what there is before anything happens."""
+    hosts = show.world.physics.hosts
+    _say(
+        say,
+        Kind.SCENE,
+        f"a simulated OpenStack with {len(hosts)} hosts and {len(SERVERS) + len(NEIGHBOURS)} servers",
+        f"Keystone, Nova, Placement, Glance, Neutron, Cinder and the hosts' BMCs at {show.served.url}",
+        f"a heartbeat every {HEARTBEAT_S:.0f} s, down after {DOWN_AFTER_S:.0f} s (Nova's defaults: 10"
+        " s, 60 s)",
+    )
+    _say(
+        say,
+        Kind.SCENE,
+        f"koboshi run, a process of its own ({show.daemon.pid}), with its real adapters over HTTP",
+        *(f"shortened: {window}" for window in show.settings.shortened_windows()),
+    )
+
+
+def _say(say: Say, kind: Kind, text: str, *details: str) -> None:
+    say(Said(kind=kind, text=text, details=details))
+
+
+class Teller:
+    """Follows Koboshi and tells what it does, with the seconds since the fault."""
+
+    def __init__(self, show: Show, say: Say) -> None:
+        self._show = show
+        self._say = say
+        self._telling = Telling()
+        self._lost_at: datetime | None = None
+        self._over = False
+
+    def count(self) -> None:
+        """Count the seconds from now on."""
+        self._lost_at = datetime.now(UTC)
+
+    def listen(self) -> None:
+        """Tell from now on."""
+        self._show.following.read()
+        self._show.following.listeners.append(self._hear)
+
+    async def until_over(self) -> None:
+        """Go on until nothing is on its way any more, and raise if Koboshi ends."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.watch_status)
+            while not self._over:
+                self._show.daemon.assert_alive()
+                self._show.following.read()
+                await anyio.sleep(LOOK_S)
+            tasks.cancel_scope.cancel()
+
+    async def watch_status(self) -> None:
+        """Tell each host's verdict when it changes, until cancelled."""
+        while True:
+            status = await self._show.daemon.status()
+            if status is not None:
+                self._tell(self._telling.status(status), status.at)
+            await anyio.sleep(STATUS_S)
+
+    def _hear(self, recorded: Recorded) -> None:
+        event = recorded.event
+        self._tell(self._telling.event(event), recorded.at.wall)
+        if isinstance(event, ev.IncidentMoved):
+            self._over = event.to in _OVER
+
+    def _tell(self, lines: Iterator[Line], at: datetime) -> None:
+        after_s = None if self._lost_at is None else (at - self._lost_at).total_seconds()
+        for kind, text, details in lines:
+            self._say(Said(kind=kind, text=text, details=details, after_s=after_s))
+
+
+async def _way_home(show: Show, say: Say) -> None:
+    """Tell how the host and the servers that wait for it come back."""
+    detail = await show.daemon.incident("last")
+    if detail is None or not detail.way_home:
+        return
+    steps = [step.text for step in detail.way_home]
+    more = [f"and {len(steps) - STEPS} more"] if len(steps) > STEPS else []
+    _say(
+        say,
+        Kind.NEXT,
+        f"koboshi incident show tells how {VICTIM} and what waits for it come home",
+        *(f"{number}. {text}" for number, text in enumerate(steps[:STEPS], 1)),
+        *more,
+    )
