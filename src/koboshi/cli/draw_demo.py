@@ -42,11 +42,8 @@ class Telling:
         """Write one thing that is told, at once."""
         when = "" if said.after_s is None else f"+{said.after_s:.1f} s"
         if not self._console.is_terminal:
-            text = ": ".join(
-                (clean(said.text), "; ".join(map(clean, said.details)))
-                if said.details
-                else (clean(said.text),)
-            )
+            details = f": {'; '.join(map(clean, said.details))}" if said.details else ""
+            text = f"{clean(said.text)}{details}"
             self._write(f"{when:>{TIME_WIDTH}}  {said.kind:<{KIND_WIDTH}}{text}")
             return
         row = Table.grid(padding=(0, 1))
@@ -76,6 +73,9 @@ class Telling:
             )
         self._console.print()
         self._console.print(table)
+        self._write(
+            "Data: for how many seconds a guest has written to each disk; by the world's own truth."
+        )
         self._console.print()
         for wrong in ending.wrong:
             self._write(f"✘ {clean(wrong)}", "bold red")

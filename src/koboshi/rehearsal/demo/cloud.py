@@ -2,10 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-
-import anyio
 
 from koboshi.domain.cloud import Server
 from koboshi.domain.names import HostName, ServerId
@@ -97,20 +94,26 @@ SERVERS = (
     ),
 )
 """What runs on the host that dies."""
-NEIGHBOURS = tuple(
-    (Cast(name=f"neighbour-{n}", kind="volume", fate=Fate.BACK, project="office"), host)
-    for n, host in enumerate(HOSTS[1:], 1)
+SHARED = frozenset(HOSTS[2:])
+"""Hosts that keep their servers' disks on one storage that they share."""
+NEIGHBOURS: tuple[tuple[Cast, HostName], ...] = (
+    (Cast(name="wiki", kind="volume", fate=Fate.BACK, project="office"), HOSTS[1]),
+    (Cast(name="git", kind="root on shared storage", fate=Fate.BACK, disks=Disks.IMAGE), HOSTS[2]),
+    (Cast(name="chat", kind="root on shared storage", fate=Fate.BACK, disks=Disks.IMAGE), HOSTS[3]),
 )
-"""What runs elsewhere, and must not notice anything."""
+"""What runs elsewhere, and must not notice anything.
+
+This version of Koboshi takes shared storage for a local disk: it would hold git and chat.
+"""
 
 
 def build() -> SimCloud:
     """Return the cloud before its first moment; must be called on the loop that it lives by."""
-    hosts = [Host(name=name, address="", boot_s=BOOT_S) for name in HOSTS]
-    cloud = SimCloud(hosts, heartbeat_s=HEARTBEAT_S, down_after_s=DOWN_AFTER_S)
-    # Real clients compare a token's end with the real time.
-    cloud.epoch = datetime.now(UTC) - timedelta(seconds=anyio.current_time())
-    return cloud
+    hosts = [
+        Host(name=name, address="", boot_s=BOOT_S, storage="nfs" if name in SHARED else None)
+        for name in HOSTS
+    ]
+    return SimCloud(hosts, heartbeat_s=HEARTBEAT_S, down_after_s=DOWN_AFTER_S)
 
 
 def furnish(cloud: SimCloud) -> None:

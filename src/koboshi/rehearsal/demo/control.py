@@ -17,6 +17,7 @@ from koboshi.domain.names import HostName
 from koboshi.rehearsal.demo.ending import look
 from koboshi.rehearsal.demo.show import Show
 from koboshi.sim.faults import Fault, FaultKind, Network
+from koboshi.sim.physics import Host
 
 Json = dict[str, Any]
 MAX_LINE = 1_048_576
@@ -78,12 +79,18 @@ def hosts_of(show: Show) -> list[Json]:
             "address": h.address,
             "power": "on" if h.power else "off",
             "network": "connected" if h.link and h.link_in and h.link_out else "cut",
-            "kernel": "hangs" if h.hung else "works" if h.power else "off",
+            "kernel": _kernel(h),
             "nova_compute": "works" if h.works else "down",
             "servers_running": len(h.domains),
         }
         for h in show.world.physics.hosts.values()
     ]
+
+
+def _kernel(host: Host) -> str:
+    if not host.power:
+        return "off"
+    return "boots" if host.booting else "hangs" if host.hung else "works"
 
 
 def servers_of(show: Show) -> list[Json]:
@@ -96,7 +103,7 @@ def servers_of(show: Show) -> list[Json]:
             "host": found.host,
             "status": found.status,
             "runs_on": " AND ".join(found.runs_on),
-            "data": "; ".join(found.data),
+            "data": found.data,
         }
         for server, found in look(show.world).items()
     ]

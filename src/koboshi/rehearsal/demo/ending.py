@@ -1,22 +1,22 @@
 """How it ended: each server and its data before and after, by the world's truth, and the verdict."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import anyio
 
 from koboshi.domain.cloud import Server
-from koboshi.domain.disks import disks_of
 from koboshi.domain.names import HostName, ServerId
 from koboshi.rehearsal.demo.cloud import NEIGHBOURS, SERVERS, VICTIM, Cast, Fate
 from koboshi.sim.accounts import Closing, close
 from koboshi.sim.breach import RULE_MEANING
+from koboshi.sim.disks import CINDER, Copy
+from koboshi.sim.disks import Fate as DataFate
+from koboshi.sim.disks import fate as fate_of
 from koboshi.sim.invariants import Judge
-from koboshi.sim.physics import LOST
 from koboshi.sim.world import World
 
-ID_CHARS = 4
-"""Of a volume's UUID: enough to tell the demo's few apart."""
+Looks = Mapping[ServerId, "Look"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +25,24 @@ class Look:
 
     host: HostName | None
     """Where Nova says that it belongs."""
+    place: str
+    """Where that host keeps its servers' local disks."""
     runs_on: tuple[HostName, ...]
     status: str
-    data: tuple[str, ...]
-    """Each of its disks, with where it lies or what became of it."""
+    copies: tuple[Copy, ...]
+    """Every copy of its disks, wherever they lie."""
+
+    @property
+    def data(self) -> str:
+        """Return its disks and for how long a guest has written to each."""
+        return " + ".join(
+            f"{_name(c)} {c.written_s:.0f} s" + ("" if c.made == 1 else " (made again)")
+            for c in self.copies
+        )
+
+
+def _name(copy: Copy) -> str:
+    return "volume" if copy.place == CINDER else copy.disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +50,11 @@ class Row:
     """One server before and after."""
 
     name: str
+    kind: str
     was: str
     now: str
     data_before: str
     data_after: str
-    requests: int
-    """How many evacuations Nova was asked for."""
     is_right: bool
 
 
@@ -62,28 +75,22 @@ def look(world: World) -> dict[ServerId, Look]:
 
 
 def _look(world: World, server: Server) -> Look:
+    host = server.host
     return Look(
-        host=server.host,
+        host=host,
+        place="" if host is None else world.physics.hosts[host].place,
         runs_on=world.physics.where(server.id),
         status=server.status,
-        data=tuple(_data(world, server)),
+        copies=world.physics.copies(server.id),
     )
 
 
-def _data(world: World, server: Server) -> Iterable[str]:
-    holders = [h.name for h in world.physics.hosts.values() if server.id in h.disks]
-    for disk in disks_of(server).local:
-        if world.physics.roots.get(server.id) == LOST:
-            yield f"{disk} {LOST}"
-        elif disk == "root":
-            yield f"root on {' and '.join(holders) or 'NO HOST'}"
-        else:
-            yield f"{disk} on {server.host}"
-    for volume in server.volume_ids:
-        yield f"volume {volume[:ID_CHARS]}"
+def fates(was: Look, now: Look) -> dict[str, DataFate]:
+    """Return what became of the data on each disk that a server had."""
+    return {_name(c): fate_of(c, now.copies, now.place) for c in was.copies}
 
 
-def end(judge: Judge, before: dict[ServerId, Look]) -> Ending:
+def end(judge: Judge, before: Looks) -> Ending:
     """Judge how everything is now."""
     world = judge.world
     hosts = frozenset(world.physics.hosts)
@@ -94,38 +101,49 @@ def end(judge: Judge, before: dict[ServerId, Look]) -> Ending:
     wrong += [
         f"{cast.name} on {host} was disturbed"
         for cast, host in NEIGHBOURS
-        if after.get(cast.row(host).id) != before[cast.row(host).id]
+        if not _is_undisturbed(before[cast.row(host).id], after.get(cast.row(host).id))
     ]
     wrong += world.physics.violations
     wrong += [f"a rule was broken: {breach}" for breach in judge.breaches]
     return Ending(rows=rows, wrong=tuple(wrong), rules=len(RULE_MEANING))
 
 
-def _row(
-    world: World, cast: Cast, before: dict[ServerId, Look], after: dict[ServerId, Look]
-) -> Row:
-    server = cast.row(VICTIM).id
-    was, now = before[server], after[server]
-    records = [r.status for r in world.cloud.records_of(server)]
-    return Row(
-        name=cast.name,
-        was=_where(was).replace("runs on", "ran on"),
-        now={Fate.HELD: f"waits for {now.host}", Fate.LEFT: f"left on {now.host}"}.get(
-            cast.fate, _where(now)
-        )
-        if not now.runs_on
-        else _where(now),
-        data_before=", ".join(was.data),
-        data_after="the same" if now.data == was.data else ", ".join(now.data),
-        requests=len(records),
-        is_right=now.data == was.data and _is_right(cast.fate, now, records),
+def _is_undisturbed(was: Look, now: Look | None) -> bool:
+    return (
+        now is not None
+        and (now.host, now.runs_on, now.status) == (was.host, was.runs_on, was.status)
+        and set(fates(was, now).values()) == {DataFate.KEPT}
     )
 
 
-def _where(found: Look) -> str:
+def _row(world: World, cast: Cast, before: Looks, after: Looks) -> Row:
+    server = cast.row(VICTIM).id
+    was, now = before[server], after[server]
+    records = [r.status for r in world.cloud.records_of(server)]
+    data = fates(was, now)
+    kept = set(data.values()) == {DataFate.KEPT}
+    return Row(
+        name=cast.name,
+        kind=cast.kind,
+        was=_where(was),
+        now=_where(now, cast.fate),
+        data_before=was.data,
+        data_after=f"kept: {_written(now)}"
+        if kept
+        else ", ".join(f"{disk} {fate}" for disk, fate in data.items()),
+        is_right=kept and _is_right(cast.fate, now, records),
+    )
+
+
+def _written(found: Look) -> str:
+    return " + ".join(f"{copy.written_s:.0f} s" for copy in found.copies)
+
+
+def _where(found: Look, fate: Fate = Fate.BACK) -> str:
     if found.runs_on:
-        return f"runs on {' AND '.join(found.runs_on)}"
-    return f"off, on {found.host}"
+        return f"on {' AND '.join(found.runs_on)}"
+    state = {Fate.HELD: "waits", Fate.LEFT: "left"}.get(fate, "off")
+    return f"{state} ({found.host})"
 
 
 def _is_right(fate: Fate, now: Look, records: list[str]) -> bool:

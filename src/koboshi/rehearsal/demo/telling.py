@@ -133,12 +133,11 @@ class Telling:
         for host in view.hosts:
             before = self._verdicts.get(host.host)
             self._verdicts[host.host] = host.verdict
-            if before is not None and before is not host.verdict and host.incident is None:
-                yield (
-                    Kind.CHECKS,
-                    f"{host.host} is {host.verdict}: {host.meaning}",
-                    tuple(host.reasons),
-                )
+            if before in {None, host.verdict} or host.verdict is Verdict.UNREACHABLE:
+                continue  # that is the incident's to tell
+            if host.incident is None:
+                words = (host.meaning, *host.reasons)
+                yield Kind.CHECKS, f"{host.host} is {host.verdict}", words
 
     def _listed(self, candidates: tuple[Candidate, ...]) -> Iterator[Line]:
         self._names |= {c.server: c for c in candidates}
