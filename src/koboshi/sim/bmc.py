@@ -12,6 +12,8 @@ from koboshi.sim.physics import Physics
 from koboshi.sim.truth import CommandArrived
 
 TIMEOUT_S = 5.0
+SLOW_S = 3.0
+"""Slower than its readings are wanted, sooner than a caller gives up."""
 
 
 class Bmc(StrEnum):
@@ -23,6 +25,18 @@ class Bmc(StrEnum):
     ACCEPT_ONLY = "accept_only"
     LIE_OFF = "lie_off"
     GONE = "gone"
+    SLOW = "slow"
+
+
+BMC_MEANING: dict[Bmc, str] = {
+    Bmc.NORMAL: "it reads and switches the power truly",
+    Bmc.REFUSE: "it reads the power, and refuses to switch it",
+    Bmc.HANG: "it takes a request and never answers",
+    Bmc.ACCEPT_ONLY: "it says that it switches, and does not",
+    Bmc.LIE_OFF: "it reads off whatever is so, and does not switch",
+    Bmc.GONE: "it does not answer",
+    Bmc.SLOW: "it does everything truly, seconds late",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +63,7 @@ class SimFence:
     async def power_state(self) -> Power:
         """Read the power, as the mode lets it."""
         await self._reachable()
-        await anyio.sleep(self.answer_s)
+        await self._answer()
         on = self._physics.hosts[self._host].power and self.mode is not Bmc.LIE_OFF
         power = Power.ON if on else Power.OFF
         self.reads.append(Read(at_s=anyio.current_time(), power=power))
@@ -62,13 +76,16 @@ class SimFence:
         await self._reachable()
         if self.mode is Bmc.REFUSE:
             raise FenceError(f"the BMC of {self._host} refuses: 403")
-        await anyio.sleep(self.answer_s)
+        await self._answer()
         self.offs.append(anyio.current_time())
         arrived = CommandArrived(at_s=self.offs[-1], call="power_off", subject=self._host)
         self._physics.witnesses.tell(arrived)
         if self.mode not in {Bmc.ACCEPT_ONLY, Bmc.LIE_OFF}:
             await anyio.sleep(self.off_takes_s)
             self._physics.cut_power(self._host)
+
+    async def _answer(self) -> None:
+        await anyio.sleep(SLOW_S if self.mode is Bmc.SLOW else self.answer_s)
 
     async def _reachable(self) -> None:
         if self.mode in {Bmc.GONE, Bmc.HANG}:

@@ -60,6 +60,8 @@ class FaultKind(StrEnum):
     # People
     OPERATOR_EVACUATES = "operator_evacuates"
     OPERATOR_MIGRATES = "operator_migrates"
+    OPERATOR_COLD_MIGRATES = "operator_cold_migrates"
+    OPERATOR_CONFIRMS = "operator_confirms"
     OPERATOR_ENABLES = "operator_enables"
     OPERATOR_DISABLES = "operator_disables"
     OPERATOR_FORCES_DOWN = "operator_forces_down"
@@ -234,6 +236,12 @@ SHAPES: Mapping[FaultKind, Shape] = {
     ),
     _K.OPERATOR_EVACUATES: _shape("an operator evacuates a server", "server", "to"),
     _K.OPERATOR_MIGRATES: _shape("an operator live-migrates a server", "server", "to"),
+    _K.OPERATOR_COLD_MIGRATES: _shape(
+        "an operator migrates a server cold: its disk is left on the source until he confirms",
+        "server",
+        "to",
+    ),
+    _K.OPERATOR_CONFIRMS: _shape("an operator confirms a server's cold migration", "server"),
     _K.OPERATOR_ENABLES: _shape("an operator lifts forced_down and enables a host", "host"),
     _K.OPERATOR_DISABLES: _shape("an operator disables a host", "host", "text"),
     _K.OPERATOR_FORCES_DOWN: _shape("an operator forces a host down", "host"),

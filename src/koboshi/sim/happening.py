@@ -322,6 +322,10 @@ _MOMENTARY: Mapping[FaultKind, Callable[[World, TaskGroup, Fault], None]] = {
     FaultKind.OPERATOR_MIGRATES: _operator(
         lambda w, f: w.cloud.accept_live_migrate(_server(f), _to(f))
     ),
+    FaultKind.OPERATOR_COLD_MIGRATES: _operator(
+        lambda w, f: w.cloud.accept_cold_migrate(_server(f), _to(f))
+    ),
+    FaultKind.OPERATOR_CONFIRMS: _operator(lambda w, f: w.cloud.accept_confirm(_server(f))),
     FaultKind.OPERATOR_ENABLES: _operator(
         lambda w, f: w.cloud.accept_service_update(
             _host(f), enabled=True, disabled_reason=None, forced_down=False

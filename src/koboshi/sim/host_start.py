@@ -127,7 +127,7 @@ def _init_server(cloud: Database, host: Host, row: Server) -> None:
     if row.task_state in REBUILDS or row.vm_state == "building":
         cloud.change(row.id, vm_state="error", task_state=None)
         return
-    if row.task_state == "migrating":
+    if row.task_state in {"migrating", "resize_migrating"}:
         cloud.change(row.id, task_state=None)
     resumes = host.resumes_guests and row.power_state == RUNNING and row.vm_state == "active"
     if resumes and row.id not in host.domains and row.id in host.defined:

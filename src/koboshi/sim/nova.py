@@ -25,7 +25,7 @@ from koboshi.domain.cloud import (
 from koboshi.domain.errors import CloudUnavailable, CommandRefused
 from koboshi.domain.names import HostName, ServerId, ServiceId
 from koboshi.ports.cloud import SweptPage
-from koboshi.sim import evacuating, host_start, migrating, operating, scheduler, sweeping
+from koboshi.sim import evacuating, host_start, migrating, operating, resizing, scheduler, sweeping
 from koboshi.sim.database import Database
 from koboshi.sim.evacuating import Request
 from koboshi.sim.line import Fails, Line
@@ -257,6 +257,14 @@ class SimCloud(Database):
     def accept_live_migrate(self, server: ServerId, destination: HostName | None = None) -> None:
         """Take os-migrateLive."""
         migrating.accept(self, server, destination)
+
+    def accept_cold_migrate(self, server: ServerId, destination: HostName | None = None) -> None:
+        """Take a (cold) migrate."""
+        resizing.accept(self, server, destination)
+
+    def accept_confirm(self, server: ServerId) -> None:
+        """Take a confirmResize."""
+        resizing.confirm(self, server)
 
     def accept_service_update(
         self, host: HostName, by: By = By.OTHERS, **changes: bool | str | None

@@ -25,6 +25,8 @@ from koboshi.sim.truth import (
 from koboshi.sim.watched import Signal, Watched
 
 LOST = "made again from the image"
+KEPT_ASIDE = ":resize"
+"""Where a cold migration's source keeps the disk until it is confirmed: no spawn looks there."""
 
 
 class ImageLocked(Exception):
@@ -208,6 +210,23 @@ class Physics:
     def _left(self, server: ServerId, disk: str) -> bool:
         made = self._current[server, disk]
         return any(c.disk == disk and c.made == made for c in self.disks.copies(server))
+
+    def keep_aside(self, server: ServerId, source: HostName, destination: HostName) -> None:
+        """Copy a server's local disks to a destination, and keep the old ones under another name."""
+        self._flush(server)
+        of, to = self.hosts[source], self.hosts[destination]
+        self.undefine_guest(server, source)
+        to.defined.add(server)
+        if of.place == to.place:
+            return
+        for copy in self.disks.at(server, of.place):
+            self.disks.put(replace(copy, place=to.place))
+            self.disks.move(copy, of.place + KEPT_ASIDE)
+
+    def drop_kept(self, server: ServerId, source: HostName) -> None:
+        """Delete the disks that a source kept aside."""
+        for copy in self.disks.at(server, self.hosts[source].place + KEPT_ASIDE):
+            self.disks.drop(copy)
 
     def lose_data(self, server: ServerId, host: HostName, how: str, *, root: bool = True) -> None:
         """Let a server's data on local disks be gone, or left behind."""
