@@ -10,7 +10,10 @@ import pytest
 from koboshi.domain.cloud import Server
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import OnLocalDisk
+from koboshi.rehearsal.campaign.cases import draw_case
+from koboshi.rehearsal.campaign.trial import try_case
 from koboshi.rehearsal.ports import Opens, real_adapters
+from koboshi.rehearsal.stage import over_http
 from koboshi.rehearsal.story import Story, story
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim.bmc import Bmc
@@ -124,3 +127,8 @@ async def test_without_a_bmc_that_switches_off_nothing_is_evacuated(mode: Bmc) -
         s.fences[s.machine("h1").name].mode = Bmc.NORMAL
         await s.until_settled(within_s=300)
         s.assert_back(*NAMES)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_campaign_breaks_no_rule_with_them_either(seed: int) -> None:
+    assert try_case(draw_case(seed), compose=over_http).breaches == ()

@@ -13,7 +13,7 @@ from koboshi.rehearsal.campaign.cases import Case
 from koboshi.rehearsal.campaign.counting import Counts, count
 from koboshi.rehearsal.chronicle import Line
 from koboshi.rehearsal.play import play
-from koboshi.rehearsal.stage import Stage
+from koboshi.rehearsal.stage import Compose, Stage, on_ports
 from koboshi.sim.accounts import Closing, close, is_quiet
 from koboshi.sim.breach import Breach, Rule
 from koboshi.sim.invariants import Judge
@@ -100,11 +100,16 @@ def _is_held(judge: Judge, memory: timedelta) -> bool:
     )
 
 
-def try_case(case: Case, *, keep_lines: bool = False) -> Tried:
-    """Play a case and judge it. Never raises: a crash is a breach, too."""
+def try_case(case: Case, *, keep_lines: bool = False, compose: Compose = on_ports) -> Tried:
+    """Play a case and judge it. Never raises: a crash is a breach, too.
+
+    `compose` chooses the face of the cloud that the daemon lives on.
+    """
     overseer = Overseer(case)
     try:
-        played = play(case.cloud, case.script, case.settings, prepare=overseer.prepare)
+        played = play(
+            case.cloud, case.script, case.settings, compose=compose, prepare=overseer.prepare
+        )
     except Exception as error:  # noqa: BLE001 whatever it is, the campaign goes on and tells of it
         told = "".join(traceback.format_exception(error))[-3_000:]
         crash = Breach(at_s=0.0, rule=Rule.BUG, facts=f"the play crashed: {told}")
