@@ -102,6 +102,8 @@ class Database(Watched):
         self.records = Records()
         self.placement = Placement()
         self.actions: dict[ServerId, list[Action]] = {}
+        self.disabled_trait: set[HostName] = set()
+        """Hosts whose provider has COMPUTE_STATUS_DISABLED: nova-compute itself keeps it in step."""
         self.attachments: dict[str, tuple[str, ServerId, HostName]] = {}
         """Each volume's attachment: its id, its server, and the host it is connected to."""
         self.port_hosts: dict[ServerId, HostName] = {}

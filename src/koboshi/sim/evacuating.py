@@ -98,7 +98,12 @@ class _Failed(Exception):
 
 
 class _Unexpected(Exception):
-    """Somebody else has changed the task state; the text is what this work would have written."""
+    """Somebody else has changed the task state; the text becomes the server's fault."""
+
+    def __init__(self, message: str, would_be: str | None) -> None:
+        super().__init__(message)
+        self.would_be = would_be
+        """The task state that this work would have written."""
 
 
 class _Gone(Exception):
@@ -163,7 +168,9 @@ class Evacuation:
         if self._request.bypasses_scheduler:
             self._cloud.change(self._server, task_state=None)
             return
-        fault = "No valid host was found. There are not enough hosts available."
+        to = self._request.destination
+        why = scheduler.why_none(self._cloud, demand_of(self._was), only=to)
+        fault = f"No valid host was found. {why}"
         self._cloud.change(self._server, vm_state="error", task_state=None, fault=fault)
 
 
@@ -195,8 +202,9 @@ class _OnDestination:
         except _Unexpected as error:
             # The stale object is saved, task state and all: seen with nova's own code.
             self._give_up()
-            task_state = str(error) or None
-            self._cloud.change(self._server, vm_state="error", task_state=task_state)
+            self._cloud.change(
+                self._server, vm_state="error", task_state=error.would_be, fault=str(error)
+            )
         except _Kept:
             self._give_up()
             self._cloud.change(self._server, task_state=None)
@@ -215,8 +223,13 @@ class _OnDestination:
 
     def _save(self, *, expects: str, task_state: str | None, **changes: object) -> None:
         """Save the server's row if nobody has touched its task state (expected_task_state)."""
-        if self._cloud.servers_by_id[self._server].task_state != expects:
-            raise _Unexpected(task_state or "")
+        found = self._cloud.servers_by_id[self._server].task_state
+        if found != expects:
+            raise _Unexpected(
+                f"Conflict updating instance {self._server}. Expected: "
+                f"{ {'task_state': [expects]} }. Actual: { {'task_state': found} }",
+                task_state,
+            )
         self._cloud.change(self._server, task_state=task_state, **changes)
 
     async def _claim(self) -> None:
@@ -247,6 +260,7 @@ class _OnDestination:
                 raise _Failed("The volume could not be attached: its storage does not answer")
         cloud.attach(self._was, self._host.name)
         self._save(expects=REBUILDING, task_state=REBUILD_VOLUMES)
+        await self._step()
 
     async def _spawn(self) -> None:
         cloud, host = self._cloud, self._host

@@ -13,7 +13,7 @@ from koboshi.sim import operating
 from koboshi.sim.database import Database
 from koboshi.sim.physics import Host
 from koboshi.sim.refusal import NovaRefused
-from koboshi.sim.states import NOSTATE, REBUILDS, RUNNING
+from koboshi.sim.states import NOSTATE, REBUILDS, RUNNING, SHUTDOWN
 from koboshi.sim.working import Dead, Work
 
 NOTICES_DEATH_S = 15.9
@@ -53,6 +53,7 @@ async def _live(cloud: Database, host: Host) -> None:
     work = Work(cloud, host)
     try:
         await work.take(INIT_S)
+        operating.sync_trait(cloud, host.name)
         handled = await _destroy_evacuated(cloud, host, work)
         for row in cloud.servers_on(host.name):
             if row.id not in handled:
@@ -150,8 +151,10 @@ def sync_power_states(cloud: Database, host: Host) -> None:
                 cloud.change(row.id, power_state=NOSTATE)
             continue
         runs = row.id in host.domains
-        if row.vm_state == "active" and not runs:
-            operating.stop(cloud, row.id, user=None)
+        if not runs and row.power_state != SHUTDOWN:
+            cloud.change(row.id, power_state=SHUTDOWN)
+        if row.vm_state in {"active", "paused"} and not runs:
+            operating.force_stop(cloud, row.id, user=None)
         elif row.vm_state == "stopped" and runs:
             cloud.act(row.id, "stop", None)
             cloud.physics.stop_guest(row.id, host.name)

@@ -29,7 +29,7 @@ def accept(cloud: Database, server: ServerId, destination: HostName | None) -> N
     in_state(row, "os-migrateLive", "active", "paused")
     if destination is not None and destination not in cloud.physics.hosts:
         refuse(400, f"Compute host {destination} could not be found.")
-    record = cloud.new_record(row, "live-migration", destination).id
+    record = cloud.new_record(row, "live-migration", None).id
     cloud.act(server, "live-migration")
     cloud.change(server, task_state="migrating")
     cloud.tasks.start_soon(_migrate, cloud, row, record, destination)
@@ -45,6 +45,8 @@ async def _migrate(cloud: Database, row: Server, record: MigrationId, to: HostNa
         return
     target = cloud.physics.hosts[chosen]
     cloud.placement.claim(row.id, chosen, demand_of(row))
+    cloud.set_record(record, "accepted", chosen)
+    await anyio.sleep(STEP_S)
     cloud.set_record(record, "queued", chosen)
     await delivered(cloud, source)
     try:

@@ -12,9 +12,9 @@ from koboshi.sim.database import ADMIN, Database
 from koboshi.sim.physics import Host, ImageLocked
 from koboshi.sim.refusal import refuse, server_of
 from koboshi.sim.services import key_of
-from koboshi.sim.states import RUNNING, SHUTDOWN
+from koboshi.sim.states import PAUSED, RUNNING, SHUTDOWN
 from koboshi.sim.truth import By
-from koboshi.sim.working import Dead, Work, delivered
+from koboshi.sim.working import STEP_S, Dead, Work, delivered
 
 STOP_S = 4.0
 """A guest that heeds ACPI is off by then."""
@@ -39,11 +39,47 @@ def host_of(cloud: Database, row: Server) -> Host:
     return cloud.physics.hosts[row.host]
 
 
+def pause(cloud: Database, server: ServerId) -> None:
+    """Take a pause request: the guest stands still, and keeps its memory."""
+    row = server_of(cloud, server)
+    in_state(row, "pause", "active")
+    host = host_of(cloud, row)
+    cloud.act(server, "pause")
+    cloud.change(server, task_state="pausing")
+    cloud.tasks.start_soon(_set_paused, cloud, server, host, "paused", PAUSED)
+
+
+def unpause(cloud: Database, server: ServerId) -> None:
+    """Take an unpause request."""
+    row = server_of(cloud, server)
+    in_state(row, "unpause", "paused")
+    host = host_of(cloud, row)
+    cloud.act(server, "unpause")
+    cloud.change(server, task_state="unpausing")
+    cloud.tasks.start_soon(_set_paused, cloud, server, host, "active", RUNNING)
+
+
+async def _set_paused(
+    cloud: Database, server: ServerId, host: Host, vm_state: str, power_state: int
+) -> None:
+    await delivered(cloud, host)
+    try:
+        await Work(cloud, host).take(STEP_S)
+    except Dead:
+        return
+    if server in cloud.servers_by_id:
+        cloud.change(server, task_state=None, vm_state=vm_state, power_state=power_state)
+
+
 def stop(cloud: Database, server: ServerId, user: str | None = ADMIN) -> None:
     """Take a stop request (os-stop); nova-compute itself asks for it with no user."""
-    row = server_of(cloud, server)
-    in_state(row, "stop", "active", "error")
-    host = host_of(cloud, row)
+    in_state(server_of(cloud, server), "stop", "active", "error")
+    force_stop(cloud, server, user)
+
+
+def force_stop(cloud: Database, server: ServerId, user: str | None) -> None:
+    """Stop a server whatever its state is (compute/api.py:force_stop)."""
+    host = host_of(cloud, server_of(cloud, server))
     cloud.act(server, "stop", user)
     cloud.change(server, task_state="powering-off")
     cloud.tasks.start_soon(_stop, cloud, server, host)
@@ -77,7 +113,21 @@ def reboot(cloud: Database, server: ServerId) -> None:
     host = host_of(cloud, row)
     cloud.act(server, "reboot")
     cloud.change(server, task_state="rebooting_hard")
-    cloud.tasks.start_soon(_run, cloud, server, host, "error")
+    cloud.tasks.start_soon(_reboot, cloud, server, host)
+
+
+async def _reboot(cloud: Database, server: ServerId, host: Host) -> None:
+    """Say what is done to the server, and start it anew (compute/manager.py:reboot_instance)."""
+    await delivered(cloud, host)
+    for task_state in ("reboot_pending_hard", "reboot_started_hard"):
+        try:
+            await Work(cloud, host).take(STEP_S)
+        except Dead:
+            return
+        if server not in cloud.servers_by_id:
+            return
+        cloud.change(server, task_state=task_state)
+    await _run(cloud, server, host, "error")
 
 
 async def _run(cloud: Database, server: ServerId, host: Host, otherwise: str) -> None:
@@ -148,9 +198,25 @@ def update_service(
     if lifts and any(r.status == "done" for r in cloud.records.evacuations_from(host)):
         refuse(  # api/openstack/compute/services.py:_check_for_evacuations, since 24.0.0
             400,
-            f"Unable to force up host {host} as there are evacuation migration records that are "
-            "not in 'completed' state.",
+            f"Unable to force up host {host} as `done` evacuation migration records remain "
+            "associated with the host. Ensure the compute service has been restarted, allowing "
+            "these records to move to `completed` before retrying this request.",
         )
+    was_enabled = cloud.row(host).enabled
     if changes.get("enabled") is True:
         changes = {**changes, "disabled_reason": None}
     cloud.edit_by(by, key_of(host), changes)
+    if cloud.row(host).enabled != was_enabled and cloud.is_up(host):
+        sync_trait(cloud, host)
+
+
+def sync_trait(cloud: Database, host: HostName) -> None:
+    """Let nova-compute tell Placement whether its service is disabled.
+
+    The API asks it to only where the service changed and is up; else the next start does it
+    (compute/api.py:HostAPI._update_compute_provider_status; compute/manager.py).
+    """
+    if cloud.row(host).enabled:
+        cloud.disabled_trait.discard(host)
+    else:
+        cloud.disabled_trait.add(host)

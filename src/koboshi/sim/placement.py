@@ -57,6 +57,18 @@ class Placement:
         """Return the hosts of which a server holds something."""
         return tuple(self._held.get(server, {}))
 
+    def held_by(self, server: ServerId) -> list[tuple[HostName, dict[str, int]]]:
+        """Return what a server holds of each host, by resource class; what is 0 is not there."""
+        return [(host, _resources(demands)) for host, demands in self._held.get(server, {}).items()]
+
     def used(self, host: HostName) -> Used:
         """Return what is taken of a host."""
         return self._used.get(host, NOTHING)
+
+
+def _resources(demands: list[Demand]) -> dict[str, int]:
+    total = NOTHING
+    for demand in demands:
+        total = total.plus(demand)
+    classes = {"VCPU": total.vcpus, "MEMORY_MB": total.ram_mb, "DISK_GB": total.disk_gb}
+    return {name: amount for name, amount in classes.items() if amount}

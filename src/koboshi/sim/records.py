@@ -1,11 +1,14 @@
 """Nova's migration records, found without looking at all of them."""
 
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
 from koboshi.domain.cloud import Migration
 from koboshi.domain.names import HostName, MigrationId, ServerId
+
+NAMES = uuid.UUID("0b9a1f6c-5c0e-4a53-8d36-3f1f6f0a7c21")
 
 
 class Records:
@@ -36,7 +39,7 @@ class Records:
 
     def next_id(self) -> MigrationId:
         """Return an identifier that no record has."""
-        return MigrationId(f"record-{len(self._rows) + 1}")
+        return MigrationId(str(uuid.uuid5(NAMES, str(len(self._rows) + 1))))
 
     def get(self, record: MigrationId) -> Migration:
         """Return one record; raises KeyError without it."""

@@ -20,10 +20,22 @@ def has_room(cloud: Database, host: HostName, demand: Demand) -> bool:
 def takes(cloud: Database, host: HostName, demand: Demand) -> bool:
     """Return whether the scheduler would send a demand to a host.
 
-    Neither a host that is down (forced or not) nor a disabled one
-    (scheduler/filters/compute_filter.py).
+    Neither a host that is down (forced or not) nor a disabled one, by its row or by its trait
+    (scheduler/filters/compute_filter.py, scheduler/request_filter.py).
     """
-    return cloud.is_up(host) and cloud.row(host).enabled and has_room(cloud, host, demand)
+    enabled = cloud.row(host).enabled and host not in cloud.disabled_trait
+    return cloud.is_up(host) and enabled and has_room(cloud, host, demand)
+
+
+def why_none(cloud: Database, demand: Demand, *, only: HostName | None = None) -> str:
+    """Return the reason of a NoValidHost: none, where Placement named no candidate to begin with.
+
+    It names dead hosts and the source, too, but none with the trait of a disabled service
+    (scheduler/manager.py:select_destinations and _ensure_sufficient_hosts; seen on the lab).
+    """
+    names = cloud.physics.hosts if only is None else [only]
+    named = any(h not in cloud.disabled_trait and has_room(cloud, h, demand) for h in names)
+    return "There are not enough hosts available." if named else ""
 
 
 def choose(

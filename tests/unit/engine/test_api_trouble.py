@@ -103,8 +103,11 @@ async def test_a_request_that_arrives_late_starts_no_second_server(late_s: float
         s.cloud.line.fail("evacuate", Fails.LATE, times=1, late_s=late_s)
         s.power_loss()
         await anyio.sleep(190)
-        assert len(s.where("a")) == 1
-        assert s.recovery("a").state in {RecoveryState.DONE, RecoveryState.ORPHAN_SUSPECTED}
+        # Two requests that meet in the wrong moment may ruin each other: then it runs nowhere.
+        assert len(s.where("a")) <= 1
+        state = s.recovery("a").state
+        assert state in {RecoveryState.DONE, RecoveryState.ORPHAN_SUSPECTED}
+        assert state is RecoveryState.ORPHAN_SUSPECTED or s.where("a")
 
 
 async def test_a_refusal_by_nova_is_told_and_not_repeated() -> None:

@@ -67,6 +67,7 @@ async def test_active_without_a_task_is_not_yet_evacuated() -> None:
         assert seen == [
             ("active", "rebuilding", "h1", "accepted"),
             ("active", "rebuilding", "h1", "pre-migrating"),
+            ("active", "rebuild_block_device_mapping", "h1", "pre-migrating"),
             ("active", "rebuild_spawning", "h1", "pre-migrating"),
             ("active", None, "h1", "pre-migrating"),
             ("active", None, "h2", "pre-migrating"),

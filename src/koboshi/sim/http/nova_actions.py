@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from koboshi.domain.cloud import Server
 from koboshi.domain.names import HostName
+from koboshi.sim import operating
 from koboshi.sim.http import schema
 from koboshi.sim.http.answering import json_answer
 from koboshi.sim.http.call import Call, Document, Version
@@ -79,6 +80,14 @@ async def _stop(cloud: SimCloud, call: Call, server: Server, _told: Document) ->
     return await _plain(cloud, call, "stop", server, lambda: cloud.accept_stop(server.id))
 
 
+async def _pause(cloud: SimCloud, call: Call, server: Server, _told: Document) -> Response:
+    return await _plain(cloud, call, "pause", server, lambda: operating.pause(cloud, server.id))
+
+
+async def _unpause(cloud: SimCloud, call: Call, server: Server, _told: Document) -> Response:
+    return await _plain(cloud, call, "unpause", server, lambda: operating.unpause(cloud, server.id))
+
+
 async def _reboot(cloud: SimCloud, call: Call, server: Server, told: Document) -> Response:
     schema.action("reboot", told, ("type",), ("type",))
     schema.one_of("type", told["type"], REBOOTS)
@@ -130,6 +139,8 @@ ACTIONS: Mapping[str, Action] = {
     "evacuate": _evacuate,
     "os-start": _start,
     "os-stop": _stop,
+    "pause": _pause,
+    "unpause": _unpause,
     "reboot": _reboot,
     "os-resetState": _reset,
     "os-migrateLive": _live_migrate,

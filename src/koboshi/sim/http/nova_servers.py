@@ -20,6 +20,17 @@ from koboshi.sim.world import World
 
 CELL_DOWN_SUPPORT = (2, 69)
 SERVER_GROUPS = (2, 71)
+POWER_STATES = {
+    0: "pending",
+    1: "running",
+    3: "paused",
+    4: "shutdown",
+    6: "crashed",
+    7: "suspended",
+}
+"""nova compute/power_state.py, STATE_MAP."""
+COUNTED = ("read_bytes", "read_requests", "write_bytes", "write_requests", "errors_count")
+AT_REST = dict.fromkeys(COUNTED, 0)
 POWER_ACTIONS = frozenset({"os-start", "os-stop"})
 """They look for the server's cell themselves, and say so where there is none (seen on the lab)."""
 TIMED_OUT = (
@@ -111,7 +122,7 @@ class _Servers:
             raise Refused(
                 409,
                 f"Cannot 'get_diagnostics' instance {row.id} while it is in power state "
-                f"{row.power_state}",
+                f"{POWER_STATES.get(row.power_state, row.power_state)}",
             )
         return json_answer(_diagnostics(row))
 
@@ -220,18 +231,19 @@ def _attachment(row: Server, at: int, volume: str, attachment: str, call: Call) 
 
 
 def _diagnostics(row: Server) -> Document:
+    disks = len(row.volume_ids) + (row.image_id is not None)
     return {
         "state": "running",
         "driver": "libvirt",
         "hypervisor": "qemu",
         "hypervisor_os": "linux",
-        "uptime": None,
+        "uptime": 60,
         "config_drive": row.config_drive,
         "num_cpus": row.flavor.vcpus,
-        "num_disks": len(row.volume_ids) + (row.image_id is not None),
+        "num_disks": disks,
         "num_nics": 0,
-        "cpu_details": [],
-        "disk_details": [],
+        "cpu_details": [{"id": n, "time": 0, "utilisation": 0} for n in range(row.flavor.vcpus)],
+        "disk_details": [dict(AT_REST) for _ in range(disks)],
         "nic_details": [],
         "memory_details": {"maximum": row.flavor.ram_mb, "used": row.flavor.ram_mb},
     }

@@ -12,10 +12,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from koboshi.domain.cloud import Demand, Hypervisor, Room
+from koboshi.domain.names import ServerId
 from koboshi.sim.http.answering import Service, json_answer
 from koboshi.sim.http.call import Call, Document, Version
 from koboshi.sim.http.errors import Refused
 from koboshi.sim.http.keystone import Keystone
+from koboshi.sim.http.users import id_of
 from koboshi.sim.http.versions import HEADER, PLACEMENT, text_of
 from koboshi.sim.world import World
 
@@ -101,6 +103,7 @@ def routes(world: World, keystone: Keystone) -> list[BaseRoute]:
         service.route(f"{PREFIX}/resource_providers/{{id}}/inventories", placement.inventories),
         service.route(f"{PREFIX}/resource_providers/{{id}}/usages", placement.usages),
         service.route(f"{PREFIX}/allocation_candidates", placement.candidates),
+        service.route(f"{PREFIX}/allocations/{{consumer}}", placement.allocations),
     ]
 
 
@@ -180,6 +183,23 @@ class _Placement:
         row = await self._one(call)
         used = _used(self.world, self.world.cloud.free(row.host))
         return json_answer({"usages": used, "resource_provider_generation": 1})
+
+    async def allocations(self, call: Call) -> Response:
+        """Show what one server holds, of which hosts; of a stranger: nothing."""
+        server = ServerId(call.part("consumer"))
+        ids = await self._ids()
+        row = self.world.cloud.servers_by_id.get(server)
+        held = {
+            ids[host].id: {"generation": 1, "resources": resources}
+            for host, resources in self.world.cloud.placement.held_by(server)
+        }
+        if row is None or not held:
+            return json_answer({"allocations": {}})
+        shown: Document = {"allocations": held, "consumer_generation": 1}
+        shown |= {"project_id": row.project_id, "user_id": id_of("user", "admin")}
+        return json_answer(
+            shown | ({"consumer_type": "INSTANCE"} if call.version >= (1, 38) else {})
+        )
 
     async def _ids(self) -> dict[str, Hypervisor]:
         return {row.host: row for row in await self.world.cloud.hypervisors()}
