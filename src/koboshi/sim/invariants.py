@@ -7,6 +7,7 @@ of every server in the end is judged in `accounts`.
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 
 import anyio
 
@@ -93,6 +94,8 @@ class Judge:
         self._began_s = 0.0
         self._acted: set[IncidentId] = set()
         self.sent: set[CommandId] = set()
+        self._intents: dict[CommandId, Command] = {}
+        """Those that may still have an effect: one whose answer is lost can be late."""
         self._committed: set[tuple[IncidentId, ServerId]] = set()
         self._maybe: dict[ServerId, dict[CommandId, HostName]] = {}
         """Requests of which nobody knows for certain that they had no effect, and whereto."""
@@ -115,8 +118,7 @@ class Judge:
             case CommandArrived():
                 self._arrived(event)
             case EvacuationBegan():
-                request = Request(at_s=event.at_s, by=event.by, record=event.record)
-                self.requests.setdefault(event.server, []).append(request)
+                self._began(event)
             case ServiceEdited():
                 self._edited(event)
             case PowerSwitched():
@@ -164,6 +166,7 @@ class Judge:
             self.tell(Rule.UNPROVEN, f"{host} is called dead by a BMC that was known to lie")
 
     def _intended(self, command: Command, now_s: float) -> None:
+        self._intents[command.id] = command
         if self.rules.mode is not Mode.ACT:
             self.tell(Rule.DISARMED, f"{command.id} is meant in observe mode")
         if isinstance(command, FenceOff):
@@ -175,6 +178,8 @@ class Judge:
             self._first_act(command.host, command.incident, now_s)
 
     def _ended(self, event: CommandEnded) -> None:
+        if event.outcome is not Outcome.UNRESOLVED:
+            self._intents.pop(event.command, None)
         for maybe in self._maybe.values():
             if event.command in maybe and event.outcome is Outcome.REFUSED:
                 del maybe[event.command]
@@ -183,6 +188,8 @@ class Judge:
 
     def _first_act(self, host: HostName, incident: IncidentId, now_s: float) -> None:
         """Judge the moment that Koboshi begins to act upon a host."""
+        if self.world.cloud.types.get(host, "QEMU").upper() not in {"QEMU", "KVM"}:
+            self.tell(Rule.NOT_OURS, f"the death of {host}'s nova-compute kills no server")
         if host in self.state.found_down:
             self.tell(Rule.NOT_OURS, f"{host} was found down at the very first start")
         row = self.world.cloud.row(host)
@@ -224,6 +231,16 @@ class Judge:
     def _marker(self) -> str:
         return f"koboshi:{self.rules.install}:"
 
+    def _began(self, event: EvacuationBegan) -> None:
+        """Note that Nova took a request, however late it came to Nova."""
+        known = self.requests.setdefault(event.server, [])
+        if event.by is By.KOBOSHI:
+            for record in (self.world.cloud.record(r.record) for r in known if r.by is event.by):
+                if record.is_open and not self._leads_to_a_dead_host(record):
+                    facts = f"Nova works on {event.record} of {event.server} beside {record.id}"
+                    self.tell(Rule.SENT_TWICE, facts)
+        known.append(Request(at_s=event.at_s, by=event.by, record=event.record))
+
     # Commands that arrive
 
     def _arrived(self, event: CommandArrived) -> None:
@@ -232,11 +249,9 @@ class Judge:
             self.tell(Rule.DISARMED, f"{event.call} of {event.subject} in observe mode")
         command = self._explains(event)
         if command is None:
-            facts = f"{event.call} of {event.subject} has no open intent in the journal"
+            facts = f"{event.call} of {event.subject} has no intent in the journal"
             self.tell(Rule.UNEXPLAINED, facts)
             return
-        if command.id in self.sent:
-            self.tell(Rule.SENT_TWICE, f"{command.id} is sent for the second time")
         self.sent.add(command.id)
         match command:
             case Evacuate():
@@ -252,8 +267,8 @@ class Judge:
                     self.tell(Rule.HELD, f"{command.server} is stopped, and was running before")
 
     def _explains(self, event: CommandArrived) -> Command | None:
-        for opened in self.state.commands.values():
-            match event.call, opened.command:
+        for command in (c for c in self._intents.values() if c.id not in self.sent):
+            match event.call, command:
                 case "evacuate", Evacuate() as c if (c.server, c.destination) == (
                     event.subject,
                     event.detail,
@@ -415,14 +430,25 @@ class Judge:
             g.policy == "affinity" and server.id in g.members for g in self.world.cloud.groups
         )
         tpm = any(key.startswith("hw:tpm_") for key in server.flavor.extra_specs)
-        if server.vm_state in NEVER_SENT or not protected or bound or tpm or not server.launched:
+        moving = (server.task_state or "").startswith(("migrating", "resize_"))
+        odd = server.vm_state in NEVER_SENT or moving or not server.launched
+        if odd or not protected or bound or tpm:
             self.tell(Rule.HELD, f"{server.id} is sent though it must be left alone")
+        if server.host != command.host and not self._moved_lately(server.id):
+            facts = f"{server.id} is sent from {command.host}, and is on {server.host}"
+            self.tell(Rule.SENT_TWICE, facts)
         if not has_local_disk(server):
             return
         if self.rules.on_local_disk is not OnLocalDisk.REBUILD:
             self.tell(Rule.DATA, f"{server.id} is sent, its disk on {command.host} would be lost")
         elif (command.incident, server.id) not in self._committed:
             self.tell(Rule.DATA, f"{server.id} is sent, and its loss was not journalled")
+
+    def _moved_lately(self, server: ServerId) -> bool:
+        """Return whether the last look may not have seen where it is."""
+        since = self.world.cloud.nova_now() - timedelta(seconds=LOOK_S)
+        records = self.world.cloud.records_of(server)
+        return any(r.updated_at is None or r.updated_at > since for r in records)
 
     # What came of it
 
