@@ -116,6 +116,21 @@ async def _live_migrate(cloud: SimCloud, call: Call, server: Server, told: Docum
     )
 
 
+async def _migrate(cloud: SimCloud, call: Call, server: Server, told: Document) -> Response:
+    call.demand_admin("os_compute_api:os-migrate-server:migrate")
+    schema.action("migrate", told, ("host",) if call.version >= (2, 56) else (), ())
+    host = told.get("host")
+    to = HostName(host) if host is not None else None
+    return await _plain(
+        cloud, call, "migrate", server, lambda: cloud.accept_cold_migrate(server.id, to)
+    )
+
+
+async def _confirm(cloud: SimCloud, call: Call, server: Server, _told: Document) -> Response:
+    await carry(cloud, call, "confirm", server.id, lambda: cloud.accept_confirm(server.id))
+    return Response(status_code=204)
+
+
 async def _lock(cloud: SimCloud, call: Call, server: Server, _told: Document) -> Response:
     return await _plain(cloud, call, "lock", server, lambda: _set(cloud, server, locked=True))
 
@@ -144,6 +159,8 @@ ACTIONS: Mapping[str, Action] = {
     "reboot": _reboot,
     "os-resetState": _reset,
     "os-migrateLive": _live_migrate,
+    "migrate": _migrate,
+    "confirmResize": _confirm,
     "lock": _lock,
     "unlock": _unlock,
 }

@@ -372,3 +372,14 @@ async def test_what_was_asked_of_a_server_is_told_newest_first() -> None:
         await a.ask("DELETE", f"{NOVA}/servers/a")
         kept = (await a.nova("/servers/a/os-instance-actions"))["instanceActions"]
         assert [row["action"] for row in kept] == ["delete", "start", "stop"]
+
+
+async def test_a_server_is_migrated_cold_and_confirmed() -> None:
+    async with asked([server("a")]) as a:
+        assert (await a.act("a", {"migrate": {"host": "h2"}}, "2.56")).status_code == 202
+        await anyio.sleep(60)
+        assert (await a.nova("/servers/a"))["server"]["status"] == "VERIFY_RESIZE"
+        assert (await a.act("a", {"confirmResize": None})).status_code == 204
+        await anyio.sleep(60)
+        shown = (await a.nova("/servers/a"))["server"]
+        assert (shown["status"], shown["OS-EXT-SRV-ATTR:host"]) == ("ACTIVE", "h2")
