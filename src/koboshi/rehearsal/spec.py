@@ -54,6 +54,8 @@ class HostSpec(Section):
     disk_gb: int = Field(default=1_000, ge=0)
     boot: Duration = seconds(20)
     spawn: Duration = seconds(2)
+    storage: str = ""
+    """The storage that it shares with the hosts of the same word; empty: its own disk."""
     fenced: bool = True
     """Whether Koboshi has a power device for it."""
 
@@ -185,6 +187,7 @@ def _machine(number: int, name: HostName, spec: HostSpec) -> Host:
         disk_gb=spec.disk_gb,
         boot_s=spec.boot.total_seconds(),
         spawn_s=spec.spawn.total_seconds(),
+        storage=spec.storage or None,
     )
 
 

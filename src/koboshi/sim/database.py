@@ -5,7 +5,7 @@ The work on them is in the modules beside this one: `evacuating`, `migrating`, `
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -51,16 +51,6 @@ class Action:
     at: datetime
     name: str
     user: str | None
-
-
-@dataclass(slots=True, kw_only=True)
-class Traits:
-    """What is special about some servers, and decides whether they can be evacuated."""
-
-    shares: set[ServerId] = field(default_factory=set[ServerId])
-    """They have Manila shares."""
-    pinned_zone: dict[ServerId, str] = field(default_factory=dict[ServerId, str])
-    """The zone that the user asked for, which the scheduler keeps to."""
 
 
 class Database(Watched):
@@ -109,7 +99,8 @@ class Database(Watched):
         self.port_hosts: dict[ServerId, HostName] = {}
         """The host that each server's ports are bound to."""
         self.groups: list[ServerGroup] = []
-        self.special = Traits()
+        self.shares: set[ServerId] = set()
+        """Servers with Manila shares."""
         self.dead_images: set[str] = set()
         self.zones: dict[HostName, str] = {}
         self.types: dict[HostName, str] = {}

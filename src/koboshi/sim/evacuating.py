@@ -78,7 +78,7 @@ def _check(cloud: Database, row: Server, request: Request) -> None:
         refuse(404, f"Compute host {request.destination} not found.")
     if request.destination is not None and request.destination == row.host:
         refuse(400, "The target host can't be the same one.")
-    if row.id in cloud.special.shares:
+    if row.id in cloud.shares:
         refuse(409, "Feature not supported with instances that have shares.")
     if "hw:tpm_version" in row.flavor.extra_specs:
         refuse(

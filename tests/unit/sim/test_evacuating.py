@@ -37,7 +37,7 @@ async def test_the_api_s_refusals() -> None:
         w.cloud.change(A, vm_state="active", launched=True, flavor=TPM)
         assert refused(w)[0] == 400
         w.cloud.change(A, flavor=SMALL)
-        w.cloud.special.shares.add(A)
+        w.cloud.shares.add(A)
         assert refused(w)[0] == 409
         with pytest.raises(NovaRefused):
             w.cloud.accept_evacuate(ServerId("nobody"), H2)
@@ -208,8 +208,7 @@ async def test_of_two_that_must_be_apart_and_have_one_host_the_second_fails_late
 
 
 async def test_a_pinned_zone_is_kept_to() -> None:
-    async with lab([server("a")]) as w:
-        w.cloud.special.pinned_zone[A] = "elsewhere"
+    async with lab([server("a", availability_zone="elsewhere")]) as w:
         w.lose()
         await w.evacuated()
         assert w.shows() == ("error", None, "h1")
