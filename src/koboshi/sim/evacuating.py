@@ -198,7 +198,9 @@ class _OnDestination:
             await self._finish()
         except _Failed as error:
             self._give_up()
-            self._cloud.change(self._server, vm_state="error", task_state=None, fault=str(error))
+            # ERROR is saved first, the task taken back afterwards (seen on the lab as REBUILD).
+            self._cloud.change(self._server, vm_state="error", fault=str(error))
+            self._cloud.change(self._server, task_state=None)
         except _Unexpected as error:
             # The stale object is saved, task state and all: seen with nova's own code.
             self._give_up()

@@ -21,6 +21,7 @@ from koboshi.sim.http.errors import Cut, Hangs, Refused
 from koboshi.sim.http.keystone import UNAUTHENTICATED, Keystone
 
 INTERNAL = 500
+UNAUTHORIZED = 401
 
 Endpoint = Callable[[Call], Awaitable[Response]]
 ErrorBody = Callable[[int, str], object]
@@ -63,6 +64,8 @@ class Service:
     keystone: Keystone
     prefix: str
     error_body: ErrorBody
+    refuses_itself: str | None = None
+    """Its own words for who has no token, where keystonemiddleware leaves that to the service."""
     negotiate: Negotiation = no_version
     version_headers: Callable[[Version], Mapping[str, str]] = no_headers
     unexpected: str = (
@@ -97,7 +100,7 @@ class Service:
     async def _outcome(self, request: Request, endpoint: Endpoint) -> Response:
         token = self.keystone.token(request.headers.get("x-auth-token"))
         if token is None:
-            return _unauthenticated(request)
+            return self._unauthenticated(request)
         try:
             version = self.negotiate(request)
         except Refused as refusal:
@@ -124,6 +127,11 @@ class Service:
         response = self.error(refusal.status, str(refusal))
         response.headers.update(refusal.headers)
         return response
+
+    def _unauthenticated(self, request: Request) -> Response:
+        if self.refuses_itself is None:
+            return _unauthenticated(request)
+        return self.error(UNAUTHORIZED, self.refuses_itself)
 
     def error(self, status: int, message: str) -> Response:
         """Return an error as this service writes it."""

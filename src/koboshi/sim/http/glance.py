@@ -14,7 +14,13 @@ from koboshi.sim.http.users import id_of
 from koboshi.sim.world import World
 
 PREFIX = "/image"
-TITLES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found"}
+UNVERIFIED = (
+    "This server could not verify that you are authorized to access the document you requested. "
+    "Either you supplied the wrong credentials (e.g., bad password), or your browser does not "
+    "understand how to supply the credentials required."
+)
+"""webob's words for 401."""
+TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
 
 
 def error_body(status: int, message: str) -> Document:
@@ -25,7 +31,9 @@ def error_body(status: int, message: str) -> Document:
 
 def routes(world: World, keystone: Keystone) -> list[BaseRoute]:
     """Return the routes."""
-    service = Service(keystone=keystone, prefix=PREFIX, error_body=error_body)
+    service = Service(
+        keystone=keystone, prefix=PREFIX, error_body=error_body, refuses_itself=UNVERIFIED
+    )
     glance = _Glance(world)
     return [
         service.open_route(PREFIX, _versions),
