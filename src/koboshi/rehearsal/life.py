@@ -18,6 +18,9 @@ from koboshi.sim.journal import Disk, KilledHere, MemoryJournal
 from koboshi.sim.notifier import SimNotifier
 from koboshi.sim.virtual_time import VirtualClock
 
+RESTART_S = 2.0
+"""The RestartSec of koboshi.service."""
+
 
 class Daemon:
     """One life of the daemon: from its start until it is killed."""
@@ -57,6 +60,9 @@ class Daemon:
     async def _live(self) -> None:
         try:
             with self._scope:
+                while self.journal.failing is not None:
+                    # The real one exits, and its supervisor starts it again and again.
+                    await anyio.sleep(RESTART_S)
                 async with self._ports(self.clock) as ports:
                     engine = self._engine(ports)
                     await engine.start()

@@ -10,8 +10,8 @@ from starlette.routing import BaseRoute, Route, Router
 
 from koboshi.domain.errors import CloudUnavailable
 from koboshi.sim.http import cinder, glance, neutron, nova, placement, redfish
-from koboshi.sim.http.answering import json_answer, root_of
-from koboshi.sim.http.keystone import Keystone, Reply
+from koboshi.sim.http.answering import INTERNAL, root_of
+from koboshi.sim.http.keystone import UNEXPECTED, Keystone, Reply, error
 from koboshi.sim.http.users import USERS, User
 from koboshi.sim.world import World
 
@@ -55,7 +55,7 @@ class Face:
         try:
             await self.world.cloud.line.read("token")
         except CloudUnavailable:
-            return json_answer({"error": {"code": 500, "message": "database", "title": "x"}}, 500)
+            return as_response(error(INTERNAL, UNEXPECTED))
         reply = self.keystone.answer(
             request.method,
             str(request.path_params.get("path", "")),

@@ -25,7 +25,14 @@ SERVICES = (
     ("network", "neutron", "/network"),
     ("volumev3", "cinder", "/volume/v3/{project}"),
 )
-TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
+UNEXPECTED = "An unexpected error prevented the server from fulfilling your request."
+TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    500: "Internal Server Error",
+}
 
 Document = dict[str, Any]
 

@@ -172,7 +172,7 @@ class _Servers:
 
     async def _found(self, call: Call) -> Server:
         row = await self.world.cloud.server(ServerId(call.part("id")))
-        if row is None:
+        if row is None or not _sees(call, row):
             raise _no_server(call)
         return row
 
@@ -183,7 +183,7 @@ class _Servers:
         if not self.world.cloud.cell_works:
             raise Refused(500, CELL_DOWN)
         row = self.world.cloud.servers_by_id.get(ServerId(call.part("id")))
-        if row is None:
+        if row is None or not _sees(call, row):
             raise _no_server(call)
         return row
 
@@ -204,6 +204,11 @@ class _Servers:
 
 def _id(row: Server) -> str:
     return row.id
+
+
+def _sees(call: Call, row: Server) -> bool:
+    user = call.token.user
+    return user.is_admin or row.project_id == user.project_id
 
 
 def _no_server(call: Call) -> Refused:

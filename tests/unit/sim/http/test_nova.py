@@ -184,6 +184,8 @@ async def test_who_is_no_administrator_sees_no_other_projects_and_gets_no_host_f
         shown = (await a.nova("/servers/a"))["server"]
         assert "OS-EXT-SRV-ATTR:host" not in shown
         assert "host_status" not in shown
+        await refused(a, "/servers/other", "compute 2.72", 404)
+        assert (await a.act("other", {"os-stop": None})).status_code == 404
 
 
 async def test_pages_end_with_a_link_as_long_as_they_are_full() -> None:
