@@ -60,8 +60,8 @@ class Daemon:
     async def _live(self) -> None:
         try:
             with self._scope:
-                while self.journal.failing is not None:
-                    # The real one exits, and its supervisor starts it again and again.
+                # The real one exits, and its supervisor starts it again and again.
+                while self.journal.failing is not None:  # noqa: ASYNC110 a test's switch has no event
                     await anyio.sleep(RESTART_S)
                 async with self._ports(self.clock) as ports:
                     engine = self._engine(ports)
