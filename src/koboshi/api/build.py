@@ -26,7 +26,7 @@ from koboshi.api.views import (
 from koboshi.domain.cloud import Migration
 from koboshi.domain.incident import INCIDENT_MEANING, Incident
 from koboshi.domain.instant import Instant
-from koboshi.domain.names import HostName
+from koboshi.domain.names import HostName, IncidentId
 from koboshi.domain.recovery import (
     NEEDS_A_PERSON,
     ON_ITS_WAY,
@@ -48,7 +48,8 @@ def status_of(source: StatusSource) -> StatusView:
     state, world, now, health = source.state(), source.world(), source.now(), source.health()
     judgements = judge_all(world, state, source.rules(), now)
     servers = _servers_by_host(world, state)
-    hosts = [_host(judgement, world, state, now, servers) for judgement in judgements.values()]
+    incidents = {i.host: i.id for i in state.open_incidents()}
+    hosts = [_host(j, world, now, servers, incidents.get(j.host)) for j in judgements.values()]
     return StatusView(
         source=Source.DAEMON,
         at=now.wall,
@@ -218,14 +219,13 @@ def _notices(state: State) -> list[NoticeView]:
 def _host(
     judgement: Judgement,
     world: World,
-    state: State,
     now: Instant,
     servers: Mapping[HostName, int],
+    incident: IncidentId | None,
 ) -> HostView:
     host = judgement.host
     track = world.services[host]
     heartbeat, power = track.advanced_at, world.power.get(host)
-    incident = state.open_incident(host)
     return HostView(
         host=host,
         verdict=judgement.verdict,
@@ -242,7 +242,7 @@ def _host(
         is_enabled=track.service.enabled,
         is_forced_down=track.service.forced_down,
         disabled_reason=track.service.disabled_reason,
-        incident=incident.id if incident else None,
+        incident=incident,
     )
 
 

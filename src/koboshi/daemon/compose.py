@@ -4,6 +4,7 @@ import signal
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from itertools import count
 
 import anyio
 import structlog
@@ -36,6 +37,7 @@ from koboshi.engine.tell import Teller
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.fence import Fence
 from koboshi.ports.notify import Notifier
+from koboshi.ports.probe import Probe
 from koboshi.settings import Settings
 from koboshi.settings.telling import LogFormat
 
@@ -44,16 +46,19 @@ log = structlog.get_logger(__name__)
 CLOUD_RETRY = timedelta(seconds=5)
 """How long to wait for a cloud that does not answer at the start: it may be down too."""
 PULSE = timedelta(seconds=2)
-"""How often the metrics are set, and the service manager is told that the loop turns."""
+"""How often the service manager is told that the loop turns."""
+PULSES_A_MEASUREMENT = 5
+"""The metrics are set every ten seconds: nobody reads them more often, and each host is counted."""
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, *, probe: Probe | None = None) -> int:
     """Run the daemon until SIGTERM or SIGINT; return its exit code.
 
-    Raises KoboshiError when it cannot start: nothing was touched then.
+    `probe` replaces the way of asking hosts that the settings choose. Raises KoboshiError when it
+    cannot start: nothing was touched then.
     """
     _configure_logs(settings)
-    return anyio.run(_run, settings)
+    return anyio.run(_run, settings, probe or wiring.probe(settings))
 
 
 def _configure_logs(settings: Settings) -> None:
@@ -64,12 +69,12 @@ def _configure_logs(settings: Settings) -> None:
     configure_logs(level=settings.log.level.value, as_json=as_json, secrets=secrets)
 
 
-async def _run(settings: Settings) -> int:
+async def _run(settings: Settings, probe: Probe) -> int:
     errors: list[KoboshiError] = []
     try:
         async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
             tasks.start_soon(_cancel_on_signal, tasks)
-            await _serve(settings, stack, tasks)
+            await _serve(settings, probe, stack, tasks)
     except* KoboshiError as group:
         errors.append(_first(group))  # raised in here it would be put into a group again
     if errors:
@@ -91,7 +96,7 @@ async def _cancel_on_signal(tasks: TaskGroup) -> None:
             return
 
 
-async def _serve(settings: Settings, stack: AsyncExitStack, tasks: TaskGroup) -> None:
+async def _serve(settings: Settings, probe: Probe, stack: AsyncExitStack, tasks: TaskGroup) -> None:
     clock, metrics, manager = SystemClock(), Metrics(), ServiceManager()
     access, limits = wiring.cloud_access(settings), wiring.time_limits(settings)
     cloud = await stack.enter_async_context(
@@ -124,7 +129,7 @@ async def _serve(settings: Settings, stack: AsyncExitStack, tasks: TaskGroup) ->
             board=board,
             clock=clock,
             cloud=cloud,
-            probe=wiring.probe(settings),
+            probe=probe,
             fences=fences,
             pace=_pace(settings),
             is_protected=settings.hosts.is_protected,
@@ -229,8 +234,10 @@ def _notifier(
 async def _pulse(
     status: DaemonStatus, metrics: Metrics, manager: ServiceManager, clock: SystemClock
 ) -> None:
-    """Set the metrics, and tell the service manager that the loop turns while it does."""
-    while True:
-        if status.measure(metrics).is_alive:
+    """Set the metrics now and again, and tell the service manager that the loop turns while it does."""
+    for pulse in count():
+        if pulse % PULSES_A_MEASUREMENT == 0:
+            status.measure(metrics)
+        if status.is_alive():
             manager.alive()
         await clock.sleep(PULSE)

@@ -70,9 +70,14 @@ class DaemonStatus:
 
     def health(self) -> Health:
         """Return how the daemon is."""
-        return self._health(self._look())
+        return self._health(self.look())
 
-    def _look(self) -> Picture:
+    def is_alive(self) -> bool:
+        """Return whether the loop turns."""
+        ticked = self._engine.ticked_at
+        return ticked is not None and self._clock.now().since(ticked) < STANDSTILL
+
+    def look(self) -> Picture:
         """Return everything judged as of now; what the loop judged just before is not judged again."""
         return take_picture(
             self._board.world,
@@ -83,9 +88,7 @@ class DaemonStatus:
         )
 
     def _health(self, picture: Picture) -> Health:
-        now = picture.now
-        ticked = self._engine.ticked_at
-        alive = ticked is not None and now.since(ticked) < STANDSTILL
+        now, alive = picture.now, self.is_alive()
         checks = (self._nova(now), self._probes(now), self._journal_check())
         failed = [check.detail for check in checks if not check.is_ok]
         if self._rules.mode is not Mode.ACT:
@@ -137,9 +140,9 @@ class DaemonStatus:
             name="journal", is_ok=failure is None, detail=failure or "the journal is written"
         )
 
-    def measure(self, metrics: Metrics) -> Health:
-        """Set every gauge; return how the daemon is."""
-        picture = self._look()
+    def measure(self, metrics: Metrics) -> None:
+        """Set every gauge."""
+        picture = self.look()
         now, world, state = picture.now, picture.world, picture.state
         health = self._health(picture)
         verdicts = (j.verdict for j in picture.judgements.values() if j.host in world.protected)
@@ -153,7 +156,6 @@ class DaemonStatus:
             (Witness.POWER, self._newest_power()),
         ):
             metrics.evidence_age(witness, None if at is None else now.since(at))
-        return health
 
 
 def _brake(picture: Picture) -> str | None:

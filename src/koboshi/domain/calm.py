@@ -1,7 +1,7 @@
 """Which hosts can be left alone, and until when: ten thousand are not judged five times a second.
 
-A host is calm when both fate groups speak for it and nothing about it is remembered or to be told.
-Then no other judgement can follow, and nothing can come of it, before one of its facts changes or a
+A host is calm when no witness is silent or speaks against it (one may be new, and not know yet) and
+nothing about it is remembered or to be told. Then no other judgement can follow, and nothing can come of it, before one of its facts changes or a
 moment that is known beforehand is reached. Whatever is in the least odd is not calm.
 """
 
@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from koboshi.domain.cloud import Power
 from koboshi.domain.evidence import PowerTrack, ProbeTrack
-from koboshi.domain.instant import Instant
+from koboshi.domain.instant import Instant, same
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import PROOF_MAX_AGE, Rules
 from koboshi.domain.state import State
-from koboshi.domain.verdict import PROBE_MAX_AGE, Network, is_late
+from koboshi.domain.verdict import PROBE_MAX_AGE, Control, Network, is_late, patience_with
 from koboshi.domain.world import World
 
 TRUST_RENEWED_AFTER = timedelta(hours=12)
@@ -27,10 +27,11 @@ _FOR_EVER = timedelta.max
 
 
 class Calm(NamedTuple):
-    """What a calm host is judged to be (up, its heartbeat fresh), and until when by our boot clock."""
+    """What the witnesses say of a calm host, and until when by our boot clock."""
 
     until: timedelta
     network: Network
+    control: Control
     power: Power
 
 
@@ -60,10 +61,14 @@ def calm(
     `topics` are those that are noticed of it.
     """
     track = world.services[host]
-    if track.read_at != world.services_read_at or track.service.up is None:
+    if not same(track.read_at, world.services_read_at) or track.service.up is None:
         return None
-    if is_late(track, world.began_at, rules, now) is not False:
+    late = is_late(track, world.began_at, rules, now)
+    if late:
         return None
+    waited_until = _FOR_EVER
+    if track.advanced_at is None:  # a heartbeat that never comes is late at a known moment
+        waited_until = world.began_at.boot + patience_with(track, rules)
     networked = _network(world.probes.get(host), rules, now)
     powered = _power(world.power.get(host), now)
     if networked is None or powered is None:
@@ -76,8 +81,11 @@ def calm(
     trusted_until = _trust(host, world, state, rules, now)
     if trusted_until is None:
         return None
-    until = min(networked[0], powered[0], trusted_until)
-    return Calm(until, networked[1], powered[1]) if until > now.boot else None
+    until = min(waited_until, networked[0], powered[0], trusted_until)
+    if until <= now.boot:
+        return None
+    control = Control.DONT_KNOW if late is None else Control.FRESH
+    return Calm(until, networked[1], control, powered[1])
 
 
 def is_unreadable(track: PowerTrack | None) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from koboshi.domain.calm import Calm
 from koboshi.domain.commands import Command
@@ -27,6 +28,8 @@ class Picture:
     """Of every host that Nova lists. A calm host's reasons tell its ages as of when it was judged."""
     quiet: Mapping[HostName, Calm]
     """The hosts that can be left alone, until something of them changes."""
+    quiet_until: timedelta
+    """Until when by our boot clock none of them must be looked at for the time's sake."""
     restless: tuple[HostName, ...]
     """All others, in order: those that must be looked at now."""
 

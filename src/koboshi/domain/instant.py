@@ -41,6 +41,11 @@ class Instant:
         return Instant(wall=self.wall + by, boot=self.boot + by, boot_id=self.boot_id)
 
 
+def same(one: Instant | None, other: Instant | None) -> bool:
+    """Return whether two moments are the same; mostly they are the same object, which is quick."""
+    return one is other or one == other
+
+
 def latest(first: Instant, *others: Instant) -> Instant:
     """Return the latest of several moments; name what is remembered first, observations last.
 

@@ -1,11 +1,12 @@
 """The picture for a decision: everything judged, what has not changed since the last one once only."""
 
 from collections.abc import Hashable, Mapping
+from datetime import timedelta
 from typing import TypeVar
 
 from koboshi.domain.calm import Calm, calm, never_calm, topics_by_host
 from koboshi.domain.decision import Picture
-from koboshi.domain.instant import Instant
+from koboshi.domain.instant import Instant, same
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import Rules
 from koboshi.domain.state import State
@@ -26,9 +27,11 @@ def take_picture(
     """
     if before is None or not _continues(before, world, rules):
         hosts, judgements, quiet = sorted(world.services), dict[HostName, Judgement](), {}
+        quiet_until = timedelta.max
     else:
         hosts = sorted(_to_be_judged(before, world, state, now))
         judgements, quiet = dict(before.judgements), dict(before.quiet)
+        quiet_until = before.quiet_until
     past = never_calm(world, state)
     topics = topics_by_host(state)
     judge = Judge(world, state, rules, now)
@@ -44,8 +47,11 @@ def take_picture(
             restless.append(host)
         else:
             quiet[host] = found
+            quiet_until = min(quiet_until, found.until)
         if not _same(was, found):
             judgements[host] = judge.of(host)
+    if quiet_until <= now.boot:  # of a host that was looked at just now, or is not quiet any more
+        quiet_until = min((c.until for c in quiet.values()), default=timedelta.max)
     return Picture(
         world=world,
         state=state,
@@ -53,6 +59,7 @@ def take_picture(
         now=now,
         judgements=judgements,
         quiet=quiet,
+        quiet_until=quiet_until,
         restless=tuple(restless),
     )
 
@@ -62,9 +69,9 @@ def _continues(before: Picture, world: World, rules: Rules) -> bool:
     then = before.world
     return (
         before.rules is rules
-        and then.began_at == world.began_at
+        and same(then.began_at, world.began_at)
         and then.fenced is world.fenced
-        and then.protected == world.protected
+        and (then.protected is world.protected or then.protected == world.protected)
         and (then.services is world.services or then.services.keys() == world.services.keys())
     )
 
@@ -80,8 +87,9 @@ def _to_be_judged(before: Picture, world: World, state: State, now: Instant) -> 
         | _changed(was.trusted, state.trusted)
         | {host for host, _topic in _changed(was.notices, state.notices)}
         | never_calm(world, state)
-        | {host for host, quiet in before.quiet.items() if quiet.until <= now.boot}
     )
+    if before.quiet_until <= now.boot:
+        changed |= {host for host, calm in before.quiet.items() if calm.until <= now.boot}
     return (changed & world.services.keys()).union(before.restless)
 
 
@@ -89,6 +97,8 @@ def _changed(before: Mapping[K, V], after: Mapping[K, V]) -> set[K]:
     if before is after:
         return set()
     changed = {key for key, value in after.items() if before.get(key) is not value}
+    if len(before) == len(after) and changed <= before.keys():
+        return changed  # nothing is new, so nothing is gone
     return changed | (before.keys() - after.keys())
 
 
@@ -98,5 +108,6 @@ def _same(was: Calm | None, found: Calm | None) -> bool:
         was is not None
         and found is not None
         and was.network is found.network
+        and was.control is found.control
         and was.power is found.power
     )

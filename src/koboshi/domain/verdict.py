@@ -12,7 +12,7 @@ from functools import cached_property
 
 from koboshi.domain.cloud import Power
 from koboshi.domain.evidence import Heartbeat, beats_while_off, off_proven_at
-from koboshi.domain.instant import Instant
+from koboshi.domain.instant import Instant, same
 from koboshi.domain.names import HostName
 from koboshi.domain.ownership import disabled_by_operator
 from koboshi.domain.rules import POSITIVE_CONTROL_MAX_AGE, PROOF_MAX_AGE, Rules
@@ -87,6 +87,12 @@ def seconds(duration: timedelta) -> str:
     return f"{duration.total_seconds():.0f} s"
 
 
+def patience_with(track: Heartbeat, rules: Rules) -> timedelta:
+    """Return how long a first heartbeat is waited for."""
+    interval = track.interval or timedelta(seconds=10)
+    return max(rules.new_evidence, interval + rules.heartbeat_margin)
+
+
 def is_late(track: Heartbeat, began_at: Instant, rules: Rules, now: Instant) -> bool | None:
     """Return whether the next heartbeat is overdue; None when that cannot be known yet.
 
@@ -95,8 +101,7 @@ def is_late(track: Heartbeat, began_at: Instant, rules: Rules, now: Instant) -> 
     """
     interval = track.interval or timedelta(seconds=10)
     if track.advanced_at is None:
-        patience = max(rules.new_evidence, interval + rules.heartbeat_margin)
-        return True if now.since(began_at) > patience else None
+        return True if now.since(began_at) > patience_with(track, rules) else None
     # Only a question that was asked late enough can have missed a heartbeat, however slow Nova is.
     unheard = track.asked_at.since(track.advanced_at)
     if track.interval is None:
@@ -133,7 +138,7 @@ def control_of(
     track = world.services.get(host)
     if track is None or world.services_read_at is None:
         return Control.DONT_KNOW, "Nova lists no compute service of it"
-    if track.read_at != world.services_read_at:
+    if not same(track.read_at, world.services_read_at):
         return Control.DONT_KNOW, "its compute service vanished from Nova's list"
     if track.service.up is None:
         return Control.DONT_KNOW, "Nova says UNKNOWN: its cell does not answer"

@@ -27,6 +27,7 @@ from koboshi.domain.world import (
     with_item,
 )
 from koboshi.engine.pace import (
+    HYPERVISORS_A_MINUTE,
     MAX_DIAGNOSTICS_AT_ONCE,
     MAX_PATROL_READS_AT_ONCE,
     MAX_POWER_READS_AT_ONCE,
@@ -83,8 +84,9 @@ class Observers:
         pace = self._pace
         services = pace.services_suspect if interest.suspicion else pace.services
         yield Order(key="services", every=services, work=self._services)
-        all_known = self._board.world.services.keys() <= self._board.world.hypervisors.keys()
-        hypervisors = pace.hypervisors if all_known else pace.calm
+        known = len(self._board.world.hypervisors)
+        calmly = max(pace.hypervisors, timedelta(minutes=known / HYPERVISORS_A_MINUTE))
+        hypervisors = calmly if self._board.knows_all_hypervisors() else pace.calm
         yield Order(key="hypervisors", every=hypervisors, work=self._hypervisors)
         yield Order(key="probes", every=pace.probes, work=self._probe_round)
         if self._board.world.services_read_at is not None:  # they tell Nova's time

@@ -32,6 +32,8 @@ class Pace:
     """The least pause after a read that failed."""
 
 
+HYPERVISORS_A_MINUTE = 500
+"""A page a minute, on the average: a cloud of thousands of hosts lists them less often."""
 MAX_PROBES_AT_ONCE = 256
 """Sockets that one round of probes may hold open together."""
 MAX_POWER_READS_AT_ONCE = 32

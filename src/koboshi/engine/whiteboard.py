@@ -42,6 +42,11 @@ class Whiteboard:
         self._probed: dict[HostName, ProbeTrack] = {}
         """Answers of probes that the picture does not show yet: one copy takes in all of a round."""
         self._services_asked_at: Instant | None = None
+        self._compared: tuple[Mapping[HostName, Heartbeat], Mapping[HostName, Hypervisor], bool] = (
+            {},
+            {},
+            True,
+        )
 
     @property
     def world(self) -> World:
@@ -100,6 +105,14 @@ class Whiteboard:
     def see_hypervisors(self, rows: Iterable[Hypervisor], protected: frozenset[HostName]) -> None:
         """Add one complete read of the hypervisors."""
         self.world = replace(self.world, hypervisors={r.host: r for r in rows}, protected=protected)
+
+    def knows_all_hypervisors(self) -> bool:
+        """Return whether every host with a compute service is listed with its hypervisor."""
+        services, hypervisors = self._world.services, self._world.hypervisors
+        if self._compared[0] is not services or self._compared[1] is not hypervisors:
+            known = services.keys() <= hypervisors.keys()
+            self._compared = services, hypervisors, known
+        return self._compared[2]
 
     def see_probe(self, host: HostName, answer: ProbeAnswer, at: Instant, target: str) -> None:
         """Add one probe's answer; `target` says what was asked and where."""

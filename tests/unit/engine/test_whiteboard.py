@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from koboshi.domain.cloud import ComputeService, Power, ProbeAnswer
+from koboshi.domain.cloud import ComputeService, Hypervisor, Power, ProbeAnswer
 from koboshi.domain.evidence import PowerReading
 from koboshi.domain.names import HostName, ServiceId
 from koboshi.engine.whiteboard import Whiteboard
@@ -85,3 +85,42 @@ def test_an_unbroken_run_of_record_reads_ends_with_the_first_that_fails() -> Non
     facts.see_records(H1, (), at(5))
     assert facts.world.from_host[H1].count == 1
     assert facts.world.from_host[H1].unbroken_since == at(5)
+
+
+def test_a_round_of_probes_is_taken_in_at_once() -> None:
+    """One copy of the picture for a round, not one for each answer."""
+    facts = board()
+    before = facts.world.probes
+    for host in ("h1", "h2", "h3"):
+        facts.see_probe(HostName(host), ProbeAnswer.USERLAND, at(1), f"ssh:22@{host}")
+    first = facts.world
+    assert facts.world is first
+    assert set(first.probes) == {"h1", "h2", "h3"}
+    assert not before
+
+
+def test_two_answers_of_one_host_before_the_next_look_both_count() -> None:
+    facts = board()
+    facts.see_probe(H1, ProbeAnswer.USERLAND, at(1), "ssh:22@h1")
+    facts.see_probe(H1, ProbeAnswer.SILENT, at(2), "ssh:22@h1")
+    track = facts.world.probes[H1]
+    assert (track.userland_at, track.silent_since) == (at(1), at(2))
+
+
+def test_a_gap_discards_answers_that_nobody_looked_at_yet() -> None:
+    facts = board()
+    facts.see_probe(H1, ProbeAnswer.SILENT, at(1), "ssh:22@h1")
+    facts.begin_anew(at(9))
+    assert not facts.world.probes
+
+
+def test_a_host_without_a_hypervisor_is_noticed() -> None:
+    facts = board()
+    assert facts.knows_all_hypervisors()
+    facts.see_services([row(1), row(1, "h2")], at(1), at(0))
+    assert not facts.knows_all_hypervisors()
+    hypervisors = [
+        Hypervisor(id=h, host=HostName(h), hypervisor_hostname=h, type="QEMU") for h in ("h1", "h2")
+    ]
+    facts.see_hypervisors(hypervisors, frozenset())
+    assert facts.knows_all_hypervisors()
