@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -278,11 +279,14 @@ def a_rack(cloud: Cloud, folder: Path) -> dict[str, Any]:
             if held and first_s is None:
                 first_s = time.monotonic() - began
             time.sleep(1)
+        took_s, status = time.monotonic() - began, koboshi.status()
+        verdicts = Counter(str(h.verdict) for h in status.hosts) if status else None
         return {
             "rack_hosts": len(rack),
+            "rack_verdicts": verdicts,
             "rack_held": held,
             "rack_first_held_s": None if first_s is None else round(first_s, 1),
-            "rack_all_held_s": round(time.monotonic() - began, 1) if held == len(rack) else None,
+            "rack_all_held_s": round(took_s, 1) if held == len(rack) else None,
             "rack_evacuates": len(cloud.ask("evacuations")["at_s"]) - sent,
         }
 
