@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("src", "tests", "lab", "bench", "tools", "docs", "demo", ".ci")
+FOLDERS = ("src", "tests", "scenarios", "lab", "bench", "tools", "docs", "demo", ".ci")
 NOT_OURS = frozenset({"__pycache__", "run", "results", "node_modules"})
 """Folders of products: caches, the lab's run folder, the bench's results."""
 TEXT_SUFFIXES = frozenset(
