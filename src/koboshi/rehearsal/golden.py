@@ -3,15 +3,17 @@
 One line an event: the virtual time in whole seconds since the story's beginning, whose event it is
 (world, koboshi, or how things stand at the end), and the event in words that stay: kinds, states
 and outcomes as the code names them, and names from the story's own files. No ids, no sentences: a
-reason may be put better, and a helper renamed, without a word of this changing.
+reason may be put better, and a helper renamed, without a word of this changing. What happens to
+several servers in the same instant has no order of its own: it is written by their names.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 from enum import StrEnum
+from itertools import groupby
 
-from koboshi.rehearsal.chronicle import Line
+from koboshi.rehearsal.chronicle import Line, Voice
 from koboshi.rehearsal.play import Played, play
 from koboshi.rehearsal.scenario import Scenario
 
@@ -20,6 +22,9 @@ HEAD = (
     "# seconds, whose event, event\n"
 )
 CONTEXT = 3
+SERVER_STANDS = {"guest": 1, "data": 1, "evacuation": 1, "arrived": 2}
+"""Which word of a line about what really happens to a server is its name."""
+ANSWERS = frozenset({"accepted", "unknown"})
 
 
 class Outcome(StrEnum):
@@ -56,7 +61,23 @@ class Told:
 
 def log_text(lines: Iterable[Line]) -> str:
     """Return a log as it stands in a file."""
-    return HEAD + "".join(f"{line}\n" for line in lines)
+    return HEAD + "".join(f"{line}\n" for line in _in_order(lines))
+
+
+def _in_order(lines: Iterable[Line]) -> Iterator[Line]:
+    """Yield the lines, those of several servers in one instant by the servers' names."""
+    for _, run in groupby(lines, lambda n: (round(n.at_s, 6), bool(_server(n)))):
+        yield from sorted(run, key=_server)  # a stable sort: lines of no server stay as they are
+
+
+def _server(line: Line) -> str:
+    """Return the name of the server whose own course a line is of; empty for all other lines."""
+    words = line.text.split()
+    if line.voice is Voice.WORLD and words[0] in SERVER_STANDS:
+        return words[SERVER_STANDS[words[0]]]
+    if words[:2] == ["command", "evacuate"] and words[-1] in ANSWERS:
+        return words[2]
+    return ""
 
 
 def difference(expected: str, happened: str) -> tuple[str, ...]:
