@@ -4,12 +4,13 @@ One line an event: the virtual time in whole seconds since the story's beginning
 (world, koboshi, or how things stand at the end), and the event in words that stay: kinds, states
 and outcomes as the code names them, and names from the story's own files. No ids, no sentences: a
 reason may be put better, and a helper renamed, without a word of this changing. What happens to
-several servers in the same instant has no order of its own: it is written by their names.
+several servers in the same instant has no order of its own: it is written by their names. An event
+that comes a little sooner or later is the same event: how fast Koboshi is, the benches say.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import unified_diff
+from difflib import SequenceMatcher, unified_diff
 from enum import StrEnum
 from itertools import groupby
 
@@ -22,6 +23,8 @@ HEAD = (
     "# seconds, whose event, event\n"
 )
 CONTEXT = 3
+TOLERANCE_S = 3
+"""By how much an event may come sooner or later: less than a heartbeat's interval."""
 SERVER_STANDS = {"guest": 1, "data": 1, "evacuation": 1, "arrived": 2}
 """Which word of a line about what really happens to a server is its name."""
 ANSWERS = frozenset({"accepted", "unknown"})
@@ -83,8 +86,29 @@ def _server(line: Line) -> str:
 def difference(expected: str, happened: str) -> tuple[str, ...]:
     """Return the events that differ, with those around them."""
     before, after = (_events(text) for text in (expected, happened))
-    lines = unified_diff(before, after, "expected", "happened", lineterm="", n=CONTEXT)
+    lines = unified_diff(
+        before, _timed_as(before, after), "expected", "happened", lineterm="", n=CONTEXT
+    )
     return tuple(lines)[2:]
+
+
+def _timed_as(expected: Sequence[str], happened: Sequence[str]) -> list[str]:
+    """Return what happened, each event with its expected time where that is near enough."""
+    lines = list(happened)
+    texts = ([_split(line)[1] for line in of] for of in (expected, happened))
+    for of_expected, of_happened, size in SequenceMatcher(
+        None, *texts, autojunk=False
+    ).get_matching_blocks():
+        for n in range(size):
+            should, did = expected[of_expected + n], happened[of_happened + n]
+            if abs(_split(should)[0] - _split(did)[0]) <= TOLERANCE_S:
+                lines[of_happened + n] = should
+    return lines
+
+
+def _split(line: str) -> tuple[int, str]:
+    at_s, _, text = line.strip().partition(" ")
+    return (int(at_s), text) if at_s.isdigit() else (0, line)
 
 
 def _events(text: str) -> Sequence[str]:

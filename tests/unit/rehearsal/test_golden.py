@@ -36,3 +36,12 @@ def test_a_difference_is_told_event_by_event() -> None:
     assert difference(before, before) == ()
     changed = [row for row in difference(before, after) if row[0] in "+-"]
     assert changed == ["-    5 world   power h2 off", "+    5 world   power h3 off"]
+
+
+def test_a_little_sooner_or_later_is_no_difference() -> None:
+    before = log_text([line("power h1 off"), line("power h2 off", at_s=20)])
+    near = log_text([line("power h1 off", at_s=6), line("power h2 off", at_s=17)])
+    late = log_text([line("power h1 off"), line("power h2 off", at_s=24)])
+    assert difference(before, near) == ()
+    changed = [row for row in difference(before, late) if row[0] in "+-"]
+    assert changed == ["-   20 world   power h2 off", "+   24 world   power h2 off"]
