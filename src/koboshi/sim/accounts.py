@@ -248,6 +248,7 @@ def _why_not_given_up(
         judge.world.cloud.takes(h, demand_of(row))
         for h in judge.world.physics.hosts
         if h != incident.host
+        and judge.world.cloud.types.get(h, "QEMU") == "QEMU"
         and h not in recovery.failed_destinations
         and (not row.availability_zone or judge.world.cloud.row(h).zone == row.availability_zone)
         and not any(

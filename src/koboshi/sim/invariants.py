@@ -159,6 +159,7 @@ class Judge:
     def _proven(self, event: DeathProven, now_s: float) -> None:
         host = self.state.incidents[event.incident].host
         self._proven_s[event.incident] = now_s
+        self._begin_to_act(host, event.incident, now_s)  # whoever is proven goes on, come what may
         since_s = self._fenced_s.get(host, -1.0)
         if not is_proven(self.world.fences[host].reads, since_s):
             self.tell(Rule.UNPROVEN, f"{host} is called dead, but was not read off three times")
@@ -173,9 +174,8 @@ class Judge:
             self._fenced_s[command.host] = now_s
         if isinstance(command, Evacuate):
             self._maybe.setdefault(command.server, {})[command.id] = command.destination
-        if isinstance(command, FenceOff | Isolate) and command.incident not in self._acted:
-            self._acted.add(command.incident)
-            self._first_act(command.host, command.incident, now_s)
+        if isinstance(command, FenceOff | Isolate):
+            self._begin_to_act(command.host, command.incident, now_s)
 
     def _ended(self, event: CommandEnded) -> None:
         if event.outcome is not Outcome.UNRESOLVED:
@@ -185,6 +185,11 @@ class Judge:
                 del maybe[event.command]
             elif event.command in maybe and event.outcome is not Outcome.UNRESOLVED:
                 maybe.clear()  # its own record told the end of it
+
+    def _begin_to_act(self, host: HostName, incident: IncidentId, now_s: float) -> None:
+        if incident not in self._acted:
+            self._acted.add(incident)
+            self._first_act(host, incident, now_s)
 
     def _first_act(self, host: HostName, incident: IncidentId, now_s: float) -> None:
         """Judge the moment that Koboshi begins to act upon a host."""
