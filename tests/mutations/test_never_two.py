@@ -356,7 +356,11 @@ MUTATIONS = (
     ),
     Mutation(
         sentence="failed with UnexpectedTaskState: an orphan is suspected, no more commands",
-        patches=((building, "_was_interrupted", no), (building, "tells_of_orphan", no)),
+        patches=(
+            (building, "_was_interrupted", no),
+            (building, "tells_of_orphan", no),
+            (guard, "_by_server", nothing),
+        ),
         tell=reset_while_it_is_made,
         breaks=Rule.TWICE,
         servers=(server("a"),),
