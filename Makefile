@@ -4,7 +4,9 @@ UV_VERSION := 0.13.9
 HOSTS ?= 4
 INTERVALS ?= fast
 
-# Nothing is taken from the caller's environment: not its PATH (pyenv, conda), not its HOME.
+# Nothing is taken from the caller's environment: not its PATH (pyenv, conda), not its HOME. Only the
+# demo looks on that PATH, for a python3 that is new enough, if the machine's own is not.
+CALLERS_PATH := $(PATH)
 export PATH := $(CURDIR)/.cache/uv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME := $(or $(HOME),$(shell getent passwd "$$(id -u)" | cut -d: -f6),/tmp)
 export LC_ALL := C.UTF-8
@@ -17,10 +19,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help check test-fast test demo bench clean
+.PHONY: help check test-fast test demo demo-lab bench clean
 
 BIN := .venv/bin
 READY := .venv/.ready
+RUNTIME := .cache/runtime/.ready
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort -u \
@@ -28,6 +31,11 @@ help: ## this list
 
 $(READY): pyproject.toml uv.lock Makefile tools/bootstrap.py
 	@/usr/bin/env python3 tools/bootstrap.py
+	@touch $@
+
+$(RUNTIME): pyproject.toml uv.lock Makefile tools/bootstrap.py
+	@PATH="$(PATH):$(CALLERS_PATH)" CALLERS_PATH="$(CALLERS_PATH)" \
+	  python3 tools/bootstrap.py --runtime
 	@touch $@
 
 check: $(READY) ## lint, format, types, layers, lock file
@@ -43,7 +51,10 @@ test-fast: $(READY) ## everything that needs no lab
 test: check ## all of it: checks, fast tests, and the tests on a real OpenStack (the lab)
 	$(BIN)/pytest
 
-demo: $(READY) ## a host of a real OpenStack dies, and its servers get up: watch
+demo: $(RUNTIME) ## a host of a simulated cloud dies, and its servers get up: watch (no root)
+	@.cache/runtime/bin/koboshi demo
+
+demo-lab: $(READY) ## the same on a real OpenStack, built here for the purpose (root, Debian 12)
 	$(BIN)/python tools/demo.py
 
 bench: $(READY) ## how fast: measured on the lab (see bench/README.md)
