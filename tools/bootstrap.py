@@ -80,8 +80,8 @@ def make_runtime() -> None:
     environment = {**os.environ, "UV_PYTHON": python, "UV_PROJECT_ENVIRONMENT": str(RUNTIME)}
     if not TRUSTED.exists():
         environment.pop("UV_SYSTEM_CERTS", None)  # uv has certificates of its own
-    sync = [str(UV), "sync", "--locked", "--quiet", "--no-dev", "--compile-bytecode"]
-    run(sync, PIP_TIMEOUT_S, environment)
+    # Nothing is compiled ahead: most of it is never imported.
+    run([str(UV), "sync", "--locked", "--quiet", "--no-dev"], PIP_TIMEOUT_S, environment)
 
 
 class BootstrapError(Exception):
@@ -161,19 +161,19 @@ def install_uv(python: str, version: str) -> None:
     pip, more = pip_of(python)
     # pip brings certificates of its own; the machine's may know a proxy that pip's do not.
     environment = {"PIP_CERT": str(TRUSTED), **os.environ} if TRUSTED.exists() else None
-    quiet = ["--disable-pip-version-check", "--no-warn-script-location", "--quiet"]
+    quiet = ["--disable-pip-version-check", "--root-user-action=ignore", "--quiet"]
     install = [*pip, "install", *quiet, *more, f"uv=={version}"]
     run(install, PIP_TIMEOUT_S, environment)
 
 
 def pip_of(python: str) -> tuple[list[str], list[str]]:
     """Return how pip is called, and the options by which it installs into UV_HOME."""
-    if has_modules(python, "venv", "ensurepip"):
-        run([python, "-m", "venv", str(UV_HOME)], PIP_TIMEOUT_S)
-        return [str(UV_HOME / "bin" / "python"), "-m", "pip"], []
     target = ["--upgrade", "--target", str(UV_HOME)]  # programs go to UV_HOME/bin, as in a venv
     if has_modules(python, "pip"):
         return [python, "-m", "pip"], target
+    if has_modules(python, "venv", "ensurepip"):  # slower: it installs a pip first
+        run([python, "-m", "venv", str(UV_HOME)], PIP_TIMEOUT_S)
+        return [str(UV_HOME / "bin" / "python"), "-m", "pip"], []
     return [python, f"{download_pip()}/pip"], target
 
 

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from koboshi.cli.context import Context
 from koboshi.cli.exit_codes import ExitCode
 from koboshi.cli.output import Output, draw, write_rows
+from koboshi.cli.progress import progress
 
 if TYPE_CHECKING:
     from koboshi.rehearsal.demo.directory import Directory
@@ -62,11 +63,11 @@ def demo(
     directory
         Where its files are kept [$XDG_RUNTIME_DIR/koboshi-demo, or /tmp/koboshi-demo-UID].
     """
-    from koboshi.cli.draw_demo import Telling  # noqa: PLC0415 - rich is slow to import
-    from koboshi.cli.quiet import keep_logs_apart  # noqa: PLC0415 - slow to import
-    from koboshi.rehearsal.demo.until import until_told  # noqa: PLC0415 - slow to import
-    from koboshi.settings import Settings  # noqa: PLC0415 - slow to import
-
+    with progress(context, "building a small cloud"):
+        from koboshi.cli.draw_demo import Telling  # noqa: PLC0415 - rich is slow to import
+        from koboshi.cli.quiet import keep_logs_apart  # noqa: PLC0415 - slow to import
+        from koboshi.rehearsal.demo.until import until_told  # noqa: PLC0415 - slow to import
+        from koboshi.settings import Settings  # noqa: PLC0415 - slow to import
     keep_logs_apart(context, Settings())
     telling = Telling(context.out())
     ended = until_told(_directory(context, directory), context.environ, telling.say, serve=serve)

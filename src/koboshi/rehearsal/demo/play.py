@@ -72,6 +72,7 @@ def scene(show: Show, say: Say) -> None:
         f"koboshi run, a process of its own ({show.daemon.pid}), with its real adapters over HTTP",
         *(f"shortened: {window}" for window in show.settings.shortened_windows()),
     )
+    _say(say, Kind.CHECKS, "getting to know the hosts: a silence counts only of who has answered")
 
 
 def _say(say: Say, kind: Kind, text: str, *details: str) -> None:
