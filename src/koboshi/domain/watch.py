@@ -1,6 +1,7 @@
 """Hosts without an incident: whom to trust, what to notice, and when an incident opens."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from koboshi.domain.brake import is_confirmed
 from koboshi.domain.calm import TRUST_RENEWED_AFTER
@@ -17,16 +18,16 @@ from koboshi.domain.noticing import notices
 from koboshi.domain.ownership import MARKER_PREFIX, disabled_by_operator
 from koboshi.domain.verdict import Control, Judgement, Network, Verdict, is_trusted
 
+EVENTS_AT_ONCE = 500
+"""So many are remembered in one decision; what is left follows with the next one, at once."""
+
 
 def watch_hosts(picture: Picture) -> Decision:
     """Return what there is to remember of every host that Nova lists; of a calm one there is nothing."""
-    return Decision(
-        events=tuple(
-            event
-            for host in picture.restless
-            for event in _watch(picture, picture.judgements[host])
-        ),
+    events = (
+        event for host in picture.restless for event in _watch(picture, picture.judgements[host])
     )
+    return Decision(events=tuple(islice(events, EVENTS_AT_ONCE)))
 
 
 def _watch(picture: Picture, judgement: Judgement) -> Iterator[Event]:

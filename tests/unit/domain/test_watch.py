@@ -18,7 +18,7 @@ from koboshi.domain.events import (
 )
 from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import HostName
-from koboshi.domain.watch import watch_hosts
+from koboshi.domain.watch import EVENTS_AT_ONCE, watch_hosts
 from koboshi.sim.samples import server
 from tests.fakes.scene import H1, Scene, ago, probe, readings, sweep
 
@@ -179,3 +179,12 @@ def test_dark_and_unconfirmed_is_told() -> None:
     scene = Scene().dark(for_s=40)
     scene.state = replace(scene.state, trusted={})
     assert "silent_unconfirmed" in topics(scene)
+
+
+def test_no_more_is_remembered_at_once_than_one_decision_may_hold() -> None:
+    scene = Scene(hosts=EVENTS_AT_ONCE + 10)
+    scene.state = replace(scene.state, trusted={})
+    first = told(scene)
+    assert len(first) == EVENTS_AT_ONCE
+    scene.tell(0.0, *first)
+    assert len(told(scene)) == 10
