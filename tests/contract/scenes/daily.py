@@ -74,16 +74,15 @@ def _live_migration(stage: Stage, server: str, image: str) -> None:
         stage.tell("live_migration_refused", refusal(api.act(server, "os-migrateLive", body)))
     with stage.watch(server) as watch:
         stage.tell("live_migration", refusal(api.act(server, "os-migrateLive", _live("cmp2"))))
-        stage.settled(server)
+        api.act(image, "os-migrateLive", _live("cmp3"))
+        stage.settled(server, image)
     stage.tell("live_migration", watch.server(server), stage.runs_on(server))
     stage.tell("live_migration_record", watch.records(server))
-    for host in ("cmp3", "cmp2"):
-        api.act(image, "os-migrateLive", _live(host))
-        stage.settled(image)
-    stage.tell("live_migration", stage.runs_on(image), stage.record_states(image))
     told = api.act(server, "os-migrateLive", _live("cmp2"))
     stage.tell("live_migration_refused", refusal(told))
-    stage.settled(server)
+    api.act(image, "os-migrateLive", _live("cmp2"))
+    stage.settled(server, image)
+    stage.tell("live_migration", stage.runs_on(image), stage.record_states(image))
     stage.tell("live_migration_refused", stage.state(server), stage.record_states(server)[0])
     _records(stage, image)
 
