@@ -68,6 +68,7 @@ def recover(picture: Picture, incident: Incident) -> Decision:
     if (
         incident.isolation is not None
         and heartbeat is not None
+        and heartbeat.service.id is not None  # a cell that does not answer: nothing is known
         and not is_ours(incident.isolation, heartbeat.service)
     ):
         return move(

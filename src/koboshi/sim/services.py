@@ -98,27 +98,35 @@ class Services:
         The age counts as an absolute value: a clock that is ahead counts as down, too
         (servicegroup/drivers/db.py:is_up).
         """
-        age_s = anyio.current_time() - self._beats[key]
+        return self._is_up_at(key, anyio.current_time())
+
+    def _is_up_at(self, key: str, now_s: float) -> bool:
+        age_s = now_s - self._beats[key]
         return not self._rows[key].forced_down and abs(age_s) <= self.down_after_s
 
     def judged(self, key: str) -> ComputeService:
         """Return a row with Nova's opinion of now."""
-        row, up = self._rows[key], self.is_up(key)
+        return self._judged_at(key, anyio.current_time())
+
+    def _judged_at(self, key: str, now_s: float) -> ComputeService:
+        row, up = self._rows[key], self._is_up_at(key, now_s)
         return row if row.up == up else replace(row, up=up)
 
     def all(self) -> tuple[ComputeService, ...]:
         """Return every row with Nova's opinion of now."""
-        return tuple(self.judged(key) for key in self._rows)
+        now_s = anyio.current_time()
+        return tuple(self._judged_at(key, now_s) for key in self._rows)
 
     def listed(self, *, cell_works: bool) -> tuple[ComputeService, ...]:
         """Return what a list shows: hidden rows left out, a dead cell's as stubs.
 
         2.69 and later: a stub a host mapping (compute/api.py:_service_get_all_cells).
         """
+        now_s = anyio.current_time()
         return tuple(
             ComputeService(host=row.host, binary=row.binary)
             if not cell_works and row.binary == COMPUTE_BINARY
-            else self.judged(key)
+            else self._judged_at(key, now_s)
             for key, row in self._rows.items()
             if key not in self._hidden
         )
