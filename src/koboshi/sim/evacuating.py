@@ -212,7 +212,7 @@ class _OnDestination:
             self._cloud.change(self._server, task_state=None)
         except _Gone:
             self._give_up()
-            self._clean_up()
+            self._cloud.physics.erase(self._server, self._host.name)
 
     def _give_up(self) -> None:
         self._cloud.set_record(self._record, "failed", self._host.name)

@@ -97,7 +97,9 @@ async def _destroy_evacuated(cloud: Database, host: Host, work: Work) -> frozens
         if server in host.defined:
             shared = await _is_shared(cloud, host, record, work)
             cloud.physics.undefine_guest(server, host.name)
-            if not shared:
+            if server not in cloud.servers_by_id:
+                cloud.physics.erase(server, host.name)
+            elif not shared:
                 cloud.physics.destroy_disks(server, host.name, "its host came back")
         cloud.placement.release(server, host.name)
         cloud.set_record(record.id, "completed")

@@ -181,8 +181,7 @@ async def _remove(cloud: Database, server: ServerId, host: Host) -> None:
 def remove_leftover(cloud: Database, server: ServerId, host: HostName) -> None:
     """Remove a deleted server's guest and disks from a host."""
     if server in cloud.physics.hosts[host].defined:
-        cloud.physics.undefine_guest(server, host)
-        cloud.physics.destroy_disks(server, host, "the server was deleted")
+        cloud.physics.erase(server, host)
 
 
 def update_service(

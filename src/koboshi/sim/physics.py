@@ -196,8 +196,14 @@ class Physics:
             self.lose_data(server, host, "made again from its image", root="root" in missing)
         return bool(missing)
 
+    def erase(self, server: ServerId, host: HostName) -> None:
+        """Remove a deleted server's guest and disks: its owner wanted them gone, nothing is lost."""
+        self.undefine_guest(server, host)
+        for copy in self.disks.at(server, self.hosts[host].place):
+            self.disks.drop(copy)
+
     def destroy_disks(self, server: ServerId, host: HostName, how: str) -> None:
-        """Delete a server's local disks where a host keeps them."""
+        """Delete the local disks of a server that still is one, where a host keeps them."""
         self._flush(server)
         dropped = self.disks.at(server, self.hosts[host].place)
         for copy in dropped:
