@@ -207,7 +207,8 @@ def _why_not_well(
             runs = judge.world.physics.where(row.id)
             return None if at_work or runs != (row.host,) else f"it runs on {row.host}"
         case _R.ORPHAN_SUSPECTED:
-            told = "already exists" in recovery.reason or "task state" in recovery.reason.lower()
+            words = ("already exists", "task_state", "task state", "without a word")
+            told = any(word in recovery.reason.lower() for word in words)
             known = len(evacuations) > 1 or others or told or "without a fault" in recovery.reason
             return None if known else "no copy of it can be anywhere"
         case _R.FOREIGN:

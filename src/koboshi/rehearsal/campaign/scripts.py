@@ -32,6 +32,8 @@ INCIDENT_CUES = ("confirmed", "fencing", "proven", "isolating", "recovering", "s
 SERVER_CUES = ("building", "unknown", "confirming", "settling", "done")
 VICTIM = "h1"
 MAX_FOR_S = 40
+FEWEST_MEET = 2
+"""Which of the meetings is a refusal of Nova's."""
 KINDS: tuple[FaultKind | TroubleKind, ...] = (
     *(k for k in FaultKind if k is not FaultKind.CALM),
     *(k for k in TroubleKind if k is not TroubleKind.STARTED),
@@ -80,9 +82,38 @@ def draw_script(random: Random, cloud: CloudSpec) -> Script:
         else:
             at_s += random.randint(0, 60) / 4
             happens.append(Happening(what=what, at_s=at_s))
+    if chance(random, 15):
+        happens.extend(_meeting(random, of, warm_s))
     calm_s = at_s + MAX_FOR_S
     happens.append(Happening(what=Fault(kind=FaultKind.CALM), at_s=calm_s))
     return Script(happens=tuple(happens), lasts_s=calm_s + 3600.0)
+
+
+def _meeting(random: Random, of: Subjects, at_s: float) -> tuple[Happening, ...]:
+    """Return what must meet to come close at all, and by chance alone seldom would."""
+    server, isolating = random.choice(of.servers), f"incident {VICTIM} isolating"
+    lost = random.choice((Fails.ANSWER_LOST, Fails.NO_ANSWER, Fails.LATE))
+    status = random.choice((403, 409))
+    match random.randrange(4):
+        case 0:  # the one documented assumption
+            lies = Fault(kind=FaultKind.BMC, host=VICTIM, bmc=Bmc.LIE_OFF, for_s=float(MAX_FOR_S))
+            cut = Fault(kind=FaultKind.CUT, host=VICTIM, for_s=float(MAX_FOR_S))
+            return Happening(what=cut, at_s=at_s), Happening(what=lies, at_s=at_s + 1)
+        case 1:
+            what = Fault(kind=FaultKind.OPERATOR_EVACUATES, server=server)
+            early_s = random.choice((0.0, 0.02, 0.05))
+            return (Happening(what=what, when=f"command evacuate {server}", at_s=early_s),)
+        case number:
+            how = Fails.REFUSED if number == FEWEST_MEET else lost
+            what = Fault(
+                kind=FaultKind.API_FAILS,
+                call="evacuate",
+                times=2,
+                for_s=30.0,
+                how=how,
+                status=status,
+            )
+            return (Happening(what=what, when=isolating),)
 
 
 def _cue(random: Random, of: Subjects) -> str:
