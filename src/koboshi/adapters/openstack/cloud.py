@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from koboshi.adapters.openstack import facts, shapes, swift
+from koboshi.adapters.openstack import bulk, facts, shapes
 from koboshi.adapters.openstack.access import CloudAccess, load
 from koboshi.adapters.openstack.calls import OK, Calls, reason
 from koboshi.adapters.openstack.capacity import Capacity
@@ -90,7 +90,7 @@ class OpenStackCloud:
             try_s=limit_s,
             total_s=limit_s,
         )
-        return facts.services(swift.parse(swift.Services, answer).services)
+        return facts.services(bulk.parse(bulk.Services, answer).services)
 
     async def hypervisors(self) -> tuple[Hypervisor, ...]:
         """Return every hypervisor, with its type and management address."""
@@ -129,7 +129,7 @@ class OpenStackCloud:
         answer = await self.calls.read(request, expect=expect)
         if answer.status == BAD_REQUEST:
             raise_bad_marker(answer)
-        parsed = swift.parse(swift.SweptServers, answer)
+        parsed = bulk.parse(bulk.SweptServers, answer)
         rows = tuple(facts.swept(row) for row in parsed.servers)
         has_next = any(link.rel == "next" for link in parsed.servers_links)
         if has_next and (not rows or rows[-1].id == after):

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from koboshi.adapters.openstack import shapes, swift
+from koboshi.adapters.openstack import bulk, shapes
 from koboshi.adapters.openstack.shapes import as_utc
 from koboshi.domain import cloud
 from koboshi.domain.errors import CloudUnavailable, InvalidAnswer, NotAuthorised
@@ -16,7 +16,7 @@ UNKNOWN = "UNKNOWN"
 """Nova's placeholder status for what lies in a cell that does not answer."""
 
 
-def services(rows: Iterable[swift.Service]) -> tuple[cloud.ComputeService, ...]:
+def services(rows: Iterable[bulk.Service]) -> tuple[cloud.ComputeService, ...]:
     """Return the services; none at all, or two of one host, is no believable answer."""
     found = tuple(_service(row) for row in rows)
     if not found:
@@ -32,7 +32,7 @@ def services(rows: Iterable[swift.Service]) -> tuple[cloud.ComputeService, ...]:
     return found
 
 
-def _service(row: swift.Service) -> cloud.ComputeService:
+def _service(row: bulk.Service) -> cloud.ComputeService:
     if row.status == UNKNOWN:
         return cloud.ComputeService(host=HostName(row.host), binary=row.binary)
     where = f"GET /os-services: {row.binary} on {row.host}"
@@ -99,7 +99,7 @@ def server(row: shapes.Server) -> cloud.Server:
     )
 
 
-def swept(row: swift.SweptServer) -> SweptServer:
+def swept(row: bulk.SweptServer) -> SweptServer:
     """Return what a sweep keeps of a server. Raises NotAuthorised when the answer hides its host."""
     if row.host == shapes.MISSING:
         raise _hidden_host(row.id)
