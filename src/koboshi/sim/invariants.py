@@ -6,7 +6,6 @@ of every server in the end is judged in `accounts`.
 """
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import timedelta
 
 import anyio
@@ -22,9 +21,9 @@ from koboshi.domain.events import (
     IncidentOpened,
 )
 from koboshi.domain.incident import IncidentState
-from koboshi.domain.names import CommandId, HostName, IncidentId, MigrationId, ServerId
+from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
 from koboshi.domain.recovery import HOLDS_A_SLOT, RecoveryState
-from koboshi.domain.rules import Mode, OnLocalDisk, Rules
+from koboshi.domain.rules import UNKNOWN_WAIT, Mode, OnLocalDisk, Rules
 from koboshi.domain.state import State, apply
 from koboshi.ports.journal import Recorded
 from koboshi.sim.bmc import Bmc
@@ -58,15 +57,6 @@ NEVER_SENT = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """An evacuate request that Nova took."""
-
-    at_s: float
-    by: By
-    record: MigrationId
-
-
 class Judge:
     """Watches one world and one journal; never raises, never touches what it watches."""
 
@@ -80,8 +70,10 @@ class Judge:
         self.state = State()
         """The memory, as the journal has it."""
         self.world = world
-        self.requests: dict[ServerId, list[Request]] = {}
+        self.requests: dict[ServerId, list[EvacuationBegan]] = {}
         self.arrived: list[CommandArrived] = []
+        self._meant_s: dict[ServerId, list[float]] = {}
+        """When each server's requests were meant."""
         self.edited_by_others: dict[HostName, float] = {}
         """When somebody other than Koboshi last changed each host's row."""
         self.opened_s: dict[IncidentId, float] = {}
@@ -174,6 +166,7 @@ class Judge:
             self._fenced_s[command.host] = now_s
         if isinstance(command, Evacuate):
             self._maybe.setdefault(command.server, {})[command.id] = command.destination
+            self._meant_s.setdefault(command.server, []).append(now_s)
         if isinstance(command, FenceOff | Isolate):
             self._begin_to_act(command.host, command.incident, now_s)
 
@@ -241,10 +234,23 @@ class Judge:
         known = self.requests.setdefault(event.server, [])
         if event.by is By.KOBOSHI:
             for record in (self.world.cloud.record(r.record) for r in known if r.by is event.by):
-                if record.is_open and not self._leads_to_a_dead_host(record):
+                if (
+                    record.is_open
+                    and not self._leads_to_a_dead_host(record)
+                    and not self._is_asked_again(self.world.cloud.record(event.record), record)
+                ):
                     facts = f"Nova works on {event.record} of {event.server} beside {record.id}"
                     self.tell(Rule.SENT_TWICE, facts)
-        known.append(Request(at_s=event.at_s, by=event.by, record=event.record))
+        known.append(event)
+
+    def _is_asked_again(self, one: Migration, other: Migration) -> bool:
+        """Return whether both are one lost request and its question, which may go there alone.
+
+        The lost one may come to Nova when the question is there already: docs/safety.md allows it.
+        """
+        meant_s = self._meant_s.get(one.server, [])
+        waited = len(meant_s) > 1 and meant_s[-1] - meant_s[-2] >= UNKNOWN_WAIT.total_seconds()
+        return waited and one.destination == other.destination
 
     # Commands that arrive
 
