@@ -31,7 +31,8 @@ def _accounted_for(state: State, rules: Rules, now: Instant) -> frozenset[HostNa
     return frozenset(
         i.host
         for i in state.open_incidents()
-        if now.since(i.opened_at) > rules.incident_memory and i.state is not IncidentState.HELD
+        if now.surely_since(i.opened_at) > rules.incident_memory
+        and i.state is not IncidentState.HELD
     )
 
 
@@ -84,13 +85,13 @@ def why_braked(
         (
             i
             for i in state.incidents.values()
-            if i.host != host and now.since(i.opened_at) < rules.incident_memory
+            if i.host != host and now.surely_since(i.opened_at) < rules.incident_memory
         ),
         None,
     )
     if recent is not None:
         return (
-            f"host {recent.host} failed {seconds(now.since(recent.opened_at))} ago: at most one host "
+            f"host {recent.host} failed {seconds(now.surely_since(recent.opened_at))} ago: at most one host "
             f"in {seconds(rules.incident_memory)}"
         )
     # One whose nova-compute is down answers the prober: its host is not in doubt.

@@ -26,6 +26,14 @@ class Instant:
             return max(self.boot - earlier.boot, timedelta())
         return max(self.wall - earlier.wall, timedelta())
 
+    def surely_since(self, earlier: "Instant") -> timedelta:
+        """Return how long after `earlier` this is at the least, whatever the wall clock says.
+
+        What is remembered of another boot is older than this boot; how much older, only a clock
+        could tell that may have been stepped meanwhile.
+        """
+        return self.since(earlier) if self.boot_id == earlier.boot_id else self.boot
+
     def is_after(self, remembered: "Instant") -> bool:
         """Return whether this observation was made after something `remembered`.
 

@@ -7,10 +7,12 @@ import pytest
 
 from koboshi.domain.brake import why_braked
 from koboshi.domain.cloud import Power
+from koboshi.domain.events import IncidentMoved, IncidentOpened
 from koboshi.domain.evidence import PowerTrack
 from koboshi.domain.incident import IncidentState
-from koboshi.domain.names import HostName
+from koboshi.domain.names import HostName, IncidentId
 from koboshi.domain.rules import Mode, Rules
+from koboshi.domain.state import apply
 from tests.fakes.scene import OFF_THRICE, Scene, ago, probe, readings
 
 
@@ -135,3 +137,16 @@ def test_the_memory_is_a_setting() -> None:
     scene = Scene(10, rules).dark()
     scene.incident(IncidentState.CLOSED, host="h2", age_s=61)
     assert braked(scene) is None
+
+
+@pytest.mark.parametrize(("memory_h", "free"), [(4, False), (2, True)])
+def test_a_stepped_wall_clock_ends_no_memory_of_another_boot(memory_h: int, *, free: bool) -> None:
+    """The wall clock says five hours; that our machine has been up for three is certain."""
+    rules = Rules(mode=Mode.ACT, install="test", incident_memory=timedelta(hours=memory_h))
+    scene = Scene(10, rules).dark()
+    before = replace(ago(0), wall=ago(5 * 3600).wall, boot_id="earlier")
+    opened = IncidentOpened(incident=IncidentId("i2"), host=HostName("h2"), evidence=())
+    closed = IncidentMoved(incident=opened.incident, to=IncidentState.CLOSED, reason="test")
+    for event in (opened, closed):
+        scene.state = apply(scene.state, before, event)
+    assert (braked(scene) is None) is free
