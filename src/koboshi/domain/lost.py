@@ -61,8 +61,12 @@ def _ask_again(picture: Picture, recovery: Recovery, since: Instant) -> Decision
         return home_again(recovery)
     if recovery.posts >= MAX_POSTS:
         return step_to(recovery, _S.STUCK, "no request of three left a trace in Nova")
-    if why_host_not_proven_now(incident, picture.world, picture.now):
-        return NOTHING
+    if why := why_host_not_proven_now(incident, picture.world, picture.now):
+        if picture.now.since(recovery.moved_at) <= picture.rules.stuck_after:
+            return NOTHING
+        return step_to(
+            recovery, _S.STUCK, f"it left no trace in Nova, and may not be asked again: {why}"
+        )
     isolation = incident.isolation
     again = Evacuate(
         id=picture.new_command_id(incident, f"evacuate-{recovery.server}"),

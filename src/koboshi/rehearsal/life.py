@@ -5,6 +5,7 @@ from collections.abc import Callable
 import anyio
 from anyio.abc import TaskGroup
 
+from koboshi.domain.errors import NotLeader
 from koboshi.domain.rules import Rules
 from koboshi.engine.execute import Executor
 from koboshi.engine.loop import Engine
@@ -67,8 +68,8 @@ class Daemon:
                     engine = self._engine(ports)
                     await engine.start()
                     await engine.run()
-        except* KilledHere:
-            pass
+        except* (KilledHere, NotLeader):
+            pass  # a daemon that finds another in the lead when it starts ends, as the real one does
         finally:
             self.killed.set()
 

@@ -45,6 +45,8 @@ class Read:
 
     at_s: float
     power: Power
+    lied: bool = False
+    """Off was told of a host that runs."""
 
 
 class SimFence:
@@ -66,7 +68,8 @@ class SimFence:
         await self._answer()
         on = self._physics.hosts[self._host].power and self.mode is not Bmc.LIE_OFF
         power = Power.ON if on else Power.OFF
-        self.reads.append(Read(at_s=anyio.current_time(), power=power))
+        lied = power is Power.OFF and self._physics.hosts[self._host].power
+        self.reads.append(Read(at_s=anyio.current_time(), power=power, lied=lied))
         return power
 
     async def power_off(self) -> None:

@@ -26,7 +26,6 @@ from koboshi.domain.recovery import HOLDS_A_SLOT, RecoveryState
 from koboshi.domain.rules import UNKNOWN_WAIT, Mode, OnLocalDisk, Rules
 from koboshi.domain.state import State, apply
 from koboshi.ports.journal import Recorded
-from koboshi.sim.bmc import Bmc
 from koboshi.sim.breach import Breach, Rule
 from koboshi.sim.deaths import is_proven, why_not_off_now
 from koboshi.sim.journal import Disk
@@ -347,9 +346,9 @@ class Judge:
 
     def _is_the_assumption(self, host: HostName) -> bool:
         """Return whether the host's BMC lies, and nothing else could have told."""
-        machine = self.world.physics.hosts[host]
+        machine, reads = self.world.physics.hosts[host], self.world.fences[host].reads
         return (
-            self.world.fences[host].mode is Bmc.LIE_OFF
+            bool(reads and reads[-1].lied)
             and host in self.world.probe.dark_since
             and not machine.reports
         )

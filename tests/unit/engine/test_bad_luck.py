@@ -7,6 +7,7 @@ from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import HostName
 from koboshi.domain.recovery import RecoveryState
 from koboshi.rehearsal.story import story
+from koboshi.sim.line import Fails
 from koboshi.sim.samples import image_server, server
 
 pytestmark = pytest.mark.anyio
@@ -84,3 +85,16 @@ async def test_a_server_that_is_reset_while_it_is_made_is_not_made_again() -> No
         await anyio.sleep(60)
         assert s.recovery("a").state is RecoveryState.ORPHAN_SUSPECTED
         assert len(s.where("a")) == 1
+
+
+async def test_a_lost_request_of_a_host_that_lives_again_ends_with_a_person() -> None:
+    """Seed 100111: no trace of it, no proof any more, and nobody was ever told."""
+    async with story([server("a")]) as s:
+        s.cloud.line.fail("evacuate", Fails.NO_ANSWER, times=1)
+        s.power_loss()
+        await s.until(lambda: bool(s.posts()))
+        s.cloud.edit("nova-compute@h1", forced_down=False)
+        await s.until_incident(IncidentState.NEEDS_HUMAN)
+        await s.cloud.boot(H1)
+        await s.until(lambda: s.recovery("a").state is RecoveryState.STUCK, 700)
+        assert s.posts() == {"a": 1}
