@@ -25,14 +25,14 @@ _S = IncidentState
 
 def until_home(picture: Picture, incident: Incident) -> Decision:
     """Close when the host is in service and healthy; look for servers that came late."""
-    if is_anything_unfinished(picture, incident):
-        return NOTHING
     if incident.state is not _S.SETTLED and (
         held := hold_waiting(
             picture, incident, f"its incident is {incident.state}: left to a person"
         )
     ):
         return Decision(events=held)
+    if is_anything_unfinished(picture, incident):
+        return NOTHING
     if _is_deleted(picture, incident):
         return move(incident, _S.CLOSED, "Nova lists no compute service of this host any more")
     if is_in_service(picture, incident):

@@ -336,10 +336,11 @@ class Judge:
         sign_s = max(probe.answering_since.get(host, -1.0), proven_s, self._began_s)
         if probe.heard.get(host, -1.0) > sign_s and now_s - sign_s > SEEN_S:
             self.tell(Rule.UNPROVEN, f"{what}, and it answers for {now_s - sign_s:.1f} s")
+        if self._is_the_assumption(host):  # it may run there later, too: whoever boots is not dead
+            self._lied_to.add(command.server)
         if command.server in self.world.physics.hosts[host].domains:
             facts = f"{what} while it runs there"
             if self._is_the_assumption(host):
-                self._lied_to.add(command.server)
                 self._assume(Rule.UNPROVEN, facts)
             else:
                 self.tell(Rule.UNPROVEN, facts)

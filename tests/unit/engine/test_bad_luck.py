@@ -1,5 +1,7 @@
 """What only fault campaigns came upon: troubles that meet in a bad moment. Each was a seed once."""
 
+from dataclasses import replace
+
 import anyio
 import pytest
 
@@ -7,6 +9,7 @@ from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import HostName
 from koboshi.domain.recovery import RecoveryState
 from koboshi.rehearsal.story import story
+from koboshi.rehearsal.windows import shortened
 from koboshi.sim.line import Fails
 from koboshi.sim.samples import image_server, server
 
@@ -98,3 +101,15 @@ async def test_a_lost_request_of_a_host_that_lives_again_ends_with_a_person() ->
         await s.cloud.boot(H1)
         await s.until(lambda: s.recovery("a").state is RecoveryState.STUCK, 700)
         assert s.posts() == {"a": 1}
+
+
+async def test_who_waits_behind_a_lost_request_is_left_to_a_person_with_it() -> None:
+    """Seed 402246: it was queued for ever, for another server's request was without an end."""
+    rules = replace(shortened(), window=1)
+    async with story([server("a"), server("b")], rules=rules) as s:
+        s.cloud.line.fail("evacuate", Fails.NO_ANSWER, times=1)
+        s.power_loss()
+        await s.until(lambda: bool(s.posts()))
+        s.cloud.edit("nova-compute@h1", forced_down=False)
+        await s.until_incident(IncidentState.NEEDS_HUMAN)
+        await s.until(lambda: s.recovery("b").state is RecoveryState.HELD, 30)

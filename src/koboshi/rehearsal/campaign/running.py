@@ -14,9 +14,9 @@ from koboshi.rehearsal.campaign.trial import Tried, try_case
 from koboshi.rehearsal.scenario import save_scenario
 from koboshi.sim.breach import RULE_MEANING, Breach
 
-ENOUGH_SEEDS = 3_000
-"""From so many seeds on, a kind that never occurred fails the campaign: the rarest one comes once in
-a few hundred."""
+ENOUGH_SEEDS = 10_000
+"""From so many seeds on, a kind that never occurred fails the campaign: the rarest ones (a server that
+somebody else evacuates, an incident without proof) came once in two or three thousand."""
 SEEDS_AT_ONCE = 20
 MAX_SHRUNK = 5
 """Failures that are made shorter; the others are named with their seeds."""
