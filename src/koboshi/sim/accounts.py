@@ -61,14 +61,14 @@ def _goes_on(judge: Judge, incident: Incident) -> bool:
 
 
 def _waits_for_others(judge: Judge, incident: Incident, recovery: Recovery) -> bool:
-    """Return whether a server cannot be sent while somebody works on it, and a person was told."""
+    """Return whether a server cannot be sent now, and a person was told.
+
+    Its host's death is proven no more (that incident is judged by itself), or somebody works on it.
+    """
     row = judge.world.cloud.servers_by_id.get(recovery.server)
-    return (
-        recovery.state is _R.QUEUED
-        and row is not None
-        and row.task_state is not None
-        and (incident.host, "recovery_stalled") in judge.state.notices
-    )
+    told = (incident.host, "recovery_stalled") in judge.state.notices
+    busy = row is not None and row.task_state is not None and told
+    return recovery.state is _R.QUEUED and (busy or incident.state is _I.UNPROVEN)
 
 
 def close(judge: Judge, closing: Closing) -> None:

@@ -11,6 +11,8 @@ from koboshi.sim.bmc import Read
 READS = 3
 SPACING_S = 2.0
 MAX_AGE_S = 10.0
+SENT_S = 0.1
+"""How long a request is on its way at the least."""
 ON_ITS_WAY_S = 1.0
 """How long a request may be on its way after the last look."""
 
@@ -27,10 +29,14 @@ def is_proven(reads: Sequence[Read], since_s: float) -> bool:
 
 
 def why_not_off_now(reads: Sequence[Read], now_s: float) -> str | None:
-    """Return why a request that arrives now has no fresh proof behind it; None when it has."""
-    if not reads:
+    """Return why a request that arrives now has no fresh proof behind it; None when it has.
+
+    A reading that was answered while the request was on its way could not stop it any more.
+    """
+    known = [r for r in reads if r.at_s <= now_s - SENT_S]
+    if not known:
         return "its power was never read"
-    newest = reads[-1]
+    newest = known[-1]
     if newest.power is not Power.OFF:
         return f"its power read {newest.power} last"
     age_s = now_s - newest.at_s

@@ -347,12 +347,12 @@ class Judge:
 
     def _is_the_assumption(self, host: HostName) -> bool:
         """Return whether the host's BMC lies, and nothing else could have told."""
-        machine, reads = self.world.physics.hosts[host], self.world.fences[host].reads
-        return (
-            bool(reads and reads[-1].lied)
-            and host in self.world.probe.dark_since
-            and not machine.reports
-        )
+        reads, row = self.world.fences[host].reads, self.world.cloud.row(host)
+        isolation = (i := self.state.open_incident(host)) and i.isolation
+        # One that has just come back was not heard yet: neither probed, nor with a heartbeat.
+        unheard = isolation is not None and row.updated_at == isolation.baseline
+        silent = unheard or not self.world.physics.hosts[host].reports
+        return bool(reads and reads[-1].lied) and host in self.world.probe.dark_since and silent
 
     def _judge_row(self, command: Evacuate) -> None:
         row, incident = self.world.cloud.row(command.host), self.state.incidents[command.incident]
