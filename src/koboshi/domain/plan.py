@@ -13,6 +13,7 @@ from koboshi.domain.cloud import Room
 from koboshi.domain.commands import Command, Evacuate
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import DataLossCommitted, Event, RecoveryMoved
+from koboshi.domain.fitting import has_slot, lacks, left_of, roomiest, turn_key, why_not_there
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.proof import why_host_not_proven_now
@@ -30,17 +31,6 @@ RETRY_AT_LEAST_EVERY = timedelta(seconds=30)
 def _all_recoveries(picture: Picture) -> Iterator[Recovery]:
     for incident in picture.state.open_incidents():
         yield from picture.state.recoveries.get(incident.id, {}).values()
-
-
-def turn_key(recovery: Recovery) -> tuple[bool, bool, int, str]:
-    """Return the order: what loses nothing first, running before stopped, larger first."""
-    candidate = recovery.candidate
-    return (
-        candidate.treatment is Treatment.REBUILD,
-        candidate.vm_state == "stopped",
-        -candidate.demand.ram_mb,
-        candidate.server,
-    )
 
 
 class Pace:
@@ -91,8 +81,7 @@ class Pace:
         if any(r.server in recovery.candidate.separate_from for r in self._moving):
             return None  # one of an anti-affinity group at a time: Nova checks too late
         rooms = [r for r in self._rooms(recovery) if self._suits(recovery, r)]
-        best = min(rooms, key=lambda r: (self._onto[r.host], -r.ram_mb, r.host), default=None)
-        return best.host if best else None
+        return roomiest(rooms, self._onto)
 
     def _rooms(self, recovery: Recovery) -> Iterable[Room]:
         read = self._picture.world.room.get(recovery.candidate.demand)
@@ -101,22 +90,16 @@ class Pace:
         return read.rooms
 
     def _suits(self, recovery: Recovery, room: Room) -> bool:
-        host, rules, candidate = room.host, self._picture.rules, recovery.candidate
+        host, candidate = room.host, recovery.candidate
         if host in recovery.failed_destinations or not self._is_fresh(recovery, host):
             return False
         if recovery.pinned not in {None, host}:
             return False
-        if self._onto[host] >= rules.per_destination:
-            return False
-        if (
-            candidate.treatment is Treatment.REBUILD
-            and self._rebuilds[host] >= rules.per_destination_rebuilds
-        ):
+        if not has_slot(candidate, self._onto[host], self._rebuilds[host], self._picture.rules):
             return False
         zone = self._picture.world.services[host].service.zone
-        if candidate.availability_zone and zone != candidate.availability_zone:
-            return False
-        if any(self._host_of(other) == host for other in candidate.separate_from):
+        apart_from = (self._host_of(other) for other in candidate.separate_from)
+        if why_not_there(candidate, host=host, zone=zone, apart_from=apart_from):
             return False
         return self._fits(recovery, room)
 
@@ -146,12 +129,7 @@ class Pace:
         read_at = self._picture.world.room[demand].at
         arrived = [r for r in self._arrived if r.moved_at.is_after(read_at)]
         others = [r for r in (*self._moving, *arrived) if self._placed.get(r.server) == room.host]
-        taken = [r.candidate.demand for r in others]
-        return (
-            room.vcpus - sum(d.vcpus for d in taken) >= demand.vcpus
-            and room.ram_mb - sum(d.ram_mb for d in taken) >= demand.ram_mb
-            and room.disk_gb - sum(d.disk_gb for d in taken) >= demand.disk_gb
-        )
+        return not lacks(demand, left_of(room, (r.candidate.demand for r in others)))
 
 
 def plan(picture: Picture) -> Decision:
@@ -194,7 +172,7 @@ def _queue(picture: Picture, incident: Incident) -> tuple[Incident, list[Recover
         and picture.now.since(r.moved_at) >= retry_after(r)
         and not picture.state.is_busy(f"server:{r.server}")
     ]
-    return (incident, sorted(waiting, key=turn_key)) if waiting else None
+    return (incident, sorted(waiting, key=lambda r: turn_key(r.candidate))) if waiting else None
 
 
 def retry_after(recovery: Recovery) -> timedelta:

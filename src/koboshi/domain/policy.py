@@ -1,6 +1,8 @@
 """What is meant for each server of a dead host, and why: the least destructive cure wins."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from koboshi.domain.cloud import Server, ServerGroup
@@ -28,12 +30,45 @@ _COST_OF_STATE: Final[Mapping[str, str]] = {
 _IN_RESIZE: Final = ("resize_", "migrating")
 
 
+class HoldKind(StrEnum):
+    """What kind of reason keeps a server from being evacuated."""
+
+    ERROR_BEFORE = "error_before"
+    STATE = "state"
+    NEVER_UP = "never_up"
+    VTPM = "vtpm"
+    AFFINITY = "affinity"
+    IN_MIGRATION = "in_migration"
+    IN_RESIZE = "in_resize"
+    LOCAL_DISK = "local_disk"
+    IMAGE_GONE = "image_gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Why a server must be held."""
+
+    kind: HoldKind
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meant:
+    """What is meant for a server of a dead host, and why."""
+
+    treatment: Treatment
+    reason: str
+    hold: HoldKind | None = None
+    """Of which kind the reason is, where it is held."""
+
+
 def is_protected(metadata: Mapping[str, str]) -> bool:
     """Return whether a server's metadata leave it protected."""
     return metadata.get(HA_ENABLED, "").strip().lower() not in {"false", "0", "no"}
 
 
-def _needs_tpm(server: Server) -> bool:
+def needs_tpm(server: Server) -> bool:
+    """Return whether the flavor gives the server a TPM, whose state lies on its host."""
     return any(key.startswith("hw:tpm_") for key in server.flavor.extra_specs)
 
 
@@ -43,34 +78,89 @@ def _why_hold(
     vm_state: str,
     images_active: Mapping[str, bool],
     on_local_disk: OnLocalDisk,
-) -> str | None:
+) -> Hold | None:
     """Return why the server must be held; None when it may be evacuated."""
-    local = disks_of(server).local
+
+    def hold(kind: HoldKind, why: str) -> Hold:
+        return Hold(kind=kind, why=why)
+
     if vm_state == "error":
-        return "it was in ERROR before its host failed: nobody knows what an evacuation would start"
+        return hold(
+            HoldKind.ERROR_BEFORE,
+            "it was in ERROR before its host failed: nobody knows what an evacuation would start",
+        )
     if vm_state not in EVACUABLE_STATES:
         cost = _COST_OF_STATE.get(vm_state, "Nova refuses")
-        return f"it is {vm_state}: {cost}"
+        kind = HoldKind.NEVER_UP if vm_state == "building" else HoldKind.STATE
+        return hold(kind, f"it is {vm_state}: {cost}")
     if not server.launched:
-        return "it was never up: Nova refuses to evacuate it"
-    if _needs_tpm(server):
-        return "it has a vTPM, whose state lies on the host: Nova refuses to evacuate it"
+        return hold(HoldKind.NEVER_UP, "it was never up: Nova refuses to evacuate it")
+    if needs_tpm(server):
+        return hold(
+            HoldKind.VTPM,
+            "it has a vTPM, whose state lies on the host: Nova refuses to evacuate it",
+        )
     if any(g.policy == "affinity" and server.id in g.members for g in groups):
-        return (
-            "it is in an affinity group, which Nova ties to the dead host: no host would be valid"
+        return hold(
+            HoldKind.AFFINITY,
+            "it is in an affinity group, which Nova ties to the dead host: no host would be valid",
         )
     if server.task_state == "migrating":
-        return "it was in live migration: its copy may already run on the destination"
+        return hold(
+            HoldKind.IN_MIGRATION,
+            "it was in live migration: its copy may already run on the destination",
+        )
     if server.task_state is not None and server.task_state.startswith(_IN_RESIZE):
-        return "it was in a resize: its disk may lie on the host it came from"
+        return hold(
+            HoldKind.IN_RESIZE,
+            "it was in a resize: its disk may lie on the host it came from",
+        )
+    return _why_hold_its_disks(server, images_active, on_local_disk)
+
+
+def _why_hold_its_disks(
+    server: Server, images_active: Mapping[str, bool], on_local_disk: OnLocalDisk
+) -> Hold | None:
+    local = disks_of(server).local
     if not local:
         return None
     disks = " and ".join(local)
     if on_local_disk is OnLocalDisk.HOLD:
-        return f"its {disks} on the host's own disk would be lost (on_local_disk is 'hold')"
+        return Hold(
+            kind=HoldKind.LOCAL_DISK,
+            why=f"its {disks} on the host's own disk would be lost (on_local_disk is 'hold')",
+        )
     if server.image_id is not None and not images_active.get(server.image_id, False):
-        return f"its image {server.image_id} is not active in Glance: it could not be made again"
+        return Hold(
+            kind=HoldKind.IMAGE_GONE,
+            why=f"its image {server.image_id} is not active in Glance: it could not be made again",
+        )
     return None
+
+
+def meant_for(
+    server: Server,
+    *,
+    groups: tuple[ServerGroup, ...],
+    vm_state: str,
+    images_active: Mapping[str, bool],
+    on_local_disk: OnLocalDisk,
+) -> Meant:
+    """Return what is meant for `server` should its host be dead: for the recovery and the forecast.
+
+    `vm_state` is how it was before the failure.
+    """
+    local = disks_of(server).local
+    if not is_protected(server.metadata):
+        return Meant(treatment=Treatment.IGNORE, reason=f"its metadata say {HA_ENABLED}=False")
+    if held := _why_hold(server, groups, vm_state, images_active, on_local_disk):
+        return Meant(treatment=Treatment.HOLD, reason=held.why, hold=held.kind)
+    if local:
+        return Meant(
+            treatment=Treatment.REBUILD,
+            reason=f"on_local_disk is 'rebuild': its {' and '.join(local)} will be lost",
+        )
+    return Meant(treatment=Treatment.EVACUATE, reason="nothing of it lies on the dead host")
 
 
 def swept(server: Server) -> SweptServer:
@@ -95,22 +185,19 @@ def candidate_of(
     vm_state = server.vm_state
     if vm_state == "error" and seen_before is not None:
         vm_state = seen_before.vm_state
-    local = disks_of(server).local
-    if not is_protected(server.metadata):
-        treatment, reason = Treatment.IGNORE, f"its metadata say {HA_ENABLED}=False"
-    elif why := _why_hold(server, groups, vm_state, images_active, on_local_disk):
-        treatment, reason = Treatment.HOLD, why
-    elif local:
-        treatment = Treatment.REBUILD
-        reason = f"on_local_disk is 'rebuild': its {' and '.join(local)} will be lost"
-    else:
-        treatment, reason = Treatment.EVACUATE, "nothing of it lies on the dead host"
+    meant = meant_for(
+        server,
+        groups=groups,
+        vm_state=vm_state,
+        images_active=images_active,
+        on_local_disk=on_local_disk,
+    )
     return Candidate(
         server=server.id,
         name=server.name,
-        treatment=treatment,
-        reason=reason,
-        local_disks=local,
+        treatment=meant.treatment,
+        reason=meant.reason,
+        local_disks=disks_of(server).local,
         demand=demand_of(server),
         availability_zone=server.availability_zone,
         vm_state=vm_state,

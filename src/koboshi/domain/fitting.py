@@ -1,0 +1,76 @@
+"""Whose turn it is, and which host can take a server: one answer for the recovery and the forecast.
+
+The recovery asks with what it reads at the moment, the forecast with what would be. Were there two
+copies of these rules, the forecast would some day promise what the recovery does not keep.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from koboshi.domain.cloud import Demand, Room
+from koboshi.domain.names import HostName
+from koboshi.domain.recovery import Candidate, Treatment
+from koboshi.domain.rules import Rules
+
+
+def turn_key(candidate: Candidate) -> tuple[bool, bool, int, str]:
+    """Return the order: what loses nothing first, running before stopped, larger first."""
+    return (
+        candidate.treatment is Treatment.REBUILD,
+        candidate.vm_state == "stopped",
+        -candidate.demand.ram_mb,
+        candidate.server,
+    )
+
+
+def has_slot(candidate: Candidate, onto: int, rebuilds: int, rules: Rules) -> bool:
+    """Return whether one more may be on its way to a host to which so many are."""
+    if onto >= rules.per_destination:
+        return False
+    is_rebuild = candidate.treatment is Treatment.REBUILD
+    return not is_rebuild or rebuilds < rules.per_destination_rebuilds
+
+
+def why_not_there(
+    candidate: Candidate,
+    *,
+    host: HostName,
+    zone: str,
+    apart_from: Iterable[HostName | None],
+) -> str | None:
+    """Return which rule keeps a server from a host, whatever room it has; None when none does.
+
+    `apart_from` are the hosts of the other members of its anti-affinity groups.
+    """
+    wanted = candidate.availability_zone
+    if wanted and zone != wanted:
+        return f"not in its zone {wanted}"
+    if any(other == host for other in apart_from):
+        return "holds another member of its anti-affinity group"
+    return None
+
+
+def left_of(room: Room, taken: Iterable[Demand]) -> Room:
+    """Return what is left of a host's room when these have gone there."""
+    vcpus, ram_mb, disk_gb = room.vcpus, room.ram_mb, room.disk_gb
+    for demand in taken:
+        vcpus -= demand.vcpus
+        ram_mb -= demand.ram_mb
+        disk_gb -= demand.disk_gb
+    return replace(room, vcpus=vcpus, ram_mb=ram_mb, disk_gb=disk_gb)
+
+
+def lacks(demand: Demand, room: Room) -> tuple[str, ...]:
+    """Return of what a host has not enough for a demand."""
+    wanted = (
+        ("memory", demand.ram_mb, room.ram_mb),
+        ("vCPUs", demand.vcpus, room.vcpus),
+        ("disk", demand.disk_gb, room.disk_gb),
+    )
+    return tuple(name for name, asked, there in wanted if asked > there)
+
+
+def roomiest(rooms: Iterable[Room], onto: Mapping[HostName, int]) -> HostName | None:
+    """Return where to send a server: the host with fewest on their way to it, then the roomiest."""
+    best = min(rooms, key=lambda r: (onto.get(r.host, 0), -r.ram_mb, r.host), default=None)
+    return best.host if best else None
