@@ -35,9 +35,11 @@ class Daemon:
         notifier: SimNotifier,
         clock: VirtualClock,
         is_protected: Callable[[str], bool] = lambda _host: True,
+        pace: Pace | None = None,
     ) -> None:
         self.clock = clock
         self._is_protected = is_protected
+        self._pace = pace or Pace()
         self.journal = MemoryJournal(disk)
         self.memory = Memory(self.journal, self.clock, listeners=(Teller(notifier, "test"),))
         self.killed = anyio.Event()
@@ -87,7 +89,7 @@ class Daemon:
                 cloud=ports.cloud,
                 probe=ports.probe,
                 fences=ports.fences,
-                pace=Pace(),
+                pace=self._pace,
                 is_protected=self._is_protected,
                 addresses={},
             ),

@@ -8,6 +8,7 @@ from anyio.abc import TaskGroup
 
 from koboshi.domain.cloud import ComputeService
 from koboshi.domain.names import HostName, ServerId
+from koboshi.engine.pace import Pace
 from koboshi.rehearsal.chronicle import Chronicle, Voice
 from koboshi.rehearsal.life import Daemon
 from koboshi.rehearsal.ports import Opens, real_adapters, simulated
@@ -54,6 +55,18 @@ def _daemon(stage: "Stage", clock: VirtualClock, ports: Opens) -> Daemon:
         notifier=stage.notifier,
         clock=clock,
         is_protected=stage.settings.hosts.is_protected,
+        pace=_pace(stage.settings),
+    )
+
+
+def _pace(settings: StorySettings) -> Pace:
+    evidence = settings.evidence
+    return Pace(
+        services=evidence.services_interval,
+        services_suspect=evidence.services_interval_suspect,
+        sweep=evidence.sweep_interval,
+        sweep_again=evidence.sweep_again_interval,
+        power=evidence.power_interval,
     )
 
 

@@ -1,5 +1,6 @@
 """What an operator decides: typed, bounded settings, each with its default and its reason."""
 
+from koboshi.settings.deciding import PaceSettings, PolicySettings
 from koboshi.settings.fencing import FencingSettings, RedfishDevice
 from koboshi.settings.load import (
     CONFIG_VARIABLE,
@@ -8,7 +9,7 @@ from koboshi.settings.load import (
     Problem,
     load_settings,
 )
-from koboshi.settings.schema import PaceSettings, PolicySettings, Settings, ShortenedWindow
+from koboshi.settings.schema import Settings, ShortenedWindow
 from koboshi.settings.telling import (
     HttpSettings,
     LogFormat,

@@ -11,8 +11,9 @@ from typing import Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
-from koboshi.domain.rules import Mode, OnLocalDisk, Rules
-from koboshi.settings.base import Duration, Section, minutes
+from koboshi.domain.rules import Mode, Rules
+from koboshi.settings.base import Section
+from koboshi.settings.deciding import PaceSettings, PolicySettings, rules_of
 from koboshi.settings.duration import format_duration
 from koboshi.settings.fencing import FencingSettings
 from koboshi.settings.telling import HttpSettings, LogSettings, WebhookSettings
@@ -26,50 +27,6 @@ from koboshi.settings.watching import (
 
 MAX_SOCKET_PATH = 107
 """Bytes that Linux allows for the path of a Unix socket."""
-
-
-class PolicySettings(Section):
-    """What may be lost."""
-
-    on_local_disk: OnLocalDisk = Field(
-        default=OnLocalDisk.HOLD,
-        description="What to do with servers whose data lies on the dead host's own disk: `hold` "
-        "leaves them where their data is, because the host may come back; `rebuild` evacuates "
-        "them at once, made again from their image, and what was on those disks is lost.",
-    )
-
-
-class PaceSettings(Section):
-    """How much is done at once."""
-
-    window: int = Field(
-        default=8,
-        ge=1,
-        le=40,
-        description="Evacuations on their way at once: enough to keep Nova's workers busy, few "
-        "enough not to time them out.",
-    )
-    per_destination: int = Field(
-        default=2,
-        ge=1,
-        le=8,
-        description="... of them onto one destination: nova-compute claims resources one after "
-        "the other.",
-    )
-    per_destination_rebuilds: int = Field(
-        default=1,
-        ge=1,
-        le=4,
-        description="... of those, how many that fetch an image and build a disk: two of them "
-        "slow each other down.",
-    )
-    stuck_after: Duration = Field(
-        default=minutes(10),
-        ge=minutes(1),
-        le=minutes(24 * 60),
-        description="How long one evacuation may be on its way before a person is told: Nova "
-        "itself times nothing out.",
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,21 +139,7 @@ class Settings(Section):
 
     def rules(self) -> Rules:
         """Return the settings as the domain sees them."""
-        return Rules(
-            mode=self.mode,
-            install=self.install,
-            on_local_disk=self.policy.on_local_disk,
-            silence=self.evidence.silence,
-            heartbeat_margin=self.evidence.heartbeat_margin,
-            probe_warm_up=self.windows.probe_warm_up,
-            new_evidence=self.windows.new_evidence,
-            incident_memory=self.windows.incident_memory,
-            latch=self.windows.latch,
-            window=self.pace.window,
-            per_destination=self.pace.per_destination,
-            per_destination_rebuilds=self.pace.per_destination_rebuilds,
-            stuck_after=self.pace.stuck_after,
-        )
+        return rules_of(self)
 
     def shortened_windows(self) -> tuple[ShortenedWindow, ...]:
         """Return the safety windows that are shorter than their defaults."""

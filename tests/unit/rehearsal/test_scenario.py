@@ -9,8 +9,8 @@ from koboshi.rehearsal.scenario import load_scenario, save_scenario
 from koboshi.rehearsal.script import Script, happening_from
 from koboshi.rehearsal.settings import StorySettings, act
 from koboshi.rehearsal.spec import CloudSpec, Disks, GroupSpec, HostSpec, ServerSpec
+from koboshi.settings.deciding import PolicySettings
 from koboshi.settings.load import InvalidSettings
-from koboshi.settings.schema import PolicySettings
 
 CLOUD = CloudSpec(
     hosts=5,

@@ -7,7 +7,7 @@ from koboshi.domain.rules import Mode, OnLocalDisk
 from koboshi.rehearsal.campaign.dice import chance
 from koboshi.rehearsal.settings import StorySettings, StoryWindows
 from koboshi.rehearsal.spec import CloudSpec, Disks, GroupSpec, HostSpec, RecordSpec, ServerSpec
-from koboshi.settings.schema import PaceSettings, PolicySettings
+from koboshi.settings.deciding import PaceSettings, PolicySettings
 
 VICTIM_PERCENT = 60
 """So many of the servers are on the first host, which troubles befall most: those that meet make

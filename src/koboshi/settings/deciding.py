@@ -1,0 +1,109 @@
+"""What an operator decides of Koboshi's judgement, and the one way from there to the domain's rules.
+
+The daemon's settings and a story's both go it: a rule that a setting changes is changed in both.
+"""
+
+from typing import Protocol
+
+from pydantic import Field
+
+from koboshi.domain.rules import Mode, OnLocalDisk, Rules
+from koboshi.settings.base import Duration, Section, minutes
+from koboshi.settings.watching import EvidenceSettings, WindowsSettings
+
+
+class PolicySettings(Section):
+    """What may be lost."""
+
+    on_local_disk: OnLocalDisk = Field(
+        default=OnLocalDisk.HOLD,
+        description="What to do with servers whose data lies on the dead host's own disk: `hold` "
+        "leaves them where their data is, because the host may come back; `rebuild` evacuates "
+        "them at once, made again from their image, and what was on those disks is lost.",
+    )
+
+
+class PaceSettings(Section):
+    """How much is done at once."""
+
+    window: int = Field(
+        default=8,
+        ge=1,
+        le=40,
+        description="Evacuations on their way at once: enough to keep Nova's workers busy, few "
+        "enough not to time them out.",
+    )
+    per_destination: int = Field(
+        default=2,
+        ge=1,
+        le=8,
+        description="... of them onto one destination: nova-compute claims resources one after "
+        "the other.",
+    )
+    per_destination_rebuilds: int = Field(
+        default=1,
+        ge=1,
+        le=4,
+        description="... of those, how many that fetch an image and build a disk: two of them "
+        "slow each other down.",
+    )
+    stuck_after: Duration = Field(
+        default=minutes(10),
+        ge=minutes(1),
+        le=minutes(24 * 60),
+        description="How long one evacuation may be on its way before a person is told: Nova "
+        "itself times nothing out.",
+    )
+
+
+class Decides(Protocol):
+    """Settings that say all that the domain must know of an operator's mind."""
+
+    @property
+    def mode(self) -> Mode:
+        """Return whether Koboshi may change anything."""
+        ...
+
+    @property
+    def install(self) -> str:
+        """Return the installation's name."""
+        ...
+
+    @property
+    def evidence(self) -> EvidenceSettings:
+        """Return when the witnesses' silence counts."""
+        ...
+
+    @property
+    def windows(self) -> WindowsSettings:
+        """Return the safety windows."""
+        ...
+
+    @property
+    def policy(self) -> PolicySettings:
+        """Return what may be lost."""
+        ...
+
+    @property
+    def pace(self) -> PaceSettings:
+        """Return how much is done at once."""
+        ...
+
+
+def rules_of(said: Decides) -> Rules:
+    """Return settings as the domain sees them."""
+    return Rules(
+        mode=said.mode,
+        install=said.install,
+        on_local_disk=said.policy.on_local_disk,
+        silence=said.evidence.silence,
+        heartbeat_margin=said.evidence.heartbeat_margin,
+        probe_warm_up=said.windows.probe_warm_up,
+        new_evidence=said.windows.new_evidence,
+        incident_memory=said.windows.incident_memory,
+        latch=said.windows.latch,
+        window=said.pace.window,
+        per_destination=said.pace.per_destination,
+        per_destination_rebuilds=said.pace.per_destination_rebuilds,
+        stuck_after=said.pace.stuck_after,
+    )
