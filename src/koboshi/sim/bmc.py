@@ -1,11 +1,13 @@
 """The BMC of one host of the fake cloud, with the ways in which BMCs fail."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 import anyio
 
 from koboshi.domain.cloud import Power
+from koboshi.domain.device import Identity
 from koboshi.domain.errors import FenceError
 from koboshi.domain.names import HostName
 from koboshi.sim.physics import Physics
@@ -52,15 +54,25 @@ class Read:
 class SimFence:
     """Implements ports.fence.Fence."""
 
-    def __init__(self, physics: Physics, host: HostName) -> None:
+    def __init__(
+        self,
+        physics: Physics,
+        host: HostName,
+        boot: Callable[[HostName], Awaitable[None]] | None = None,
+    ) -> None:
         self._physics = physics
         self._host = host
+        self._boot = boot
         self.mode = Bmc.NORMAL
         self.answer_s = 0.05
         self.off_takes_s = 0.2
         self.reads: list[Read] = []
         self.offs: list[float] = []
         """When each *off* arrived here."""
+        self.ons: list[float] = []
+        """When each *on* arrived here."""
+        self.told = Identity(serial=f"serial-of-{host}")
+        """What it says it is."""
 
     async def power_state(self) -> Power:
         """Read the power, as the mode lets it."""
@@ -86,6 +98,23 @@ class SimFence:
         if self.mode not in {Bmc.ACCEPT_ONLY, Bmc.LIE_OFF}:
             await anyio.sleep(self.off_takes_s)
             self._physics.cut_power(self._host)
+
+    async def power_on(self) -> None:
+        """Switch the host on, as the mode lets it; it boots by itself then."""
+        await self._reachable()
+        if self.mode is Bmc.REFUSE:
+            raise FenceError(f"the BMC of {self._host} refuses: 403")
+        await self._answer()
+        self.ons.append(anyio.current_time())
+        on = self._physics.hosts[self._host].power
+        if not on and self.mode not in {Bmc.ACCEPT_ONLY, Bmc.LIE_OFF} and self._boot is not None:
+            await self._boot(self._host)
+
+    async def identity(self) -> Identity:
+        """Tell what it says it is."""
+        await self._reachable()
+        await self._answer()
+        return self.told
 
     async def _answer(self) -> None:
         await anyio.sleep(SLOW_S if self.mode is Bmc.SLOW else self.answer_s)

@@ -20,7 +20,11 @@ class World:
     @classmethod
     def around(cls, cloud: SimCloud) -> "World":
         """Return the world of a cloud in which every host has a BMC."""
-        fences = {h: SimFence(cloud.physics, h) for h in cloud.physics.hosts}
+
+        async def boot(host: HostName) -> None:
+            cloud.tasks.start_soon(cloud.boot, host)
+
+        fences = {h: SimFence(cloud.physics, h, boot) for h in cloud.physics.hosts}
         return cls(cloud=cloud, probe=SimProbe(cloud.physics), fences=fences)
 
     @property

@@ -11,6 +11,7 @@ from koboshi.cli.check_hosts import Instruments, check_hosts
 from koboshi.cli.checks import Check, Result, check_settings, exit_code
 from koboshi.cli.exit_codes import ExitCode
 from koboshi.domain.cloud import Hypervisor, Power, ProbeAnswer
+from koboshi.domain.device import NAMELESS, Identity
 from koboshi.domain.errors import FenceError
 from koboshi.domain.names import HostName
 from koboshi.settings import RedfishDevice, Settings, load_settings
@@ -58,6 +59,14 @@ class SimFence:
     async def power_off(self) -> None:
         """Fail the test: a check changes nothing."""
         pytest.fail("a check switched a host off")
+
+    async def power_on(self) -> None:
+        """Fail the test: a check changes nothing."""
+        pytest.fail("a check switched a host on")
+
+    async def identity(self) -> Identity:
+        """Tell nothing."""
+        return NAMELESS
 
 
 def hypervisor(host: str, address: str | None = None, kind: str = "QEMU") -> Hypervisor:

@@ -1,7 +1,7 @@
 """A host's BMC over Redfish: read the power, and switch it off.
 
-Only `ForceOff` is ever sent: a graceful shutdown never ends on a host that hangs, and a restart or
-a cycle would bring the host's servers up a second time.
+Off is always forced: a graceful shutdown never ends on a host that hangs, and a restart or a cycle
+would bring the host's servers up a second time.
 """
 
 import contextlib
@@ -20,15 +20,29 @@ from pydantic import SecretStr
 
 from koboshi.adapters.fencing.tls import context_for
 from koboshi.domain.cloud import Power
+from koboshi.domain.device import Identity
 from koboshi.domain.errors import FenceError
 
 LONGEST = timedelta(seconds=10)
 """The safety argument's bound on one call."""
 MAX_ANSWER_BYTES = 1024 * 1024
 SYSTEMS = "/redfish/v1/Systems"
-FORCE_OFF = "ForceOff"
+OFF_TYPES = ("ForceOff", "PowerOff")
+"""Ways to say *off at once*, the standard's first; a BMC's own list says which it takes."""
+ON_TYPES = ("On", "ForceOn")
 POWER = {"On": Power.ON, "Off": Power.OFF}
 """PoweringOn, PoweringOff, Paused and all else prove nothing."""
+PLACEHOLDERS = frozenset(
+    {
+        "to be filled by o.e.m.",
+        "default string",
+        "not specified",
+        "system serial number",
+        "localhost",
+    }
+)
+FEWEST_DIGITS = 2
+"""All zeroes and all Fs are no name."""
 OK, UNAUTHORISED, FORBIDDEN = 200, 401, 403
 SUCCESSES, REDIRECTS = range(200, 300), range(300, 400)
 
@@ -52,6 +66,15 @@ class BmcAccess:
     timeout: timedelta = LONGEST
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reset:
+    """How a BMC takes a command about the power."""
+
+    target: str
+    allowed: frozenset[str] | None = None
+    """None when it does not say."""
+
+
 class RedfishFence:
     """Implements `koboshi.ports.fence.Fence` for one host; close it when it is not needed."""
 
@@ -63,7 +86,7 @@ class RedfishFence:
         self._place = f"the BMC of {bmc.host} at {self._root}"
         self._timeout_s = min(bmc.timeout, LONGEST).total_seconds()
         self._path = f"{SYSTEMS}/{quote(bmc.system_id, safe='')}" if bmc.system_id else None
-        self._reset: str | None = None
+        self._reset: _Reset | None = None
         # Basic, not a session: BMCs keep few sessions, and a crash would leak ours.
         self._client = httpx2.AsyncClient(
             auth=httpx2.BasicAuth(bmc.username, bmc.password.get_secret_value()),
@@ -107,18 +130,41 @@ class RedfishFence:
     async def power_off(self) -> None:
         """Ask for *off* (hard, never a cycle); already off is success."""
         with self._deadline():
-            if self._reset is None:
-                self._reset = self._reset_target(await self._read_system())
-            target = self._reset
-            status, body = await self._send("POST", target, {"ResetType": FORCE_OFF})
-            if status in SUCCESSES:
-                return
-            # What was learned of this BMC may be out of date (a new board, new firmware).
-            self._reset = None
-            # A host that is off already is refused by many BMCs, each in words of its own.
-            if status not in {UNAUTHORISED, FORBIDDEN} and await self._read_power() is Power.OFF:
-                return
-            raise self._refusal("POST", target, status, body)
+            await self._switch(OFF_TYPES, Power.OFF)
+
+    async def power_on(self) -> None:
+        """Ask for *on*; already on is success."""
+        with self._deadline():
+            await self._switch(ON_TYPES, Power.ON)
+
+    async def identity(self) -> Identity:
+        """Read what the BMC says it is."""
+        with self._deadline():
+            system = await self._read_system()
+        return Identity(
+            serial=_telling(system.get("UUID")) or _telling(system.get("SerialNumber")),
+            host_name=_telling(system.get("HostName")),
+        )
+
+    async def _switch(self, ways: tuple[str, ...], wanted: Power) -> None:
+        if self._reset is None:
+            self._reset = self._reset_of(await self._read_system())
+        reset = self._reset
+        way = next((w for w in ways if reset.allowed is None or w in reset.allowed), None)
+        if way is None:
+            offered = ", ".join(sorted(reset.allowed or ()))
+            raise FenceError(
+                f"{self._place} offers {offered}, not {ways[0]}: it cannot switch this host {wanted}",
+            )
+        status, body = await self._send("POST", reset.target, {"ResetType": way})
+        if status in SUCCESSES:
+            return
+        # What was learned of this BMC may be out of date (a new board, new firmware).
+        self._reset = None
+        # A host that is so already is refused by many BMCs, each in words of its own.
+        if status not in {UNAUTHORISED, FORBIDDEN} and await self._read_power() is wanted:
+            return
+        raise self._refusal("POST", reset.target, status, body)
 
     @contextlib.contextmanager
     def _deadline(self) -> Generator[None]:
@@ -158,8 +204,8 @@ class RedfishFence:
             )
         return self._local(paths[0])
 
-    def _reset_target(self, system: Document) -> str:
-        """Return where to send the reset; a BMC that cannot force off is of no use."""
+    def _reset_of(self, system: Document) -> _Reset:
+        """Return where to send a reset, and which kinds of it the BMC takes."""
         standard = f"{self._path}/Actions/ComputerSystem.Reset"
         actions = system.get("Actions")
         action: Any = (
@@ -168,16 +214,17 @@ class RedfishFence:
             else None
         )
         if not isinstance(action, dict):
-            return standard
+            return _Reset(target=standard)
         described = cast("Document", action)
-        allowed = described.get("ResetType@Redfish.AllowableValues")
-        if isinstance(allowed, list) and FORCE_OFF not in allowed:
-            raise FenceError(
-                f"{self._place} offers {', '.join(map(str, cast('list[Any]', allowed)))}, not "
-                f"{FORCE_OFF}: it cannot fence this host",
-            )
+        listed = described.get("ResetType@Redfish.AllowableValues")
+        allowed = (
+            frozenset(map(str, cast("list[Any]", listed))) if isinstance(listed, list) else None
+        )
         target = described.get("target")
-        return self._local(target) if isinstance(target, str) and target else standard
+        return _Reset(
+            target=self._local(target) if isinstance(target, str) and target else standard,
+            allowed=allowed,
+        )
 
     def _local(self, target: str) -> str:
         """Refuse an address of another machine: it would get the password."""
@@ -223,6 +270,13 @@ class RedfishFence:
         else:
             cure = ""
         return FenceError(f"{self._place}: {method} {path}: HTTP {status} {_reason(body)}{cure}")
+
+
+def _telling(value: object) -> str:
+    """Return a name that tells one machine from another; placeholders of vendors do not."""
+    text = value.strip() if isinstance(value, str) else ""
+    digits = set(text.lower()) - set("-: ")
+    return "" if len(digits) < FEWEST_DIGITS or text.lower() in PLACEHOLDERS else text
 
 
 def _reason(body: bytes) -> str:

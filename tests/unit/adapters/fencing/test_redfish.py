@@ -32,7 +32,8 @@ class FakeBmc:
         self.server = LoopbackServer(self.handle)
 
     def obey(self) -> Behaviour:
-        self.state = "Off"
+        way = self.resets[-1]["ResetType"]
+        self.state = {"On": "On", "ForceOn": "On"}.get(way, "Off")
         return Reply(status=204)
 
     def handle(self, seen: Seen) -> Behaviour:
@@ -107,6 +108,47 @@ async def test_off_is_forced_and_read_back() -> None:
     assert bmc.server.connections == len(bmc.server.seen)
 
 
+async def test_a_host_is_switched_on_too() -> None:
+    bmc = FakeBmc()
+    bmc.state = "Off"
+    async with fence(bmc) as adapter:
+        await adapter.power_on()
+        assert await adapter.power_state() is Power.ON
+        bmc.on_reset = lambda: Reply(status=409, body={"error": {"message": "it is on already"}})
+        await adapter.power_on()
+    assert bmc.resets == [{"ResetType": "On"}] * 2
+
+
+async def test_a_bmc_s_own_list_says_how_it_is_asked() -> None:
+    bmc = FakeBmc()
+    kinds = ["PowerOff", "ForceOn", "GracefulShutdown", "ForceRestart"]
+    action = {"target": RESET, "ResetType@Redfish.AllowableValues": kinds}
+    bmc.system = {"Actions": {"#ComputerSystem.Reset": action}}
+    async with fence(bmc) as adapter:
+        await adapter.power_off()
+        await adapter.power_on()
+    assert bmc.resets == [{"ResetType": "PowerOff"}, {"ResetType": "ForceOn"}]
+
+
+@pytest.mark.parametrize(
+    ("told", "identity"),
+    [
+        ({"UUID": "4C4C-01", "SerialNumber": "S1", "HostName": "h1"}, ("4C4C-01", "h1")),
+        ({"UUID": None, "SerialNumber": "S1"}, ("S1", "")),
+        ({"UUID": "00000000-0000-0000-0000-000000000000", "SerialNumber": " "}, ("", "")),
+        ({"UUID": "FFFFFFFF-FFFF", "SerialNumber": "To be filled by O.E.M."}, ("", "")),
+        ({"UUID": 7, "HostName": "localhost"}, ("", "")),
+        ({}, ("", "")),
+    ],
+)
+async def test_a_bmc_says_what_it_is(told: dict[str, Any], identity: tuple[str, str]) -> None:
+    bmc = FakeBmc()
+    bmc.system |= told
+    async with fence(bmc) as adapter:
+        found = await adapter.identity()
+    assert (found.serial, found.host_name) == identity
+
+
 @pytest.mark.parametrize("status", [400, 409, 500])
 async def test_a_refusal_by_a_host_that_is_off_is_success(status: int) -> None:
     bmc = FakeBmc()
@@ -163,7 +205,7 @@ async def test_a_bmc_that_cannot_force_off_is_named() -> None:
     action = {"target": RESET, "ResetType@Redfish.AllowableValues": ["On", "ForceRestart"]}
     bmc.system["Actions"] = {"#ComputerSystem.Reset": action}
     async with fence(bmc) as adapter:
-        with pytest.raises(FenceError, match="offers On, ForceRestart, not ForceOff"):
+        with pytest.raises(FenceError, match="offers ForceRestart, On, not ForceOff"):
             await adapter.power_off()
         # Its word on the power is good all the same.
         assert await adapter.power_state() is Power.ON
