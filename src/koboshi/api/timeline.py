@@ -6,6 +6,7 @@ from typing import assert_never
 from koboshi.api.views import TimelineEntry
 from koboshi.domain import events as ev
 from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, StopServer
+from koboshi.domain.holds import HoldEvent, words_for
 from koboshi.domain.incident import INCIDENT_MEANING, Incident, ProofKind
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import CommandId, ServerId
@@ -69,6 +70,8 @@ class _Teller:
 
     def tell(self, event: ev.Event) -> _Told | None:
         """Return the event in words; None if it is not of this incident."""
+        if isinstance(event, HoldEvent):
+            return ("koboshi", *words_for(event)) if self._is_open else None
         match event:
             case ev.DaemonStarted() | ev.HostNoticed() | ev.HostNoticeCleared():
                 return self._beside(event) if self._is_open else None

@@ -8,7 +8,15 @@ from typing import Literal
 
 from koboshi.domain.commands import Command, Outcome
 from koboshi.domain.incident import IncidentState, Isolation, Proof
-from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
+from koboshi.domain.instant import Instant
+from koboshi.domain.names import (
+    CellName,
+    CommandId,
+    DomainName,
+    HostName,
+    IncidentId,
+    ServerId,
+)
 from koboshi.domain.recovery import Candidate, RecoveryState
 
 
@@ -174,6 +182,69 @@ class CommandEnded:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Armed:
+    """A person let Koboshi act; in observe mode until it restarts, or with `keep` for good."""
+
+    kind: Literal["armed"] = "armed"
+    by: str
+    reason: str
+    keep: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disarmed:
+    """A person told Koboshi to send nothing new; what is open is still followed."""
+
+    kind: Literal["disarmed"] = "disarmed"
+    until: Instant | None
+    """When it ends by itself; None: when somebody arms it again."""
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisarmEnded:
+    """The time for which Koboshi was disarmed is over."""
+
+    kind: Literal["disarm_ended"] = "disarm_ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainConfirmed:
+    """A person said that these silent hosts of one domain are dead: they may be switched off together."""
+
+    kind: Literal["domain_confirmed"] = "domain_confirmed"
+    domain: DomainName
+    hosts: frozenset[HostName]
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrakeHeld:
+    """The picture of a cell is implausible: no host of it is fenced, and no new one is acted upon."""
+
+    kind: Literal["brake_held"] = "brake_held"
+    cell: CellName
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrakeEased:
+    """The picture of the cell is plausible again: all silence counts anew from here."""
+
+    kind: Literal["brake_eased"] = "brake_eased"
+    cell: CellName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrakeReleased:
+    """The picture of the cell has been plausible for long enough: hosts may be acted upon again."""
+
+    kind: Literal["brake_released"] = "brake_released"
+    cell: CellName
+
+
 Event = (
     DaemonStarted
     | HostFoundDown
@@ -192,4 +263,11 @@ Event = (
     | CommandAccepted
     | CommandUnknown
     | CommandEnded
+    | Armed
+    | Disarmed
+    | DisarmEnded
+    | DomainConfirmed
+    | BrakeHeld
+    | BrakeEased
+    | BrakeReleased
 )

@@ -44,6 +44,12 @@ class Instant:
             return True
         return self.boot > remembered.boot
 
+    def has_passed(self, planned: "Instant") -> bool:
+        """Return whether a moment that was planned has come; across boots only the wall clock knows."""
+        if self.boot_id == planned.boot_id:
+            return self.boot >= planned.boot
+        return self.wall >= planned.wall
+
     def later(self, by: timedelta) -> "Instant":
         """Return the moment `by` after this one."""
         return Instant(wall=self.wall + by, boot=self.boot + by, boot_id=self.boot_id)

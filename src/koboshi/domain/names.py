@@ -19,3 +19,12 @@ IncidentId = NewType("IncidentId", str)
 
 CommandId = NewType("CommandId", str)
 """One command that Koboshi meant to carry out, from its intent to its outcome."""
+
+DomainName = NewType("DomainName", str)
+"""Hosts that can fail together for one cause: a rack behind its switch, a power feed."""
+
+CellName = NewType("CellName", str)
+"""A Nova cell, as the settings name it (no API tells a service's cell)."""
+
+THE_CELL = CellName("default")
+"""The cell of every host that no setting places in another one."""

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from koboshi.domain import events as ev
 from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, Outcome, StopServer
+from koboshi.domain.holds import HoldEvent, Holds, held, restarted
 from koboshi.domain.incident import INCIDENT_STEPS, Incident, IncidentState
 from koboshi.domain.instant import Instant
 from koboshi.domain.lifecycle import step
@@ -73,6 +74,8 @@ class State:
     found_down: frozenset[HostName] = frozenset()
     trusted: Mapping[HostName, Trust] = field(default_factory=dict[HostName, Trust])
     """When each host's prober was last found reliable."""
+    holds: Holds = field(default_factory=Holds)
+    """Whether a person or the brake holds it back."""
     notices: Mapping[tuple[HostName, str], HostNotice] = field(
         default_factory=dict[tuple[HostName, str], HostNotice],
     )
@@ -96,6 +99,8 @@ class State:
 
 def apply(state: State, at: Instant, event: ev.Event) -> State:
     """Return the state after `event`; raises IllegalTransition, and changes nothing, on nonsense."""
+    if isinstance(event, HoldEvent):
+        return replace(state, holds=held(state.holds, at, event))
     match event:
         case ev.DaemonStarted():
             return replace(
@@ -104,6 +109,7 @@ def apply(state: State, at: Instant, event: ev.Event) -> State:
                 started_at=at,
                 mode=event.mode,
                 install=event.install,
+                holds=restarted(state.holds),
             )
         case (
             ev.HostFoundDown()

@@ -7,7 +7,7 @@ from typing import TypeVar
 from koboshi.domain.cloud import Demand, Hypervisor, Migration, Room, Running, Server, ServerGroup
 from koboshi.domain.evidence import Heartbeat, PowerTrack, ProbeTrack
 from koboshi.domain.instant import Instant
-from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.names import CellName, DomainName, HostName, ServerId
 from koboshi.domain.sweep import Sweep
 
 K = TypeVar("K")
@@ -81,6 +81,12 @@ class ApiView:
     failing_since: Instant | None = None
     """Since when no read of compute services has succeeded; None while they succeed."""
     error: str = ""
+    asked: int = 0
+    """Requests of the last 30 s, to all services together."""
+    failed: int = 0
+    """... of those, without a usable answer."""
+    p95_s: float | None = None
+    """The latency that 95 % of the answered ones kept; None without any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +123,16 @@ class World:
     images: Mapping[str, ImageRead] = field(default_factory=dict[str, ImageRead])
     groups: GroupsRead | None = None
     api: ApiView = ApiView()
+    domains: Mapping[DomainName, frozenset[HostName]] = field(
+        default_factory=dict[DomainName, frozenset[HostName]],
+    )
+    """Hosts that can fail together for one cause, as far as they are declared."""
+    cells: Mapping[CellName, frozenset[HostName]] = field(
+        default_factory=dict[CellName, frozenset[HostName]],
+    )
+    """Hosts of named cells, of computes and conductors; all others are of one more cell."""
+    ours: frozenset[HostName] = frozenset()
+    """Hosts that carry this daemon or its database: they are never fenced."""
 
 
 def with_item(mapping: Mapping[K, V], key: K, value: V) -> dict[K, V]:

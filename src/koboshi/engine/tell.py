@@ -1,6 +1,7 @@
 """From events to notices: what a person should hear of, how urgently, in one sentence."""
 
 from koboshi.domain import events as ev
+from koboshi.domain.holds import HoldEvent, words_for
 from koboshi.domain.incident import INCIDENT_MEANING, IncidentState
 from koboshi.domain.names import HostName, IncidentId
 from koboshi.domain.recovery import NEEDS_A_PERSON, RECOVERY_MEANING, RecoveryState
@@ -86,8 +87,19 @@ def _told(event: ev.Event, state: State) -> _Told | None:
             return Severity.CRITICAL, text, _host(event.incident, state), event.incident, ""
         case ev.RecoveryMoved():
             return _recovery_moved(event, state)
+        case ev.BrakeHeld() | ev.Disarmed():
+            return Severity.CRITICAL, _sentence(event), None, None, "brake"
+        case ev.DomainConfirmed():
+            return Severity.CRITICAL, _sentence(event), None, None, "domain"
+        case ev.BrakeReleased() | ev.Armed() | ev.DisarmEnded():
+            return Severity.INFO, _sentence(event), None, None, "brake"
         case _:
             return None
+
+
+def _sentence(event: HoldEvent) -> str:
+    what, why = words_for(event)
+    return f"{what}: {why}"
 
 
 def _host(incident: IncidentId, state: State) -> HostName:

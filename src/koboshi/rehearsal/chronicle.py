@@ -13,6 +13,7 @@ import anyio
 
 from koboshi.domain import events as ev
 from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, StopServer
+from koboshi.domain.holds import HoldEvent, words_for
 from koboshi.domain.names import CommandId, HostName, IncidentId
 from koboshi.domain.recovery import Candidate, Treatment
 
@@ -71,6 +72,8 @@ class Chronicle:
         self.write(Voice.KOBOSHI, text, why)
 
     def _told(self, event: ev.Event) -> tuple[str, str]:
+        if isinstance(event, HoldEvent):
+            return words_for(event)
         match event:
             case ev.DaemonStarted():
                 return f"daemon started {event.mode}", f"version {event.version}"
