@@ -10,17 +10,11 @@ from itertools import islice
 from koboshi.domain.incident import IncidentState
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
+from koboshi.domain.networks import reach_of
 from koboshi.domain.ownership import disabled_by_operator
 from koboshi.domain.rules import Rules
 from koboshi.domain.state import State
-from koboshi.domain.verdict import (
-    WORSE_THAN_UP,
-    Control,
-    Judgement,
-    Verdict,
-    reach_of,
-    seconds,
-)
+from koboshi.domain.verdict import WORSE_THAN_UP, Control, Judgement, Verdict, seconds
 from koboshi.domain.world import World
 
 SMALL_CLOUD = 5

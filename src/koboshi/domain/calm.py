@@ -10,12 +10,13 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from koboshi.domain.cloud import Power
+from koboshi.domain.control_plane import Control, is_late, patience_with
 from koboshi.domain.evidence import PowerTrack, ProbeTrack
 from koboshi.domain.instant import Instant, same
 from koboshi.domain.names import HostName
+from koboshi.domain.networks import PROBE_MAX_AGE, Network
 from koboshi.domain.rules import PROOF_MAX_AGE, Rules
 from koboshi.domain.state import State
-from koboshi.domain.verdict import PROBE_MAX_AGE, Control, Network, is_late, patience_with
 from koboshi.domain.world import World
 
 TRUST_RENEWED_AFTER = timedelta(hours=12)

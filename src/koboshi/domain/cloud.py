@@ -5,7 +5,7 @@ These are facts at the time of a read, in OpenStack's own words; what they mean 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from koboshi.domain.names import HostName, MigrationId, ServerId, ServiceId
@@ -32,6 +32,29 @@ class ComputeService:
     forced_down: bool = False
     updated_at: datetime | None = None
     """The row's last change, by Nova's clock: moves by heartbeats and by every edit of the row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkAgent:
+    """One row of Neutron's `GET /v2.0/agents`. Its own `alive` is Neutron's opinion: not asked for."""
+
+    id: str
+    host: HostName
+    binary: str
+    admin_up: bool = True
+    heartbeat_at: datetime | None = None
+    """When its newest report came, by Neutron's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What Prometheus holds of one host: a value that says that it lived then."""
+
+    host: HostName
+    stamp: datetime
+    """The sample's own time, by the clock of whoever took it."""
+    age: timedelta
+    """How old it was when it was asked for, by Prometheus's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

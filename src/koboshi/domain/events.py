@@ -10,11 +10,13 @@ from koboshi.domain.commands import Command, Outcome
 from koboshi.domain.incident import IncidentState, Isolation, Proof
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import (
+    MANAGEMENT,
     CellName,
     CommandId,
     DomainName,
     HostName,
     IncidentId,
+    NetworkName,
     ServerId,
 )
 from koboshi.domain.recovery import Candidate, RecoveryState
@@ -54,6 +56,7 @@ class WitnessTrusted:
     host: HostName
     target: str
     """What is asked, and where: trust in one address says nothing of another."""
+    network: NetworkName = MANAGEMENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

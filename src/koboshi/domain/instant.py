@@ -70,3 +70,8 @@ def latest(first: Instant, *others: Instant) -> Instant:
         if other.boot_id != newest.boot_id or other.boot > newest.boot:
             newest = other
     return newest
+
+
+def seconds(duration: timedelta) -> str:
+    """Return a duration as a person reads it: `7 s`."""
+    return f"{duration.total_seconds():.0f} s"

@@ -5,6 +5,12 @@ from typing import NewType
 HostName = NewType("HostName", str)
 """A compute service's `host`, exactly as Nova spells it."""
 
+NetworkName = NewType("NetworkName", str)
+"""A network over which hosts are asked, as the settings name it."""
+
+MANAGEMENT = NetworkName("management")
+"""The network of the hosts' management addresses: always asked, and the one that counts."""
+
 ServerId = NewType("ServerId", str)
 """A server's UUID."""
 

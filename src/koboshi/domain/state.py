@@ -11,7 +11,14 @@ from koboshi.domain.holds import HoldEvent, Holds, held, restarted
 from koboshi.domain.incident import INCIDENT_STEPS, Incident, IncidentState
 from koboshi.domain.instant import Instant
 from koboshi.domain.lifecycle import step
-from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
+from koboshi.domain.names import (
+    MANAGEMENT,
+    CommandId,
+    HostName,
+    IncidentId,
+    NetworkName,
+    ServerId,
+)
 from koboshi.domain.recovery import RECOVERY_STEPS, Recovery, RecoveryState, Treatment
 
 Recoveries = Mapping[ServerId, Recovery]
@@ -73,7 +80,11 @@ class State:
     """The newest intent to force each host down."""
     found_down: frozenset[HostName] = frozenset()
     trusted: Mapping[HostName, Trust] = field(default_factory=dict[HostName, Trust])
-    """When each host's prober was last found reliable."""
+    """When each host's prober was last found reliable on the management network."""
+    trusted_further: Mapping[tuple[HostName, NetworkName], Trust] = field(
+        default_factory=dict[tuple[HostName, NetworkName], Trust],
+    )
+    """The same of every further network."""
     holds: Holds = field(default_factory=Holds)
     """Whether a person or the brake holds it back."""
     notices: Mapping[tuple[HostName, str], HostNotice] = field(
@@ -197,15 +208,17 @@ def _host_event(
         case ev.HostSeenUp():
             return replace(state, found_down=state.found_down - {event.host})
         case ev.WitnessTrusted():
-            return replace(
-                state, trusted={**state.trusted, event.host: Trust(at=at, target=event.target)}
-            )
+            trust = Trust(at=at, target=event.target)
+            if event.network == MANAGEMENT:
+                return replace(state, trusted={**state.trusted, event.host: trust})
+            key = (event.host, event.network)
+            return replace(state, trusted_further={**state.trusted_further, key: trust})
         case ev.HostNoticed():
             notice = HostNotice(host=event.host, topic=event.topic, text=event.text, since=at)
             return replace(state, notices={**state.notices, (event.host, event.topic): notice})
         case ev.HostNoticeCleared():
-            key = (event.host, event.topic)
-            return replace(state, notices={k: n for k, n in state.notices.items() if k != key})
+            topic = (event.host, event.topic)
+            return replace(state, notices={k: n for k, n in state.notices.items() if k != topic})
 
 
 def _servers_listed(state: State, at: Instant, event: ev.ServersListed) -> State:

@@ -14,9 +14,10 @@ from koboshi.domain.events import (
     WitnessTrusted,
 )
 from koboshi.domain.names import HostName
+from koboshi.domain.networks import is_trusted
 from koboshi.domain.noticing import notices
 from koboshi.domain.ownership import MARKER_PREFIX, disabled_by_operator
-from koboshi.domain.verdict import Control, Judgement, Network, Verdict, is_trusted
+from koboshi.domain.verdict import Control, Judgement, Network, Verdict
 
 EVENTS_AT_ONCE = 500
 """So many are remembered in one decision; what is left follows with the next one, at once."""

@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from koboshi.domain.cloud import Demand, Hypervisor, Migration, Room, Running, Server, ServerGroup
 from koboshi.domain.evidence import Heartbeat, PowerTrack, ProbeTrack
+from koboshi.domain.hearsay import AgentTrack, KdumpSeen, SampleTrack
 from koboshi.domain.instant import Instant
-from koboshi.domain.names import CellName, DomainName, HostName, ServerId
+from koboshi.domain.names import CellName, DomainName, HostName, NetworkName, ServerId
 from koboshi.domain.sweep import Sweep
 
 K = TypeVar("K")
@@ -106,6 +107,20 @@ class World:
     fenced: frozenset[HostName] = frozenset()
     """Hosts for which a power device is configured."""
     probes: Mapping[HostName, ProbeTrack] = field(default_factory=dict[HostName, ProbeTrack])
+    """The management network's word."""
+    further: Mapping[NetworkName, Mapping[HostName, ProbeTrack]] = field(
+        default_factory=dict[NetworkName, Mapping[HostName, ProbeTrack]],
+    )
+    """The words of all other networks over which hosts are asked."""
+    independent: frozenset[NetworkName] = frozenset()
+    """Those of them that share no switch with the management network."""
+    agents: Mapping[HostName, AgentTrack] = field(default_factory=dict[HostName, AgentTrack])
+    """Neutron's agents, by host; empty while nobody reads them."""
+    agents_read_at: Instant | None = None
+    samples: Mapping[HostName, SampleTrack] = field(default_factory=dict[HostName, SampleTrack])
+    """Prometheus's newest samples that say that a host lives."""
+    kdumps: Mapping[HostName, KdumpSeen] = field(default_factory=dict[HostName, KdumpSeen])
+    """Hosts whose kernel said that it crashed."""
     power: Mapping[HostName, PowerTrack] = field(default_factory=dict[HostName, PowerTrack])
     sweep: Sweep | None = None
     """All servers, as they were seen last."""

@@ -7,7 +7,8 @@ import pytest
 from koboshi.domain.cloud import Power, ProbeAnswer
 from koboshi.domain.events import HostNoticed
 from koboshi.domain.evidence import PowerTrack, observe_probe
-from koboshi.domain.verdict import Control, Network, Verdict, is_trusted
+from koboshi.domain.networks import is_trusted
+from koboshi.domain.verdict import Control, Network, Verdict
 from tests.fakes.scene import H1, OFF_THRICE, Scene, ago, heartbeat, probe, readings
 
 NETWORKS = (
