@@ -19,8 +19,9 @@ from koboshi.rehearsal.settings import StorySettings
 from koboshi.rehearsal.spec import CloudSpec
 from koboshi.rehearsal.stage import Compose, Stage, on_ports
 from koboshi.rehearsal.story import BUGS
+from koboshi.sim.breach import Breach, Rule
 from koboshi.sim.happening import Happened
-from koboshi.sim.invariants import Breach, Judge, Rule
+from koboshi.sim.invariants import Judge
 from koboshi.sim.virtual_time import run_virtual
 from koboshi.sim.world import World
 

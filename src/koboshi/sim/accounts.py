@@ -14,7 +14,8 @@ from koboshi.domain.names import HostName
 from koboshi.domain.recovery import Recovery, RecoveryState, Treatment
 from koboshi.domain.rules import MAX_POSTS, Mode
 from koboshi.sim.breach import Rule
-from koboshi.sim.invariants import AUTO, Judge
+from koboshi.sim.casebook import AUTO
+from koboshi.sim.invariants import Judge
 from koboshi.sim.truth import By
 
 _I = IncidentState

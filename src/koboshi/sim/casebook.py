@@ -1,0 +1,90 @@
+"""What the judge has seen and read so far: facts, and the breaches that were told of them."""
+
+from collections import Counter
+
+import anyio
+
+from koboshi.domain.cloud import ComputeService, Migration
+from koboshi.domain.commands import Command
+from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
+from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.rules import Rules
+from koboshi.domain.state import State
+from koboshi.sim.breach import Breach, Rule
+from koboshi.sim.truth import CommandArrived, EvacuationBegan
+from koboshi.sim.world import World
+
+LOOK_S = 8.0
+"""What changed so recently may be missing in the last look, however careful: answers take time."""
+SEEN_S = 1.5
+"""A probe's answer is known after this long."""
+AUTO = "AUTO: "
+"""libvirt's own disable (nova virt/libvirt/driver.py: DISABLE_PREFIX)."""
+
+
+class Casebook:
+    """The facts of one play."""
+
+    def __init__(self, world: World, rules: Rules) -> None:
+        self.rules = rules
+        self.breaches: list[Breach] = []
+        self.assumed: list[Breach] = []
+        """What rests on the one documented assumption: a BMC that reads off for a host that runs."""
+        self.near: Counter[str] = Counter()
+        """Things that came close, by kind."""
+        self.state = State()
+        """The memory, as the journal has it."""
+        self.world = world
+        self.requests: dict[ServerId, list[EvacuationBegan]] = {}
+        self.arrived: list[CommandArrived] = []
+        self.meant_s: dict[ServerId, list[float]] = {}
+        """When each server's requests were meant."""
+        self.edited_by_others: dict[HostName, float] = {}
+        """When somebody other than Koboshi last changed each host's row."""
+        self.opened_s: dict[IncidentId, float] = {}
+        self.switched_on_s: dict[HostName, float] = {}
+        """When each host was last given power."""
+        self.died_alone: set[ServerId] = set()
+        """Guests that ended while their host lived."""
+        self.proven_s: dict[IncidentId, float] = {}
+        self.fenced_s: dict[HostName, float] = {}
+        self.began_s = 0.0
+        self.acted: set[IncidentId] = set()
+        self.sent: set[CommandId] = set()
+        self.intents: dict[CommandId, Command] = {}
+        """Those that may still have an effect: one whose answer is lost can be late."""
+        self.committed: set[tuple[IncidentId, ServerId]] = set()
+        self.maybe: dict[ServerId, dict[CommandId, HostName]] = {}
+        """Requests of which nobody knows for certain that they had no effect, and whereto."""
+        self.lied_to: set[ServerId] = set()
+
+    def tell(self, rule: Rule, facts: str) -> None:
+        """Write a breach down."""
+        self.breaches.append(Breach(at_s=anyio.current_time(), rule=rule, facts=facts))
+
+    def assume(self, rule: Rule, facts: str) -> None:
+        """Write down what rests on the one documented assumption."""
+        self.assumed.append(Breach(at_s=anyio.current_time(), rule=rule, facts=facts))
+
+    def is_others(self, row: ComputeService) -> bool:
+        """Return whether somebody else took the host out of service."""
+        reason = row.disabled_reason or ""
+        if reason.startswith(self.marker):
+            return False
+        return row.forced_down or (not row.enabled and not reason.startswith(AUTO))
+
+    @property
+    def marker(self) -> str:
+        """Return how Koboshi's own reasons to disable begin."""
+        return f"koboshi:{self.rules.install}:"
+
+    def leads_to_a_dead_host(self, record: Migration) -> bool:
+        """Return whether a record's destination is proven dead."""
+        host = record.destination
+        incident = self.state.open_incident(host) if host else None
+        return host is not None and incident is not None and incident.proof is not None
+
+    def recovery_state(self, server: ServerId) -> RecoveryState | None:
+        """Return where a server's newest recovery stands."""
+        states = [of[server].state for of in self.state.recoveries.values() if server in of]
+        return states[-1] if states else None

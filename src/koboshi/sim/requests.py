@@ -1,0 +1,177 @@
+"""The judge of evacuate requests: whether each might be sent in the moment that it arrived."""
+
+from datetime import timedelta
+
+from koboshi.domain.cloud import Server
+from koboshi.domain.commands import Evacuate
+from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.recovery import HOLDS_A_SLOT, RecoveryState
+from koboshi.domain.rules import OnLocalDisk
+from koboshi.sim.breach import Rule
+from koboshi.sim.casebook import LOOK_S, SEEN_S, Casebook
+from koboshi.sim.deaths import why_not_off_now
+from koboshi.sim.truth import By
+
+NEVER_SENT = frozenset(
+    {"paused", "suspended", "rescued", "resized", "shelved", "shelved_offloaded", "building"}
+)
+
+
+def judge_evacuate(book: Casebook, command: Evacuate, now_s: float) -> None:
+    """Judge one request that arrived."""
+    server = book.world.cloud.servers_by_id.get(command.server)
+    _judge_proof(book, command, now_s)
+    _judge_row(book, command)
+    _judge_records(book, command, now_s)
+    _judge_pace(book, command)
+    others = set(book.maybe.get(command.server, {}).values()) - {command.destination}
+    if others:
+        facts = f"{command.server} is sent to {command.destination}, and may be on {others}"
+        book.tell(Rule.ELSEWHERE, facts)
+    if server is not None:
+        _judge_server(book, command, server)
+
+
+def _judge_proof(book: Casebook, command: Evacuate, now_s: float) -> None:
+    """Hold a request to the readings before it, and to every sign of life since the proof."""
+    host, proven_s = command.host, book.proven_s.get(command.incident)
+    what = f"{command.server} of {host} is sent"
+    if proven_s is None:
+        book.tell(Rule.UNPROVEN, f"{what}, and the host's death was never proven")
+        return
+    if why := why_not_off_now(book.world.fences[host].reads, now_s):
+        book.tell(Rule.UNPROVEN, f"{what}, but {why}")
+    probe = book.world.probe
+    sign_s = max(probe.answering_since.get(host, -1.0), proven_s, book.began_s)
+    if probe.heard.get(host, -1.0) > sign_s and now_s - sign_s > SEEN_S:
+        book.tell(Rule.UNPROVEN, f"{what}, and it answers for {now_s - sign_s:.1f} s")
+    if _is_the_assumption(book, host):  # it may run there later, too: whoever boots is not dead
+        book.lied_to.add(command.server)
+    if command.server in book.world.physics.hosts[host].domains:
+        facts = f"{what} while it runs there"
+        if _is_the_assumption(book, host):
+            book.assume(Rule.UNPROVEN, facts)
+        else:
+            book.tell(Rule.UNPROVEN, facts)
+
+
+def _is_the_assumption(book: Casebook, host: HostName) -> bool:
+    """Return whether the host's BMC lies, and nothing else could have told."""
+    reads, row = book.world.fences[host].reads, book.world.cloud.row(host)
+    isolation = (i := book.state.open_incident(host)) and i.isolation
+    # One that has just come back was not heard yet: neither probed, nor with a heartbeat.
+    unheard = isolation is not None and row.updated_at == isolation.baseline
+    silent = unheard or not book.world.physics.hosts[host].reports
+    return bool(reads and reads[-1].lied) and host in book.world.probe.dark_since and silent
+
+
+def _judge_row(book: Casebook, command: Evacuate) -> None:
+    row, incident = book.world.cloud.row(command.host), book.state.incidents[command.incident]
+    isolation = incident.isolation
+    if isolation is None:
+        book.tell(Rule.UNPROVEN, f"{command.server} is sent before {command.host} is isolated")
+        return
+    changed_s = 0.0
+    if row.updated_at is not None:
+        changed_s = (book.world.cloud.nova_now() - row.updated_at).total_seconds()
+    ours = row.forced_down and row.disabled_reason == isolation.marker
+    if changed_s > LOOK_S and not (ours and row.updated_at == isolation.baseline):
+        facts = (
+            f"{command.server} is sent, but the row of {command.host} changed {changed_s:.0f} s ago"
+        )
+        book.tell(Rule.UNPROVEN, facts)
+
+
+def _judge_records(book: Casebook, command: Evacuate, now_s: float) -> None:
+    """Hold a request to what Nova may still be working on."""
+    for record in book.world.cloud.records_of(command.server):
+        if not record.is_open or book.leads_to_a_dead_host(record):
+            continue
+        made = next(
+            (r for r in book.requests.get(command.server, ()) if r.record == record.id), None
+        )
+        age_s = 0.0
+        if record.created_at is not None:
+            age_s = (book.world.cloud.nova_now() - record.created_at).total_seconds()
+        if age_s < LOOK_S and (made is None or made.by is By.OTHERS):
+            book.near["raced_by_an_operator"] += 1
+            continue
+        facts = f"{command.server} is sent at {now_s:.2f} while {record.id} is {record.status}"
+        book.tell(Rule.SENT_TWICE, facts)
+
+
+def _judge_pace(book: Casebook, command: Evacuate) -> None:
+    flying = _flying(book) - {command.server}
+    moving = {s for s in flying if book.recovery_state(s) is not RecoveryState.STUCK}
+    rules, onto = book.rules, _onto(book, flying, command.destination)
+    if len(moving) >= rules.window:
+        book.tell(Rule.STORM, f"{command.server} is sent beside {len(moving)} others")
+    if len(onto) >= rules.per_destination:
+        facts = f"{command.server} is sent to {command.destination} beside {len(onto)} others"
+        book.tell(Rule.STORM, facts)
+    if command.rebuilds:
+        rebuilds = [s for s in onto if _is_local(book, s)]
+        if len(rebuilds) >= rules.per_destination_rebuilds:
+            facts = f"{command.server} is rebuilt on {command.destination} beside {rebuilds}"
+            book.tell(Rule.STORM, facts)
+    for group in book.world.cloud.groups:
+        if group.policy == "anti-affinity" and command.server in group.members:
+            beside = sorted(moving & group.members)
+            if beside:
+                book.tell(Rule.STORM, f"{command.server} is sent beside {beside} of its group")
+
+
+def _flying(book: Casebook) -> set[ServerId]:
+    """Return the servers of which Nova works on a request of Koboshi's."""
+    cloud = book.world.cloud
+    return {
+        server
+        for server, requests in book.requests.items()
+        if server in cloud.servers_by_id
+        and book.recovery_state(server) in HOLDS_A_SLOT
+        and any(r.by is By.KOBOSHI and cloud.record(r.record).is_open for r in requests)
+    }
+
+
+def _onto(book: Casebook, servers: set[ServerId], host: HostName) -> list[ServerId]:
+    records = book.world.cloud.records_of
+    return sorted(
+        s for s in servers if any(r.is_open and r.destination == host for r in records(s))
+    )
+
+
+def _is_local(book: Casebook, server: ServerId) -> bool:
+    row = book.world.cloud.servers_by_id.get(server)
+    return row is not None and has_local_disk(row)
+
+
+def _judge_server(book: Casebook, command: Evacuate, server: Server) -> None:
+    protected = server.metadata.get("HA_Enabled", "").lower() != "false"
+    bound = any(g.policy == "affinity" and server.id in g.members for g in book.world.cloud.groups)
+    tpm = any(key.startswith("hw:tpm_") for key in server.flavor.extra_specs)
+    moving = (server.task_state or "").startswith(("migrating", "resize_"))
+    odd = server.vm_state in NEVER_SENT or moving or not server.launched
+    if odd or not protected or bound or tpm:
+        book.tell(Rule.HELD, f"{server.id} is sent though it must be left alone")
+    if server.host != command.host and not _moved_lately(book, server.id):
+        facts = f"{server.id} is sent from {command.host}, and is on {server.host}"
+        book.tell(Rule.SENT_TWICE, facts)
+    if not has_local_disk(server):
+        return
+    if book.rules.on_local_disk is not OnLocalDisk.REBUILD:
+        book.tell(Rule.DATA, f"{server.id} is sent, its disk on {command.host} would be lost")
+    elif (command.incident, server.id) not in book.committed:
+        book.tell(Rule.DATA, f"{server.id} is sent, and its loss was not journalled")
+
+
+def _moved_lately(book: Casebook, server: ServerId) -> bool:
+    """Return whether the last look may not have seen where it is."""
+    since = book.world.cloud.nova_now() - timedelta(seconds=LOOK_S)
+    records = book.world.cloud.records_of(server)
+    return any(r.updated_at is None or r.updated_at > since for r in records)
+
+
+def has_local_disk(server: Server) -> bool:
+    """Return whether a disk of the server lies on its host (nova compute/utils.py)."""
+    flavor = server.flavor
+    return server.image_id is not None or flavor.ephemeral_gb > 0 or flavor.swap_mb > 0
