@@ -25,18 +25,23 @@ VIOLATED = 3
 _FAULT_HELP = """\
 power    the host goes silent: cable cut, then everything killed; disks stay
 process  nova-compute alone is killed; servers run on, ssh answers
-cut      the cable is out; the host runs on
+restart  nova-compute alone is killed and started again at once
+cut      both cables are out; the host runs on
+cut-management, cut-storage   one of them
 hang     all its processes stop; its kernel still accepts connections
 reboot   off and on again within about 2 s; its servers stay stopped
 start    power on, and mend all of the above"""
 _BMC_HELP = """\
 normal       the switch works
-refuse       503 to everything
+refuse       an error to everything: 503, or IPMI's "node busy"
 hang         accepts connections, never answers
+slow         answers after 4 s
 lie-off      reads Off, off-commands do nothing
 accept-only  accepts off-commands, does nothing, reads On
 gone         no packet is answered
-wrong-host   its cables end at the next host"""
+wrong-host   its cables end at the next host
+wrong-password  it has another one now
+dies-with-host  no packet is answered while the host has no power"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,6 +88,9 @@ def parser() -> argparse.ArgumentParser:
     bmc = command("bmc", _bmc, "set how a host's BMC behaves", about=_BMC_HELP, formatter_class=raw)
     bmc.add_argument("host", metavar="HOST")
     bmc.add_argument("mode", choices=BMC_MODES, metavar="MODE", help=", ".join(BMC_MODES))
+    switch = command("switch", _switch, "let a switch carry packets, or none")
+    switch.add_argument("name", metavar="NAME", help="rackN, storage, or station (the uplink)")
+    switch.add_argument("action", choices=("on", "off"))
     _add_knob(command("knob", _knob, "turn a host's knobs; without options, show them"))
     _add_api(command("api", _api, "stop, start or disturb a service of the control plane"))
 
@@ -167,6 +175,10 @@ def _fault(lab: Lab, arguments: argparse.Namespace) -> None:
 
 def _bmc(lab: Lab, arguments: argparse.Namespace) -> None:
     lab.bmc(arguments.host, arguments.mode)
+
+
+def _switch(lab: Lab, arguments: argparse.Namespace) -> None:
+    lab.switch(arguments.name, on=arguments.action == "on")
 
 
 def _knob(lab: Lab, arguments: argparse.Namespace) -> None:

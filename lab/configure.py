@@ -58,8 +58,8 @@ def write(lab: Layout, settings: Settings) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text, mode=0o600)
     write_atomically(lab.clouds_yaml, clouds_yaml(lab), mode=0o600)
-    bmc_password = password(lab.secrets, "bmc")
-    write_atomically(lab.koboshi_toml, koboshi_toml(lab, settings, bmc_password), mode=0o600)
+    text = koboshi_toml(lab, settings, bmc_password(lab))
+    write_atomically(lab.koboshi_toml, text, mode=0o600)
 
 
 def admin_password(lab: Layout) -> str:
@@ -75,6 +75,11 @@ def member_password(lab: Layout) -> str:
 def service_password(lab: Layout) -> str:
     """Give the password that all services' users have."""
     return password(lab.secrets, "service")
+
+
+def bmc_password(lab: Layout) -> str:
+    """Give the password of all BMCs; IPMI's protocol has room for 20 bytes."""
+    return password(lab.secrets, "bmc", strength_bytes=12)
 
 
 def clouds_yaml(lab: Layout) -> str:
@@ -100,7 +105,7 @@ def clouds_yaml(lab: Layout) -> str:
     return text
 
 
-def koboshi_toml(lab: Layout, settings: Settings, bmc_password: str) -> str:
+def koboshi_toml(lab: Layout, settings: Settings, secret: str) -> str:
     """Render Koboshi's configuration for this lab."""
     text = f"""\
 mode = "act"
@@ -120,7 +125,7 @@ latch = "20s"
 
 [fencing.defaults]
 username = "admin"
-password = "{bmc_password}"
+password = "{secret}"
 """
     for host in settings.host_names:
         text += f"""
@@ -145,6 +150,9 @@ def _values(lab: Layout, settings: Settings) -> dict[str, str]:
         "rpc": f"rabbit://guest:guest@{names.CONTROL_IP}:5672/",
         "report_interval": report_interval,
         "service_down_time": service_down_time,
+        # Neutron's agents report at their own pace: 30 s and 75 s as it ships
+        "agent_report_interval": 3 * report_interval,
+        "agent_down_time": 15 * report_interval // 2,
     }
     values |= {f"db_{name}": database_url(name) for name in DATABASES}
     secret = service_password(lab)

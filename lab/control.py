@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lab.layout import Layout
 
 LOOPBACK = "127.0.0.1"
+BMCS = {"bmcs": "bmcs.py", "ipmi": "ipmi.py"}
+"""The processes that are all hosts' BMCs, one for each protocol: name and program."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,7 @@ def services(lab: Layout) -> dict[str, Service]:
     etc, bin_ = lab.etc, lab.venv / "bin"
     nova = ["--config-file", f"{etc}/nova.conf", "--config-file", f"{etc}/nova-control.conf"]
     cinder = ["--config-file", f"{etc}/cinder.conf"]
+    neutron = ["--config-file", f"{etc}/neutron.conf", "--config-file", f"{etc}/ml2_conf.ini"]
     mysql = ["/usr/sbin/mariadbd", f"--defaults-file={etc}/my.cnf"]
     rabbit = ["/usr/lib/rabbitmq/bin/rabbitmq-server"]
     known = [
@@ -49,6 +52,7 @@ def services(lab: Layout) -> dict[str, Service]:
         _api(lab, "cinder-api", "cinder.wsgi.api", 8776, {}, cinder),
         _api(lab, "neutron", "neutron.wsgi.api", 9696, {"NEUTRON": "neutron.conf;ml2_conf.ini"}),
         _api(lab, "nova-api", "nova.wsgi.osapi_compute", 8774, {"NOVA": _nova_files(lab)}),
+        Service(name="neutron-rpc", argv=[f"{bin_}/neutron-rpc-server", *neutron]),
         Service(name="nova-conductor", argv=[f"{bin_}/nova-conductor", *nova]),
         Service(name="nova-scheduler", argv=[f"{bin_}/nova-scheduler", *nova]),
         Service(name="cinder-scheduler", argv=[f"{bin_}/cinder-scheduler", *cinder]),
@@ -100,10 +104,11 @@ def start_zygote(lab: Layout) -> None:
 
 
 def start_bmcs(lab: Layout) -> None:
-    """Start the process that is all hosts' BMCs."""
-    argv = [lab.python, lab.plugins / "bmcs.py"]
+    """Start what is all hosts' BMCs."""
     env = {"LAB_RUN": str(lab.run)}
-    processes.start(lab, "bmcs", argv, namespace=lab.bmc_ns, env=env)
+    for name, program in BMCS.items():
+        argv = [lab.python, lab.plugins / program]
+        processes.start(lab, name, argv, namespace=lab.bmc_ns, env=env)
 
 
 def wait_for_zygote(lab: Layout) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from lab import network, processes
 from lab.errors import LabError
 from lab.guests import HostDisk
+from lab.layout import rack
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -45,7 +46,7 @@ def power_off(lab: Layout, host: str) -> None:
 def _power_off(lab: Layout, host: str, disk: HostDisk) -> None:
     namespace = lab.host_ns(host)
     if network.exists(namespace):
-        network.delete_cable(lab, host)
+        network.delete_cables(lab, host)
         processes.kill_namespace(namespace)
     disk.set_powered(False)
     disk.stop_all()
@@ -64,8 +65,9 @@ def _power_on(lab: Layout, host: str, disk: HostDisk) -> None:
     _power_off(lab, host, disk)
     (lab.hosts / host / "nova").mkdir(exist_ok=True)
     network.create_host(lab, host)
-    if _cut_marker(lab, host).exists():
-        network.set_cable(lab, host, connected=False)
+    for port in _ports(host):
+        if _cut_marker(lab, port).exists():
+            network.set_cable(lab, port, connected=False)
     disk.set_powered(True)
     _start_processes(lab, host)
 
@@ -73,9 +75,11 @@ def _power_on(lab: Layout, host: str, disk: HostDisk) -> None:
 def start(lab: Layout, host: str) -> None:
     """Do what an operator does: cable in, power on, and whatever hangs or died goes again."""
     with _switch(lab, host) as disk:
-        _cut_marker(lab, host).unlink(missing_ok=True)
+        for port in _ports(host):
+            _cut_marker(lab, port).unlink(missing_ok=True)
         _power_on(lab, host, disk)
-        network.set_cable(lab, host, connected=True)
+        for port in _ports(host):
+            network.set_cable(lab, port, connected=True)
         processes.signal_namespace(lab.host_ns(host), signal.SIGCONT)
         _start_processes(lab, host)
 
@@ -89,14 +93,18 @@ def reboot(lab: Layout, host: str) -> None:
 
 
 def _start_processes(lab: Layout, host: str) -> None:
-    for kind in ("ssh", "compute"):
+    for kind in ("ssh", "compute", "agent"):
         if not processes.running(lab, f"{kind}-{host}", lab.host_ns(host)):
             _fork(lab, kind, host)
 
 
-def _cut_marker(lab: Layout, host: str) -> Path:
+def _ports(host: str) -> tuple[str, str]:
+    return (host, network.storage_port(host))
+
+
+def _cut_marker(lab: Layout, port: str) -> Path:
     """Name the mark that a cable is cut: it stays so when the power goes and comes."""
-    return lab.hosts / host / "cut"
+    return lab.hosts / port.removesuffix("s") / f"cut-{port}"
 
 
 def kill_compute(lab: Layout, host: str) -> None:
@@ -105,12 +113,35 @@ def kill_compute(lab: Layout, host: str) -> None:
         processes.stop(lab, f"compute-{host}", lab.host_ns(host))
 
 
+def restart_compute(lab: Layout, host: str) -> None:
+    """Kill nova-compute and start it again at once, as its service manager would."""
+    with _switch(lab, host) as disk:
+        _require_power(disk, "restarted")
+        processes.stop(lab, f"compute-{host}", lab.host_ns(host))
+        _start_processes(lab, host)
+
+
 def cut(lab: Layout, host: str) -> None:
-    """Pull the host's cable."""
+    """Pull the host's cables of both networks."""
+    for port in _ports(host):
+        _pull(lab, host, port)
+
+
+def cut_management(lab: Layout, host: str) -> None:
+    """Pull the host's cable of the management network alone."""
+    _pull(lab, host, host)
+
+
+def cut_storage(lab: Layout, host: str) -> None:
+    """Pull the host's cable of the storage network alone."""
+    _pull(lab, host, network.storage_port(host))
+
+
+def _pull(lab: Layout, host: str, port: str) -> None:
     with _switch(lab, host) as disk:
         _require_power(disk, "cut off")
-        _cut_marker(lab, host).touch()
-        network.set_cable(lab, host, connected=False)
+        _cut_marker(lab, port).touch()
+        network.set_cable(lab, port, connected=False)
 
 
 def hang(lab: Layout, host: str) -> None:
@@ -123,7 +154,10 @@ def hang(lab: Layout, host: str) -> None:
 FAULTS = {
     "power": power_off,
     "process": kill_compute,
+    "restart": restart_compute,
     "cut": cut,
+    "cut-management": cut_management,
+    "cut-storage": cut_storage,
     "hang": hang,
     "reboot": reboot,
     "start": start,
@@ -139,12 +173,14 @@ def state(lab: Layout, host: str) -> dict[str, str]:
     words = "dead"
     if compute is not None:
         words = "hung" if processes.process_state(compute) in ("T", "t") else "running"
-    connected = network.cable_connected(lab, host)
-    return {
-        "power": "on",
-        "network": "connected" if connected else "cut",
-        "nova_compute": words,
-    }
+    return {"power": "on", "network": _network_in_words(lab, host), "nova_compute": words}
+
+
+def _network_in_words(lab: Layout, host: str) -> str:
+    management = network.port_up(lab, host) and network.port_up(lab, f"{rack(host)}-up")
+    if management and network.port_up(lab, network.storage_port(host)):
+        return "connected"
+    return "storage cut" if management else "cut"
 
 
 def _require_power(disk: HostDisk, what: str) -> None:

@@ -27,6 +27,9 @@ PACKAGES = {
     "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
     "iproute2": "/usr/bin/ip",
     "python3-venv": "/usr/lib/python3.11/ensurepip/__init__.py",
+    "fence-agents": "/usr/sbin/fence_ipmilan",
+    "ipmitool": "/usr/bin/ipmitool",
+    "libfaketime": "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
 }
 DEBIAN_PYTHON = "/usr/bin/python3"
 _POLICY = Path("/usr/sbin/policy-rc.d")

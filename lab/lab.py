@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lab import (
+    bmc,
     boot,
     control,
     hosts,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from lab.boot import Booted
     from lab.layout import Layout
 
-BMC_MODES = ("normal", "refuse", "hang", "lie-off", "accept-only", "gone", "wrong-host")
+BMC_MODES = bmc.MODES
 
 
 class Lab:
@@ -63,19 +64,31 @@ class Lab:
         return settings.require(self.layout).host_names
 
     def fault(self, host: str, what: str) -> None:
-        """Play the fault: power, process, cut, hang, reboot, or start, which mends all of them."""
+        """Play one of the host's faults, or start, which mends all of them."""
         settings.require_host(self.layout, host)
         if what not in hosts.FAULTS:
             raise LabError(f"unknown fault {what!r}; choose one of {', '.join(hosts.FAULTS)}")
         hosts.FAULTS[what](self.layout, host)
+        bmc.follow_host(self.layout, host)
+
+    def switch(self, name: str, *, on: bool) -> None:
+        """Let a switch carry packets or none: rackN, storage, or station (Koboshi's uplink)."""
+        known = network.switches(self.hosts)
+        if name not in known:
+            raise LabError(f"unknown switch {name!r}; this lab has {', '.join(known)}")
+        network.set_switch(self.layout, name, on=on)
+
+    def switches_on(self) -> None:
+        """Let every switch carry packets."""
+        for name in network.switches(self.hosts):
+            network.set_switch(self.layout, name, on=True)
 
     def bmc(self, host: str, mode: str) -> None:
         """Set how the host's BMC behaves."""
         settings.require_host(self.layout, host)
         if mode not in BMC_MODES:
             raise LabError(f"unknown BMC mode {mode!r}; choose one of {', '.join(BMC_MODES)}")
-        knobs.update(self.layout.run, f"bmc-{host}", mode=None if mode == "normal" else mode)
-        network.set_bmc_reachable(self.layout, host, reachable=mode != "gone")
+        bmc.set_mode(self.layout, host, mode)
 
     def knob(self, host: str, **values: Any) -> dict[str, Any]:
         """Turn a host's knobs (`all`: of each host); None takes one back."""
@@ -165,7 +178,7 @@ class Lab:
         lab = self.layout
         kept = settings.require(lab)
         names = dict.fromkeys([*control.services(lab), "zygote"], lab.control_ns)
-        names["bmcs"] = lab.bmc_ns
+        names |= dict.fromkeys(control.BMCS, lab.bmc_ns)
         running = {name: processes.running(lab, name, space) for name, space in names.items()}
         return {
             "hosts": {h: self._host_status(h) for h in kept.host_names},
@@ -204,13 +217,15 @@ class Lab:
             raise LabError(f"cannot run {argv[0]}: {error.strerror}") from error
 
     @contextmanager
-    def inside(self) -> Generator[None]:
-        """Run the block (this thread of it) in the control plane's namespace."""
-        with network.inside(self.layout.control_ns):
+    def inside(self, *, station: bool = False) -> Generator[None]:
+        """Run the block (this thread of it) in the control plane's namespace, or on the station."""
+        with network.inside(self.layout.station_ns if station else self.layout.control_ns):
             yield
 
-    def popen(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    def popen(
+        self, argv: Sequence[str], *, station: bool = False, **options: Any
+    ) -> subprocess.Popen[Any]:
         """Start the command there; its pid is the command's own."""
         env: Mapping[str, str] = {**self.environment(), **options.pop("env", {})}
-        with self.inside():
+        with self.inside(station=station):
             return subprocess.Popen(argv, env=env, **options)

@@ -12,9 +12,14 @@ from pathlib import Path
 from uuid import NAMESPACE_OID, uuid5
 
 CONTROL_IP = "10.77.0.1"
+CONTROL_STORAGE_IP = "10.78.0.1"
+STATION_IP = "10.77.0.2"
+STATION_STORAGE_IP = "10.78.0.2"
 PREFIX_LENGTH = 16
 MAX_HOSTS = 20
+RACK_SIZE = 4
 BMC_PORT = 8000
+IPMI_PORT = 623
 REGION = "RegionOne"
 
 
@@ -50,6 +55,7 @@ class Layout:
         self.control_ns = self.namespace_prefix + "control"
         self.bridge_ns = self.namespace_prefix + "bridge"
         self.bmc_ns = self.namespace_prefix + "bmc"
+        self.station_ns = self.namespace_prefix + "station"
 
     def host_ns(self, host: str) -> str:
         """Name the host's namespace."""
@@ -74,6 +80,26 @@ def host_ip(host: str) -> str:
 def host_mac(host: str) -> str:
     """Give the host's hardware address."""
     return f"02:77:00:01:00:{host_number(host):02x}"
+
+
+def storage_ip(host: str) -> str:
+    """Give the host's address on the storage network, whose switch is another."""
+    return f"10.78.1.{host_number(host)}"
+
+
+def storage_mac(host: str) -> str:
+    """Give the hardware address of the host's second card."""
+    return f"02:78:00:01:00:{host_number(host):02x}"
+
+
+def rack(host: str) -> str:
+    """Name the rack that the host stands in."""
+    return f"rack{(host_number(host) - 1) // RACK_SIZE + 1}"
+
+
+def racks(hosts: list[str]) -> list[str]:
+    """Name the racks of these hosts, in order."""
+    return list(dict.fromkeys(rack(host) for host in hosts))
 
 
 def bmc_ip(host: str) -> str:

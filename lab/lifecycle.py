@@ -68,7 +68,7 @@ def down(lab: Layout) -> None:
 def _whole(lab: Layout) -> bool:
     names = [*control.services(lab), "zygote"]
     alive = all(processes.running(lab, name, lab.control_ns) for name in names)
-    return alive and processes.running(lab, "bmcs", lab.bmc_ns) is not None
+    return alive and all(processes.running(lab, name, lab.bmc_ns) for name in control.BMCS)
 
 
 class _Start:
@@ -137,7 +137,7 @@ class _Start:
     def _start_apis(self, *, fresh: bool) -> None:
         lab = self._lab
         control.start(lab, "nova-conductor", "neutron", "nova-api", "glance", "nova-scheduler")
-        control.start(lab, "cinder-api", "cinder-volume", "cinder-scheduler")
+        control.start(lab, "cinder-api", "cinder-volume", "cinder-scheduler", "neutron-rpc")
         control.wait_open(lab, *control.APIS)
         with network.inside(lab.control_ns):
             ready.first_requests(lab)

@@ -1,7 +1,11 @@
-"""Network namespaces on a bridge: the lab's cables.
+"""Network namespaces on bridges: the lab's switches and cables.
 
-The bridge stands in a namespace of its own, so that nothing at all is created in the machine's
-own namespace. A host's cable ends there too, and is cut there: what a dying host's kernel still
+There are two networks that share no switch. Management: a core switch, and one for each rack of
+four hosts below it. Storage: one switch. Koboshi may run on a station of its own, whose uplink
+can be pulled without touching the cloud.
+
+The bridges stand in a namespace of their own, so that nothing at all is created in the machine's
+own namespace. A host's cables end there too, and are cut there: what a dying host's kernel still
 wants to say (FIN, RST) then reaches nobody, as when the power is gone.
 """
 
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from lab.layout import Layout
 
 CLONE_NEWNET = 0x40000000
+CORE = "br0"
+STORAGE = "storage"
+STATION = "station"
 _NETNS = Path("/run/netns")
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -89,26 +96,55 @@ def inode(namespace: str) -> int | None:
 
 
 def create_fabric(lab: Layout, hosts: list[str]) -> None:
-    """Make the bridge, the control plane's and the BMCs' namespaces. Hosts come with power."""
+    """Make the switches, and the namespaces of all that is no host. Hosts come with power."""
     ip("netns", "add", lab.bridge_ns)
-    ip("-n", lab.bridge_ns, "link", "add", "br0", "type", "bridge", "forward_delay", "0")
-    ip("-n", lab.bridge_ns, "link", "set", "br0", "up")
-    _plug(lab, lab.control_ns, "control", "02:77:00:00:00:01")
+    for switch in (CORE, STORAGE, *names.racks(hosts)):
+        ip("-n", lab.bridge_ns, "link", "add", switch, "type", "bridge", "forward_delay", "0")
+        ip("-n", lab.bridge_ns, "link", "set", switch, "up")
+    for rack in names.racks(hosts):
+        _uplink(lab, rack)
+    _plug(lab, lab.control_ns, "control", "02:77:00:00:00:01", CORE)
     _address(lab.control_ns, names.CONTROL_IP)
-    _plug(lab, lab.bmc_ns, "bmc", names.BMC_MAC)
+    _plug(lab, lab.control_ns, "controls", "02:78:00:00:00:01", STORAGE, "eth1")
+    _address(lab.control_ns, names.CONTROL_STORAGE_IP, "eth1")
+    _plug(lab, lab.station_ns, STATION, "02:77:00:00:00:02", CORE)
+    _address(lab.station_ns, names.STATION_IP)
+    _plug(lab, lab.station_ns, "stations", "02:78:00:00:00:02", STORAGE, "eth1")
+    _address(lab.station_ns, names.STATION_STORAGE_IP, "eth1")
+    _plug(lab, lab.bmc_ns, "bmc", names.BMC_MAC, CORE)
     for host in hosts:
         _address(lab.bmc_ns, names.bmc_ip(host))
         # Fixed neighbours: who asks for a host without power hears nothing at all, instead of
         # the "no route to host" that only a client on the same segment would be told.
-        _neighbour(lab.control_ns, names.host_ip(host), names.host_mac(host))
-        _neighbour(lab.control_ns, names.bmc_ip(host), names.BMC_MAC)
+        for watcher in (lab.control_ns, lab.station_ns):
+            _neighbour(watcher, names.host_ip(host), names.host_mac(host))
+            _neighbour(watcher, names.bmc_ip(host), names.BMC_MAC)
+            _neighbour(watcher, names.storage_ip(host), names.storage_mac(host), "eth1")
 
 
 def create_host(lab: Layout, host: str) -> None:
-    """Make a host's namespace with its cable plugged in."""
+    """Make a host's namespace with its two cables plugged in: management, storage."""
     namespace = lab.host_ns(host)
-    _plug(lab, namespace, host, names.host_mac(host))
+    _plug(lab, namespace, host, names.host_mac(host), names.rack(host))
     _address(namespace, names.host_ip(host))
+    _plug(lab, namespace, storage_port(host), names.storage_mac(host), STORAGE, "eth1")
+    _address(namespace, names.storage_ip(host), "eth1")
+
+
+def storage_port(host: str) -> str:
+    """Name the port of the storage switch that the host's second cable ends at."""
+    return f"{host}s"
+
+
+def switches(hosts: list[str]) -> list[str]:
+    """Name what can be switched off as a whole: racks, the storage network, Koboshi's uplink."""
+    return [*names.racks(hosts), STORAGE, STATION]
+
+
+def set_switch(lab: Layout, name: str, *, on: bool) -> None:
+    """Let a switch carry packets, or none; a rack's own hosts still reach each other."""
+    port = f"{name}-up" if name.startswith("rack") else name
+    ip("-n", lab.bridge_ns, "link", "set", port, "up" if on else "down")
 
 
 def delete(namespace: str) -> None:
@@ -117,14 +153,15 @@ def delete(namespace: str) -> None:
         ip("netns", "delete", namespace)
 
 
-def delete_cable(lab: Layout, port: str) -> None:
-    """Remove a host's cable, so that its name is free again at once."""
-    subprocess.run(
-        ["ip", "-n", lab.bridge_ns, "link", "delete", port],
-        capture_output=True,
-        check=False,
-        timeout=30,
-    )
+def delete_cables(lab: Layout, host: str) -> None:
+    """Remove a host's cables, so that their names are free again at once."""
+    for port in (host, storage_port(host)):
+        subprocess.run(
+            ["ip", "-n", lab.bridge_ns, "link", "delete", port],
+            capture_output=True,
+            check=False,
+            timeout=30,
+        )
 
 
 def set_cable(lab: Layout, port: str, *, connected: bool) -> None:
@@ -132,8 +169,8 @@ def set_cable(lab: Layout, port: str, *, connected: bool) -> None:
     ip("-n", lab.bridge_ns, "link", "set", port, "up" if connected else "down")
 
 
-def cable_connected(lab: Layout, port: str) -> bool:
-    """Say whether the port of the bridge is up; a missing one is not."""
+def port_up(lab: Layout, port: str) -> bool:
+    """Say whether the port of a switch is up; a missing one is not."""
     try:
         links = json.loads(ip("-n", lab.bridge_ns, "-j", "link", "show", port))
     except LabError:
@@ -150,19 +187,29 @@ def set_bmc_reachable(lab: Layout, host: str, *, reachable: bool) -> None:
         ip("-n", lab.bmc_ns, "address", verb, address, "dev", "eth0")
 
 
-def _plug(lab: Layout, namespace: str, port: str, mac: str) -> None:
+def _uplink(lab: Layout, rack: str) -> None:
+    """Join a rack's switch to the others by one cable."""
+    ends = (f"{rack}-up", f"{rack}-down")
+    ip("-n", lab.bridge_ns, "link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
+    for port, switch in zip(ends, (CORE, rack), strict=True):
+        ip("-n", lab.bridge_ns, "link", "set", port, "addrgenmode", "none", "master", switch, "up")
+
+
+def _plug(
+    lab: Layout, namespace: str, port: str, mac: str, switch: str, card: str = "eth0"
+) -> None:
     if not exists(namespace):
         ip("netns", "add", namespace)
     ip("-n", namespace, "link", "set", "lo", "up")
-    link = ["link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", namespace]
+    link = ["link", "add", port, "type", "veth", "peer", "name", card, "netns", namespace]
     ip("-n", lab.bridge_ns, *link)
-    ip("-n", namespace, "link", "set", "eth0", "address", mac, "addrgenmode", "none", "up")
-    ip("-n", lab.bridge_ns, "link", "set", port, "addrgenmode", "none", "master", "br0", "up")
+    ip("-n", namespace, "link", "set", card, "address", mac, "addrgenmode", "none", "up")
+    ip("-n", lab.bridge_ns, "link", "set", port, "addrgenmode", "none", "master", switch, "up")
 
 
-def _address(namespace: str, address: str) -> None:
-    ip("-n", namespace, "address", "add", f"{address}/{names.PREFIX_LENGTH}", "dev", "eth0")
+def _address(namespace: str, address: str, card: str = "eth0") -> None:
+    ip("-n", namespace, "address", "add", f"{address}/{names.PREFIX_LENGTH}", "dev", card)
 
 
-def _neighbour(namespace: str, address: str, mac: str) -> None:
-    ip("-n", namespace, "neighbour", "replace", address, "lladdr", mac, "dev", "eth0")
+def _neighbour(namespace: str, address: str, mac: str, card: str = "eth0") -> None:
+    ip("-n", namespace, "neighbour", "replace", address, "lladdr", mac, "dev", card)

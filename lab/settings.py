@@ -68,12 +68,12 @@ def require_host(lab: Layout, host: str) -> str:
     return host
 
 
-def password(folder: Path, name: str) -> str:
+def password(folder: Path, name: str, *, strength_bytes: int = 18) -> str:
     """Give the password of that name, made at the first call and kept in the folder."""
     path = folder / name
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, secrets.token_urlsafe(18), mode=0o600)
+        write_atomically(path, secrets.token_urlsafe(strength_bytes), mode=0o600)
     return path.read_text()
 
 

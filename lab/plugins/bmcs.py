@@ -1,11 +1,10 @@
-"""All BMCs: sushy-tools' Redfish emulator, one address per host, whose switch is the lab's.
+"""All BMCs' Redfish: sushy-tools' emulator, one address per host, whose switch is the lab's.
 
-One process in the BMCs' namespace. Each host's endpoint shows that host's system alone. The modes
-(knobs/bmc-HOST.json) are played in front of the emulator.
+One process in the BMCs' namespace. Each host's endpoint shows that host's system alone. What
+concerns the connection (refused, hung, wrong password) is played in front of the emulator.
 """
 
 import os
-import sys
 import threading
 import time
 from pathlib import Path
@@ -17,17 +16,13 @@ from sushy_tools.emulator.resources.systems.base import AbstractSystemsDriver
 from sushy_tools import error
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from lab import hosts, knobs, layout, settings
-from lab.guests import HostDisk
+from lab import configure, layout, settings
+from lab.bmc import USER, Bmc
 
 LAB = layout.here()
 RUN = Path(os.environ["LAB_RUN"])
 HOSTS = settings.load(LAB)[0].host_names
-BY_ID = {layout.system_id(host): host for host in HOSTS}
-
-
-def mode_of(host):
-    return knobs.read(RUN, "bmc-" + host).get("mode", "normal")
+BMCS = {layout.system_id(host): Bmc(LAB, host, HOSTS) for host in HOSTS}
 
 
 class SwitchDriver(AbstractSystemsDriver):
@@ -41,44 +36,30 @@ class SwitchDriver(AbstractSystemsDriver):
     def systems(self):
         return [layout.system_id(flask.request.environ["lab.host"])]
 
-    def _host(self, identity):
+    def _bmc(self, identity):
         if identity not in self.systems:
             raise error.NotFound("Lab system %s was not found" % identity)
-        return BY_ID[identity]
+        return BMCS[identity]
 
     def uuid(self, identity):
-        self._host(identity)
-        return identity
+        return self._bmc(identity).uuid
 
     def name(self, identity):
-        return self._host(identity)
+        return self._bmc(identity).wired_to
 
     def get_power_state(self, identity):
-        host = self._host(identity)
-        if mode_of(host) == "lie-off":
-            return "Off"
-        return "On" if HostDisk(RUN, self._wired_to(host)).powered else "Off"
+        return "On" if self._bmc(identity).reads_on() else "Off"
 
     def set_power_state(self, identity, state):
-        host = self._host(identity)
-        if mode_of(host) in ("lie-off", "accept-only") and state != "On":
-            return
-        host = self._wired_to(host)
+        bmc = self._bmc(identity)
         if state in ("ForceOff", "GracefulShutdown"):
-            hosts.power_off(LAB, host)
+            bmc.off()
         elif state in ("On", "ForceOn"):
-            hosts.power_on(LAB, host)
+            bmc.on()
         elif state in ("ForceRestart", "GracefulRestart"):
-            hosts.reboot(LAB, host)
+            bmc.restart()
         else:
             raise error.BadRequest("reset type %s is not supported" % state)
-
-    @staticmethod
-    def _wired_to(host):
-        """In wrong-host mode the cables of this BMC end at the next host."""
-        if mode_of(host) != "wrong-host":
-            return host
-        return HOSTS[(HOSTS.index(host) + 1) % len(HOSTS)]
 
     def get_boot_device(self, identity):
         return "Hdd"
@@ -96,30 +77,37 @@ class SwitchDriver(AbstractSystemsDriver):
         return 64
 
     def get_nics(self, identity):
-        mac = layout.host_mac(self._host(identity))
+        mac = layout.host_mac(self._bmc(identity).wired_to)
         return [{"id": mac, "mac": mac}]
 
 
 emulator.Application.systems = property(lambda self, driver=SwitchDriver(): driver)
 auth_file = LAB.secrets / "bmc.htpasswd"
-password = settings.password(LAB.secrets, "bmc").encode()
-settings.write_atomically(
-    auth_file, "admin:" + bcrypt.hashpw(password, bcrypt.gensalt(4)).decode() + "\n", mode=0o600
-)
+password = configure.bmc_password(LAB).encode()
+hashed = bcrypt.hashpw(password, bcrypt.gensalt(4)).decode()
+settings.write_atomically(auth_file, "%s:%s\n" % (USER, hashed), mode=0o600)
 emulator.app.configure(extra_config={"SUSHY_EMULATOR_AUTH_FILE": str(auth_file)})
 
 
+def failure(start_response, status, code):
+    start_response(status, [("Content-Type", "application/json")])
+    return [b'{"error": {"code": "Base.1.0.%s", "message": "lab: told to fail"}}' % code]
+
+
 def application_of(host):
+    bmc = BMCS[layout.system_id(host)]
+
     def application(environ, start_response):
-        mode = mode_of(host)
-        if mode in ("refuse", "hang"):
+        mode = bmc.mode
+        if mode in ("refuse", "hang", "wrong-password"):
             # a body left unread would be taken for the connection's next request
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         if mode == "refuse":
-            start_response("503 Service Unavailable", [("Content-Type", "application/json")])
-            return [b'{"error": {"code": "Base.1.0.GeneralError", "message": "not available"}}']
+            return failure(start_response, "503 Service Unavailable", b"GeneralError")
+        if mode == "wrong-password":
+            return failure(start_response, "401 Unauthorized", b"NoValidSession")
         if mode == "hang":
-            while mode_of(host) == "hang":
+            while bmc.mode == "hang":
                 time.sleep(0.2)
             raise ConnectionAbortedError("this request was never answered")
         environ["lab.host"] = host

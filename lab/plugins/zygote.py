@@ -2,16 +2,19 @@
 
 That saves most of the CPU seconds and half of the memory that a nova-compute costs when it is
 started on its own. A child enters its host's network namespace before it starts any thread, leads
-a session of its own, and is a full nova-compute (or the host's ssh port). Requests come over a
-Unix socket, one a connection: "compute HOST" or "ssh HOST"; the answer is the pid.
+a session of its own, and is a full nova-compute (the host's ssh port, or its Neutron agent). Requests come over a
+Unix socket, one a connection: "compute HOST", "ssh HOST" or "agent HOST"; the answer is the pid.
 """
 
+import datetime
 import gc
 import os
 import signal
 import socket
 import sys
 import threading
+import time
+import uuid
 from pathlib import Path
 
 run, socket_path = Path(os.environ["LAB_RUN"]), sys.argv[1]
@@ -28,8 +31,10 @@ import nova.objects
 import nova.scheduler.client.report
 import nova.virt.labdriver
 import nova.volume.cinder
+import oslo_messaging
 import oslo_messaging._drivers.impl_rabbit
 import pymysql
+from oslo_config import cfg
 
 from lab import layout, network
 
@@ -69,6 +74,38 @@ def greet(client):
             pass
 
 
+def agent(host):
+    """Report a Neutron agent's state over the message bus, as its Open vSwitch agent does.
+
+    The agent itself would want a data plane; its heartbeat is one RPC (neutron/agent/rpc.py,
+    PluginReportStateAPI.report_state).
+    """
+    conf = cfg.CONF  # oslo.messaging registers some of its options there alone
+    conf(["--config-file", etc + "/neutron.conf"], project="neutron")
+    conf.register_opt(cfg.IntOpt("report_interval", default=30), "agent")
+    oslo_messaging.set_transport_defaults("neutron")
+    transport = oslo_messaging.get_rpc_transport(conf)
+    target = oslo_messaging.Target(topic="q-reports-plugin", version="1.2")
+    client = oslo_messaging.get_rpc_client(transport, target)
+    state = {
+        "binary": "neutron-openvswitch-agent",
+        "host": host,
+        "topic": "N/A",
+        "agent_type": "Open vSwitch agent",
+        "configurations": {},
+        "start_flag": True,
+    }
+    while True:
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+        report = {"agent_state": {**state, "uuid": str(uuid.uuid4())}}
+        try:
+            client.cast({}, "report_state", agent_state=report, time=now)
+            state.pop("start_flag", None)
+        except Exception as error:
+            print("agent of %s: %s" % (host, error), flush=True)
+        time.sleep(conf.agent.report_interval)
+
+
 def fork(kind, host):
     pidfile = run / "pids" / ("%s-%s" % (kind, host))
     pid = os.fork()
@@ -87,7 +124,7 @@ def fork(kind, host):
         os.dup2(out, 2)
         os.closerange(3, 256)
         network.setns(layout.here().host_ns(host))
-        code = {"compute": compute, "ssh": ssh}[kind](host) or 0
+        code = {"compute": compute, "ssh": ssh, "agent": agent}[kind](host) or 0
     except BaseException:
         import traceback
 

@@ -49,6 +49,8 @@ def bring_hosts_back(lab: Lab, nova: Nova, deadline: float) -> None:
         # A cut or hung host would take a minute to find its message bus again.
         if lab.status()["hosts"][host]["power"] == "on":
             lab.fault(host, "power")
+    lab.switches_on()
+    for host in away:
         lab.fault(host, "start")
     for host in {*away, *(s.host for s in before.values() if s.forced_down or not s.enabled)}:
         _await_cleanup(lab, nova, host, before[host].updated_at if host in away else None, deadline)

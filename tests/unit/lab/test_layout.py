@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lab import layout
+from lab import layout, network
 from lab.layout import Layout
 
 UNIX_SOCKET_PATH_MAX = 107
@@ -28,15 +28,27 @@ def test_a_deep_checkout_keeps_its_sockets_short() -> None:
 
 def test_no_address_is_given_twice() -> None:
     hosts = layout.host_names(layout.MAX_HOSTS)
-    addresses = [layout.CONTROL_IP]
-    addresses += [layout.host_ip(h) for h in hosts] + [layout.bmc_ip(h) for h in hosts]
+    addresses = [layout.CONTROL_IP, layout.CONTROL_STORAGE_IP]
+    addresses += [layout.STATION_IP, layout.STATION_STORAGE_IP]
+    for of_host in (layout.host_ip, layout.storage_ip, layout.bmc_ip):
+        addresses += [of_host(h) for h in hosts]
+    cards = [layout.BMC_MAC]
+    for of_host in (layout.host_mac, layout.storage_mac):
+        cards += [of_host(h) for h in hosts]
 
-    assert len(set(addresses)) == 1 + 2 * layout.MAX_HOSTS
-    assert len({layout.host_mac(h) for h in hosts} | {layout.BMC_MAC}) == 1 + layout.MAX_HOSTS
+    assert len(set(addresses)) == len(addresses)
+    assert len(set(cards)) == len(cards)
+
+
+def test_four_hosts_stand_in_a_rack() -> None:
+    assert layout.racks(layout.host_names(9)) == ["rack1", "rack2", "rack3"]
+    assert [layout.rack(f"cmp{n}") for n in (1, 4, 5)] == ["rack1", "rack1", "rack2"]
 
 
 def test_a_host_is_a_legal_name_for_its_port_on_the_bridge() -> None:
-    assert all(len(h) <= INTERFACE_NAME_MAX for h in layout.host_names(layout.MAX_HOSTS))
+    hosts = layout.host_names(layout.MAX_HOSTS)
+    ports = [*map(network.storage_port, hosts), *(f"{rack}-down" for rack in layout.racks(hosts))]
+    assert all(len(name) <= INTERFACE_NAME_MAX for name in [*hosts, *ports])
 
 
 def test_a_system_keeps_its_id_and_shares_it_with_none() -> None:
