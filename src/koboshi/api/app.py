@@ -1,4 +1,4 @@
-"""The routes. All of them only read; what changes something will ask who is there."""
+"""The routes that read; those that change something stand in `words`."""
 
 from typing import Annotated
 
@@ -24,6 +24,7 @@ from koboshi.api.views import (
     IncidentView,
     StatusView,
 )
+from koboshi.api.words import add_words
 from koboshi.domain.errors import JournalError
 
 
@@ -51,6 +52,8 @@ def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
         found = find_incident(state, incident)
         read = source.world().from_host.get(found.host)
         return incident_detail(found, state, recorded, read.records if read else None)
+
+    add_words(app, source)
 
     @app.exception_handler(NoSuchIncident)
     async def no_such_incident(_: Request, error: NoSuchIncident) -> JSONResponse:

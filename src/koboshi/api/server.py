@@ -9,7 +9,6 @@ import errno
 import os
 import socket
 import stat
-import struct
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from prometheus_client import CollectorRegistry
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from koboshi.api.app import create_app, create_open_app
+from koboshi.api.caller import caller_of
 from koboshi.api.source import StatusSource
 from koboshi.domain.errors import ConfigurationError, KoboshiError
 from koboshi.settings import Settings
@@ -187,15 +187,10 @@ class _Checked(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Disconnect whoever has no business here, before a byte is read."""
         super().connection_made(transport)
-        uid = peer_uid(transport.get_extra_info("socket"))
-        if uid not in {ROOT_UID, os.geteuid()}:
-            _log.warning("api.peer_refused", uid=uid, cure="use sudo, or the daemon's own user")
+        caller = caller_of(transport.get_extra_info("socket"))
+        if caller.uid not in {ROOT_UID, os.geteuid()}:
+            _log.warning(
+                "api.peer_refused", uid=caller.uid, cure="use sudo, or the daemon's own user"
+            )
             transport.abort()
-
-
-def peer_uid(connection: socket.socket) -> int:
-    """Return the uid of the process at the other end of a Unix socket, as the kernel knows it."""
-    layout = struct.Struct("iII")  # struct ucred: pid, uid, gid
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size)
-    _, uid, _ = layout.unpack(raw)
-    return int(uid)
+        self.app_state = {**self.app_state, "caller": caller}  # each request's `state` is its copy

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from koboshi.domain.decision import Decision, Refused
 from koboshi.domain.instant import Instant
 from koboshi.domain.rules import Rules
 from koboshi.domain.state import State
+from koboshi.domain.word import Word
 from koboshi.domain.world import World
 from koboshi.ports.journal import JournalReader
 
@@ -63,6 +65,10 @@ class StatusSource(Protocol):
 
     def health(self) -> Health:
         """Return how the daemon is."""
+        ...
+
+    async def hear(self, word: Word, by: str) -> Decision | Refused:
+        """Answer what a person says; raises JournalError when it could not be remembered."""
         ...
 
     def journal(self) -> JournalReader:

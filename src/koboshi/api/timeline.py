@@ -18,6 +18,9 @@ PAGE = 10_000
 PROOF_MEANING = {
     ProofKind.FENCED_OFF: "its power read off three times after our own off command",
     ProofKind.FOUND_OFF: "its power read off three times before any command of ours",
+    ProofKind.KDUMP: "its crash kernel said that it writes a dump",
+    ProofKind.WORD: "a person said so while every witness was silent",
+    ProofKind.SILENCE: "assumed by policy after long silence; nothing proves it",
 }
 
 _Told = tuple[str, str, str]
@@ -102,6 +105,8 @@ class _Teller:
         self,
         event: ev.IncidentOpened
         | ev.IncidentMoved
+        | ev.WordGiven
+        | ev.WordVoided
         | ev.DeathProven
         | ev.HostIsolated
         | ev.ServersListed
@@ -117,6 +122,14 @@ class _Teller:
                 if event.to == "closed":
                     self._is_open = False
                 return host, f"{event.to}: {INCIDENT_MEANING[event.to]}", event.reason
+            case ev.WordGiven():
+                return (
+                    host,
+                    "a person says that it is dead",
+                    f"{event.by}: {event.note}".strip(": "),
+                )
+            case ev.WordVoided():
+                return host, "the word that it is dead is void", event.reason
             case ev.DeathProven():
                 return host, f"death proven: {event.proof.kind}", PROOF_MEANING[event.proof.kind]
             case ev.HostIsolated():

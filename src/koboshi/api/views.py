@@ -225,7 +225,37 @@ class HealthView(View):
     checks: list[CheckView]
 
 
+class Asked(BaseModel):
+    """What every request that changes something shares: unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ConfirmDeadAsked(Asked):
+    """A person's word that a host is dead."""
+
+    confirm: str
+    """The host's name once more: whoever sends this has read whom it is about."""
+    note: str = Field(default="", max_length=500)
+    """Why they are sure; stands in the journal."""
+
+
+class AnswerView(View):
+    """What came of a person's word."""
+
+    by: str
+    """Who said it, as the daemon knows them."""
+    said: list[str]
+    """What was remembered, in sentences."""
+    incident: str | None
+    """The incident that it is about."""
+
+
 class ErrorView(View):
     """What went wrong with a request."""
 
     error: str
+    cure: str = ""
+    """What to do instead."""
+    is_refusal: bool = False
+    """Whether a safety rule refused it: nothing was done, and repeating it alone helps nothing."""

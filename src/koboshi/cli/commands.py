@@ -44,6 +44,12 @@ COMMANDS = (
         target="koboshi.cli.status:status",
     ),
     CommandLine(
+        words=("host", "confirm-dead"),
+        arguments="HOST",
+        help="Say that a host is dead: its servers are recovered on your word.",
+        target="koboshi.cli.host:confirm_dead",
+    ),
+    CommandLine(
         words=("incident", "list"),
         arguments="",
         help="List what has happened, newest first.",
@@ -107,6 +113,7 @@ COMMANDS = (
 
 GROUPS = {
     "demo": "A simulated cloud on this machine, and Koboshi that watches it.",
+    "host": "One compute host: what is known of it, and what a person says of it.",
     "incident": "What has happened to a host and its servers.",
     "sim": "The same program on a simulated cloud, in virtual time.",
 }

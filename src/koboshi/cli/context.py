@@ -25,6 +25,8 @@ class Context:
     environ: Mapping[str, str]
     stdout: TextIO
     stderr: TextIO
+    stdin: TextIO | None = None
+    """Where a person answers; None: the process's own."""
     config: Path | None = None
     os_cloud: str | None = None
 

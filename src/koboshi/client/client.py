@@ -9,8 +9,17 @@ from urllib.parse import quote
 import httpx2
 from pydantic import TypeAdapter, ValidationError
 
-from koboshi.api.views import ErrorView, HealthView, IncidentDetail, IncidentView, StatusView
-from koboshi.domain.errors import DaemonUnreachable, KoboshiError
+from koboshi.api.views import (
+    AnswerView,
+    Asked,
+    ConfirmDeadAsked,
+    ErrorView,
+    HealthView,
+    IncidentDetail,
+    IncidentView,
+    StatusView,
+)
+from koboshi.domain.errors import DaemonUnreachable, KoboshiError, SafetyRefusal
 
 CONNECT_S = 2.0
 ANSWER_S = 10.0
@@ -51,6 +60,11 @@ class ApiClient:
         """Return how the daemon is."""
         return self._get("/readyz?verbose=true", HealthView, accepted=(200, 503))
 
+    def confirm_dead(self, host: str, *, note: str = "") -> AnswerView:
+        """Say that a host is dead; raises SafetyRefusal when a witness speaks against it."""
+        asked = ConfirmDeadAsked(confirm=host, note=note)
+        return self._post(f"/v1/hosts/{quote(host, safe='')}/confirm-dead", asked, AnswerView)
+
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
@@ -67,22 +81,32 @@ class ApiClient:
         self.close()
 
     def _get(self, path: str, model: type[T], *, accepted: tuple[int, ...] = (200,)) -> T:
-        status, raw = self._ask(path)
+        return self._understand(path, self._ask("GET", path), model, accepted)
+
+    def _post(self, path: str, asked: Asked, model: type[T]) -> T:
+        return self._understand(path, self._ask("POST", path, asked), model, (200,))
+
+    def _understand(
+        self, path: str, answer: tuple[int, bytes], model: type[T], accepted: tuple[int, ...]
+    ) -> T:
+        status, raw = answer
         try:
             if status in accepted:
                 return TypeAdapter(model).validate_json(raw)
-            error = ErrorView.model_validate_json(raw).error
+            error = ErrorView.model_validate_json(raw)
         except ValidationError:
             raise ApiError(
                 f"the daemon at {self._path} answered {path} with {status} and something that "
                 "this version does not understand; use the daemon's own version of koboshi",
             ) from None
-        raise ApiError(error)
+        text = f"{error.error}; {error.cure}" if error.cure else error.error
+        raise SafetyRefusal(text) if error.is_refusal else ApiError(text)
 
-    def _ask(self, path: str) -> tuple[int, bytes]:
+    def _ask(self, method: str, path: str, asked: Asked | None = None) -> tuple[int, bytes]:
         self._assert_somebody_listens()
+        body = None if asked is None else asked.model_dump(mode="json")
         try:
-            with self._client.stream("GET", path) as response:
+            with self._client.stream(method, path, json=body) as response:
                 raw = b""
                 for chunk in response.iter_bytes():
                     raw += chunk

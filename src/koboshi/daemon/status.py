@@ -6,12 +6,13 @@ from datetime import timedelta
 from koboshi.adapters.telemetry.metrics import Metrics, Witness
 from koboshi.api.source import Health, HealthCheck
 from koboshi.domain.brake import why_braked
-from koboshi.domain.decision import Picture
+from koboshi.domain.decision import Decision, Picture, Refused
 from koboshi.domain.instant import Instant, latest
 from koboshi.domain.picture import take_picture
 from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.state import State
 from koboshi.domain.verdict import Verdict, seconds
+from koboshi.domain.word import Word
 from koboshi.domain.world import World
 from koboshi.engine.loop import Engine
 from koboshi.engine.memory import Memory
@@ -67,6 +68,10 @@ class DaemonStatus:
     def journal(self) -> JournalReader:
         """Return the journal, for timelines."""
         return self._memory.journal
+
+    async def hear(self, word: Word, by: str) -> Decision | Refused:
+        """Answer what a person says, in the deciding loop."""
+        return await self._engine.hear(word, by)
 
     def health(self) -> Health:
         """Return how the daemon is."""

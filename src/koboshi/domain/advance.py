@@ -1,5 +1,6 @@
 """One step of a host incident: which module answers for which state."""
 
+from koboshi.domain.confirm_dead import void
 from koboshi.domain.confirming import begin, wait
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.fencing import await_better_evidence, await_proof
@@ -18,6 +19,8 @@ def advance(picture: Picture, incident: Incident) -> Decision:
     """
     if picture.rules.mode is not Mode.ACT and incident.state in ACTING:
         return NOTHING
+    if voided := void(picture, incident):
+        return voided
     match incident.state:
         case _S.HELD | _S.WOULD_ACT:
             return wait(picture, incident)

@@ -1,10 +1,12 @@
 """An incident before anything was done: whether it may be acted upon, and how it begins."""
 
+from koboshi.domain.confirm_dead import may_go_on
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.fencing import fence, proven
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.nova_time import nova_now
-from koboshi.domain.rules import Mode
+from koboshi.domain.proof import proof_by_silence
+from koboshi.domain.rules import Mode, ProofPolicy
 from koboshi.domain.stale import is_stale
 from koboshi.domain.steps import (
     answers_again,
@@ -25,9 +27,11 @@ def wait(picture: Picture, incident: Incident) -> Decision:
         return move(incident, _S.CLOSED, "the host answers again; nothing was done to it")
     if hand := operators_hand(picture, incident):
         return move(incident, _S.FOREIGN, hand)
-    if not is_unreachable(picture, incident):
-        return NOTHING
     if incident.state is _S.WOULD_ACT and picture.rules.mode is Mode.OBSERVE:
+        return NOTHING
+    if may_go_on(picture, incident):
+        return move(incident, _S.CONFIRMED, "a person says that the host is dead")
+    if not is_unreachable(picture, incident):
         return NOTHING
     if braked(picture, incident):
         return NOTHING
@@ -41,9 +45,10 @@ def begin(picture: Picture, incident: Incident) -> Decision:
         return move(incident, _S.CLOSED, "the host answers again; nothing was done to it")
     if hand := operators_hand(picture, incident):
         return move(incident, _S.FOREIGN, hand)
-    if judgement is None or not is_unreachable(picture, incident):
+    sworn = may_go_on(picture, incident)
+    if judgement is None or not (sworn or is_unreachable(picture, incident)):
         return NOTHING
-    if why := braked(picture, incident):
+    if not sworn and (why := braked(picture, incident)):
         return move(incident, _S.HELD, why)
     if picture.rules.mode is Mode.OBSERVE:
         return move(incident, _S.WOULD_ACT, _what_would_be_done(picture, incident))
@@ -52,15 +57,26 @@ def begin(picture: Picture, incident: Incident) -> Decision:
         return NOTHING  # its records are being read
     if foreign:
         return move(incident, _S.FOREIGN, "somebody else has begun to evacuate this host")
+    if proof := proof_of(picture, incident):
+        return proven(incident, proof)
     if incident.host not in picture.world.fenced:
+        return _without_power(picture, incident)
+    return fence(picture, incident, f"{judgement.reasons[0]}: switching its power off")
+
+
+def _without_power(picture: Picture, incident: Incident) -> Decision:
+    """Wait for a person, or, where the operator declared so, assume death after long silence."""
+    host = incident.host
+    if picture.rules.proof is not ProofPolicy.SILENCE:
         return move(
             incident,
             _S.NEEDS_HUMAN,
-            f"no fencing is configured for {incident.host}: its death cannot be proven",
+            f"no fencing is configured for {host}: its death cannot be proven. If it is dead, say so: "
+            f"koboshi host confirm-dead {host}",
         )
-    if proof := proof_of(picture, incident):
-        return proven(incident, proof)
-    return fence(picture, incident, f"{judgement.reasons[0]}: switching its power off")
+    if assumed := proof_by_silence(incident, picture.world, picture.now):
+        return proven(incident, assumed)
+    return NOTHING  # not for long enough yet
 
 
 def _what_would_be_done(picture: Picture, incident: Incident) -> str:

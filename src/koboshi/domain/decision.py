@@ -54,6 +54,14 @@ class Decision:
         return bool(self.events or self.commands)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A safety rule's answer to what a person wants: why not, and what to do instead."""
+
+    reason: str
+    cure: str
+
+
 def together(decisions: Iterable[Decision]) -> Decision:
     """Return all decisions as one, in order."""
     items = tuple(decisions)

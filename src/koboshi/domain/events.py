@@ -110,6 +110,27 @@ class DeathProven:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WordGiven:
+    """A person said that the host is dead, and answers for it."""
+
+    kind: Literal["word_given"] = "word_given"
+    host: HostName
+    incident: IncidentId
+    by: str
+    """Who, as the operating system told: `uid 0 (root), pid 123`."""
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordVoided:
+    """The word that the host is dead counts no more: a witness answered after it."""
+
+    kind: Literal["word_voided"] = "word_voided"
+    incident: IncidentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostIsolated:
     """The compute service reads back as forced down and disabled with our marker."""
 
@@ -257,6 +278,8 @@ Event = (
     | HostNoticeCleared
     | IncidentOpened
     | IncidentMoved
+    | WordGiven
+    | WordVoided
     | DeathProven
     | HostIsolated
     | ServersListed

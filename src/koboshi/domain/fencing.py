@@ -40,13 +40,31 @@ def fence(picture: Picture, incident: Incident, reason: str) -> Decision:
 
 def proven(incident: Incident, proof: Proof) -> Decision:
     """Return the step that `proof` allows."""
-    how = "after our off command" if proof.kind is ProofKind.FENCED_OFF else "before any command"
     return move(
         incident,
         _S.PROVEN,
-        f"its power read off three times in a row, {how}",
+        _how(incident, proof.kind),
         DeathProven(incident=incident.id, proof=proof),
     )
+
+
+def _how(incident: Incident, kind: ProofKind) -> str:
+    match kind:
+        case ProofKind.FENCED_OFF:
+            return "its power read off three times in a row, after our off command"
+        case ProofKind.FOUND_OFF:
+            return "its power read off three times in a row, before any command"
+        case ProofKind.KDUMP:
+            return "its crash kernel said that it writes a dump"
+        case ProofKind.WORD:
+            word = incident.word
+            note = f": {word.note}" if word and word.note else ""
+            return f"{word.by if word else 'a person'} says that it is dead{note}"
+        case ProofKind.SILENCE:
+            return (
+                'death is ASSUMED, not proven (proof = "silence"): two kinds of witness are silent for '
+                "60 s, and there is no power device to ask"
+            )
 
 
 def _command(picture: Picture, incident: Incident) -> FenceOff:
@@ -79,7 +97,8 @@ def _why_unproven(picture: Picture, incident: Incident) -> str:
         )
     return (
         f"an off command was sent to {incident.host}, but {word}: nothing is evacuated until it reads "
-        f"off three times. Mend its BMC, or switch {incident.host} off by hand if it is dead"
+        f"off three times. Mend its BMC, or switch {incident.host} off by hand; if it is dead for sure, "
+        f"say so: koboshi host confirm-dead {incident.host}"
     )
 
 

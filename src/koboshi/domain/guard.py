@@ -57,6 +57,8 @@ class LastLook:
     service: ComputeService | None
     probe: ProbeTrack | None
     power: PowerTrack | None
+    noise: str | None
+    """What speaks against the host's silence: for proof that no power device gives."""
     proven_dead: frozenset[HostName]
     """Hosts whose death is proven now: nobody works on a record that leads there."""
     now: Instant
@@ -149,6 +151,11 @@ def _by_proof(command: Evacuate, look: LastLook) -> Refusal | None:
         why = "its host was isolated anew meanwhile"
     else:
         why = why_not_proven_now(
-            incident, probe=look.probe, power=look.power, service=look.service, now=look.now
+            incident,
+            probe=look.probe,
+            power=look.power,
+            service=look.service,
+            noise=look.noise,
+            now=look.now,
         )
     return Refusal(to=RecoveryState.QUEUED, reason=why) if why else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from koboshi.domain.confirm_dead import is_untouched, may_go_on
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import Event, RecoveryMoved
 from koboshi.domain.incident import Incident, IncidentState
@@ -31,6 +32,8 @@ def until_home(picture: Picture, incident: Incident) -> Decision:
         )
     ):
         return Decision(events=held)
+    if is_untouched(picture, incident) and may_go_on(picture, incident):
+        return move(incident, _S.CONFIRMED, "a person says that the host is dead")
     if is_anything_unfinished(picture, incident):
         return NOTHING
     if _is_deleted(picture, incident):

@@ -80,6 +80,16 @@ class ProofKind(StrEnum):
     """Power read off three times after our own off command."""
     FOUND_OFF = "found_off"
     """Power read off three times before any command of ours."""
+    KDUMP = "kdump"
+    """Its crash kernel wrote: authenticated, or on a network that is declared isolated."""
+    WORD = "word"
+    """A person said so, whom the operating system vouches for, while every witness was silent."""
+    SILENCE = "silence"
+    """Nothing is proven: by the operator's policy, death is assumed after long silence."""
+
+
+BY_POWER = frozenset({ProofKind.FENCED_OFF, ProofKind.FOUND_OFF})
+"""Proof that holds for as long as the power reads off; every other holds while the host is silent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +98,16 @@ class Proof:
 
     kind: ProofKind
     at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenWord:
+    """A person's word that a host is dead; void as soon as a witness answers again."""
+
+    at: Instant
+    by: str
+    """Who gave it, as the operating system told: `uid 0 (root), pid 123`."""
+    note: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +131,8 @@ class Incident:
     reason: str
     opened_at: Instant
     moved_at: Instant
+    word: GivenWord | None = None
+    """The newest word that it is dead, unless it is void."""
     proof: Proof | None = None
     isolation: Isolation | None = None
     progressed_at: Instant

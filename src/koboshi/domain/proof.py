@@ -6,10 +6,11 @@ executor right before the request leaves.
 
 from koboshi.domain.cloud import ComputeService, Power
 from koboshi.domain.evidence import PowerTrack, ProbeTrack, off_proven_at
-from koboshi.domain.incident import Incident, Isolation, Proof, ProofKind
+from koboshi.domain.incident import BY_POWER, Incident, Isolation, Proof, ProofKind
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
-from koboshi.domain.rules import PROOF_MAX_AGE
+from koboshi.domain.rules import ASSUMED_DEAD_AFTER, PROOF_MAX_AGE
+from koboshi.domain.silence import why_not_silent
 from koboshi.domain.world import World
 
 
@@ -25,6 +26,29 @@ def find_proof(
         return None
     kind = ProofKind.FENCED_OFF if incident.fence_attempts else ProofKind.FOUND_OFF
     return Proof(kind=kind, at=proven_at)
+
+
+def proof_by_word(incident: Incident, world: World, now: Instant) -> Proof | None:
+    """Return the proof that a person's word is at this moment: while the host is silent on every path."""
+    if incident.word is None or why_not_silent(incident.host, world, now) is not None:
+        return None
+    return Proof(kind=ProofKind.WORD, at=incident.word.at)
+
+
+def proof_by_silence(incident: Incident, world: World, now: Instant) -> Proof | None:
+    """Return what stands for proof by the operator's policy: two fate groups silent for long.
+
+    Whoever asks has let the brake and the positive control judge before.
+    """
+    probe, heartbeat = world.probes.get(incident.host), world.services.get(incident.host)
+    if probe is None or probe.silent_since is None or heartbeat is None:
+        return None
+    unheard = now.since(heartbeat.advanced_at or world.began_at)
+    if min(now.since(probe.silent_since), unheard) < ASSUMED_DEAD_AFTER:
+        return None
+    if why_not_silent(incident.host, world, now) is not None:
+        return None
+    return Proof(kind=ProofKind.SILENCE, at=now)
 
 
 def _after(moment: Instant | None, than: Instant) -> bool:
@@ -43,6 +67,8 @@ def signs_of_life(
     proof = incident.proof
     if proof is None:
         return None
+    if proof.kind is ProofKind.WORD and incident.word is None:
+        return "the word that it was dead is void"
     if probe is not None and _after(probe.kernel_at, proof.at):
         return "its management address answers again"
     if power is not None:
@@ -80,12 +106,14 @@ def why_not_proven_now(
     probe: ProbeTrack | None,
     power: PowerTrack | None,
     service: ComputeService | None,
+    noise: str | None,
     now: Instant,
 ) -> str | None:
     """Return why no evacuation may be sent at this moment; None when every condition holds.
 
-    Conditions: power read off at most PROOF_MAX_AGE ago, no sign of life since the proof, and the
-    service forced down and disabled with our own marker, unchanged since.
+    Conditions: power read off at most PROOF_MAX_AGE ago (proof by anything else: nothing speaks
+    against the host's silence, as `noise` tells), no sign of life since the proof, and the service
+    forced down and disabled with our own marker, unchanged since.
     """
     if incident.proof is None:
         return "there is no proof that the host is dead"
@@ -94,11 +122,8 @@ def why_not_proven_now(
         return "the host is not isolated in Nova"
     if life := signs_of_life(incident, probe=probe, power=power, service=service):
         return life
-    if power is None or power.newest.power is not Power.OFF:
-        word = power.newest.power if power else "never read"
-        return f"its power is {word}: it must read off right now"
-    if now.since(power.newest.at) > PROOF_MAX_AGE:
-        return "the newest reading of its power is too old"
+    if why := _why_not_off(power, now) if incident.proof.kind in BY_POWER else noise:
+        return why
     if service is None or service.id != isolation.service:
         return "its compute service is not the one that was isolated"
     if not service.forced_down:
@@ -107,6 +132,15 @@ def why_not_proven_now(
         return "its compute service no longer carries our marker"
     if service.updated_at != isolation.baseline:
         return "its compute service's row was changed since it was isolated"
+    return None
+
+
+def _why_not_off(power: PowerTrack | None, now: Instant) -> str | None:
+    if power is None or power.newest.power is not Power.OFF:
+        word = power.newest.power if power else "never read"
+        return f"its power is {word}: it must read off right now"
+    if now.since(power.newest.at) > PROOF_MAX_AGE:
+        return "the newest reading of its power is too old"
     return None
 
 
@@ -121,5 +155,6 @@ def why_host_not_proven_now(
         probe=world.probes.get(host),
         power=world.power.get(host),
         service=service or (track.service if track else None),
+        noise=why_not_silent(host, world, now),
         now=now,
     )

@@ -97,6 +97,8 @@ def source_back(picture: Picture, incident: Incident) -> Decision:
     """
     moving = is_anything_moving(picture, incident)
     if moving or is_only_a_late_message(picture, incident):
+        if incident.host not in picture.world.fenced:
+            return NOTHING  # nothing new is sent; what is on its way is followed to its end
         if incident.fence_attempts < FENCE_ATTEMPTS:
             return fence(picture, incident, f"{incident.reason}: switching it off again")
         if moving:

@@ -23,12 +23,27 @@ class OnLocalDisk(StrEnum):
     """Evacuate it: the disks on the dead host are lost, it is made again from its image."""
 
 
+class ProofPolicy(StrEnum):
+    """What may prove a host's death where its power cannot be switched or read."""
+
+    POWER = "power"
+    """Nothing: every protected host needs a power device."""
+    WORD = "word"
+    """A person: a host without a power device waits for `koboshi host confirm-dead`."""
+    SILENCE = "silence"
+    """Nothing proves it: a host without a power device is assumed dead after long silence."""
+
+
 PROOF_READS = 3
 """How many times the power must read off in a row (never shortened)."""
 PROOF_SPACING = timedelta(seconds=2)
 """The least time between two of those readings (never shortened)."""
 PROOF_MAX_AGE = timedelta(seconds=10)
 """How old the newest reading may be when an evacuation is sent (never longer)."""
+SILENT_FOR = timedelta(seconds=10)
+"""How long every path must be silent when an evacuation rests on a word, or on silence (never shorter)."""
+ASSUMED_DEAD_AFTER = timedelta(seconds=60)
+"""How long two fate groups must be silent before silence stands for death (never shorter)."""
 POSITIVE_CONTROL_MAX_AGE = timedelta(seconds=3)
 """How recently the same prober must have reached the other hosts."""
 UNKNOWN_READS = 3
@@ -49,6 +64,8 @@ class Rules:
     install: str = "koboshi"
     """Names this installation in the marker that it leaves in Nova."""
     on_local_disk: OnLocalDisk = OnLocalDisk.HOLD
+    proof: ProofPolicy = ProofPolicy.POWER
+    """What may prove the death of a host without a power device."""
     silence: timedelta = timedelta(seconds=6)
     """How long a witness must be silent before its silence is a vote."""
     heartbeat_margin: timedelta = timedelta(seconds=3)

@@ -8,7 +8,7 @@ from typing import assert_never
 from koboshi.domain import events as ev
 from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, Outcome, StopServer
 from koboshi.domain.holds import HoldEvent, Holds, held, restarted
-from koboshi.domain.incident import INCIDENT_STEPS, Incident, IncidentState
+from koboshi.domain.incident import INCIDENT_STEPS, GivenWord, Incident, IncidentState
 from koboshi.domain.instant import Instant
 from koboshi.domain.lifecycle import step
 from koboshi.domain.names import (
@@ -150,14 +150,8 @@ def apply(state: State, at: Instant, event: ev.Event) -> State:
                 state,
                 replace(incident, state=to, reason=event.reason, moved_at=at, progressed_at=at),
             )
-        case ev.DeathProven():
-            return _with_incident(
-                state, replace(state.incidents[event.incident], proof=event.proof)
-            )
-        case ev.HostIsolated():
-            return _with_incident(
-                state, replace(state.incidents[event.incident], isolation=event.isolation)
-            )
+        case ev.WordGiven() | ev.WordVoided() | ev.DeathProven() | ev.HostIsolated():
+            return _with_incident(state, _learned(state.incidents[event.incident], at, event))
         case ev.ServersListed():
             return _servers_listed(state, at, event)
         case ev.RecoveryMoved():
@@ -177,6 +171,22 @@ def apply(state: State, at: Instant, event: ev.Event) -> State:
 def fold(recorded: Iterable[tuple[Instant, ev.Event]], state: State | None = None) -> State:
     """Return the state after all of `recorded`, from the beginning or from `state`."""
     return reduce(lambda s, r: apply(s, r[0], r[1]), recorded, state or State())
+
+
+def _learned(
+    incident: Incident,
+    at: Instant,
+    event: ev.WordGiven | ev.WordVoided | ev.DeathProven | ev.HostIsolated,
+) -> Incident:
+    match event:
+        case ev.WordGiven():
+            return replace(incident, word=GivenWord(at=at, by=event.by, note=event.note))
+        case ev.WordVoided():
+            return replace(incident, word=None)
+        case ev.DeathProven():
+            return replace(incident, proof=event.proof)
+        case ev.HostIsolated():
+            return replace(incident, isolation=event.isolation)
 
 
 def _with_incident(state: State, incident: Incident) -> State:

@@ -8,7 +8,7 @@ from koboshi.domain.events import Event, IncidentMoved, RecoveryMoved
 from koboshi.domain.evidence import beats_while_off
 from koboshi.domain.incident import Incident, IncidentState, Proof, ProofKind
 from koboshi.domain.ownership import AUTO_PREFIX, marker_of
-from koboshi.domain.proof import find_proof, signs_of_life
+from koboshi.domain.proof import find_proof, proof_by_word, signs_of_life
 from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, WAITING, Recovery, RecoveryState
 from koboshi.domain.verdict import Control, Judgement, Network, Verdict
 
@@ -107,6 +107,11 @@ def operators_hand(picture: Picture, incident: Incident) -> str | None:
 
 
 def proof_of(picture: Picture, incident: Incident) -> Proof | None:
+    """Return proof of the host's death: by its power, or by a person's word."""
+    return _by_power(picture, incident) or proof_by_word(incident, picture.world, picture.now)
+
+
+def _by_power(picture: Picture, incident: Incident) -> Proof | None:
     """Return proof by power readings; a device that contradicts a living host proves nothing."""
     host = incident.host
     if (host, "bmc_contradicts") in picture.state.notices:

@@ -34,6 +34,7 @@ from koboshi.domain.nova_time import nova_now
 from koboshi.domain.proof import why_host_not_proven_now
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import Mode, Rules
+from koboshi.domain.silence import why_not_silent
 from koboshi.engine.memory import Memory
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.clock import Clock
@@ -235,6 +236,7 @@ class Executor:
             service=service,
             probe=world.probes.get(command.host),
             power=world.power.get(command.host),
+            noise=why_not_silent(command.host, world, now),
             proven_dead=frozenset(
                 i.host
                 for i in state.open_incidents()

@@ -7,13 +7,14 @@ import structlog
 from anyio.abc import TaskGroup
 
 from koboshi.domain.decide import decide
-from koboshi.domain.decision import Picture
-from koboshi.domain.errors import NotLeader
+from koboshi.domain.decision import Decision, Picture, Refused
+from koboshi.domain.errors import JournalError, NotLeader
 from koboshi.domain.events import DaemonStarted
 from koboshi.domain.instant import Instant
 from koboshi.domain.interest import interest_of
 from koboshi.domain.picture import take_picture
 from koboshi.domain.rules import LOOP_GAP, Rules
+from koboshi.domain.word import Word, answer
 from koboshi.engine.execute import Executor
 from koboshi.engine.memory import Memory
 from koboshi.engine.observe import Observers
@@ -50,6 +51,8 @@ class Engine:
         self._board = board
         self._observers = observers
         self._executor = executor
+        self._tasks: TaskGroup | None = None
+        """Where commands run; None before `run`."""
         self.ticked_at: Instant | None = None
         self.seen: Picture | None = None
         """The newest picture, judged."""
@@ -68,7 +71,7 @@ class Engine:
     async def run(self) -> None:
         """Run for ever."""
         async with anyio.create_task_group() as tasks:
-            schedule = Schedule(self._clock, tasks)
+            self._tasks, schedule = tasks, Schedule(self._clock, tasks)
             while True:
                 await self.tick(tasks, schedule)
                 await self._clock.sleep(TICK)
@@ -89,6 +92,29 @@ class Engine:
             log.warning("loop_gap", seconds=round(gap_s, 1), meaning="all silence starts anew")
             self._board.begin_anew(now)
         self.ticked_at = now
+
+    async def hear(self, word: Word, by: str) -> Decision | Refused:
+        """Answer what a person says, in the place of a decision: between two looks, on one picture.
+
+        `by` is who says it, as the operating system told. Raises JournalError when it could not be
+        remembered: then nothing came of it.
+        """
+        if self._tasks is None:
+            raise JournalError("the daemon has not begun its work yet; try again in a second")
+        async with self._memory.lock:
+            answered = answer(self._picture(), word, by)
+            if isinstance(answered, Refused):
+                log.warning("word_refused", word=repr(word), by=by, reason=answered.reason)
+                return answered
+            if not await self._memory.remember(answered.events, answered.commands):
+                raise JournalError(
+                    f"it could not be written to the journal, so nothing came of it: "
+                    f"{self._memory.failure or 'the journal refused it'}",
+                )
+        log.warning("word_taken", word=repr(word), by=by)
+        for command in answered.commands:
+            self._tasks.start_soon(self._executor.execute, command)
+        return answered
 
     async def _decide_all(self, tasks: TaskGroup) -> Picture:
         kinds: list[str] = []

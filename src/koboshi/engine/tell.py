@@ -2,7 +2,7 @@
 
 from koboshi.domain import events as ev
 from koboshi.domain.holds import HoldEvent, words_for
-from koboshi.domain.incident import INCIDENT_MEANING, IncidentState
+from koboshi.domain.incident import INCIDENT_MEANING, IncidentState, ProofKind
 from koboshi.domain.names import HostName, IncidentId
 from koboshi.domain.recovery import NEEDS_A_PERSON, RECOVERY_MEANING, RecoveryState
 from koboshi.domain.state import State
@@ -81,6 +81,17 @@ def _told(event: ev.Event, state: State) -> _Told | None:
             return Severity.CRITICAL, text, event.host, event.incident, ""
         case ev.IncidentMoved():
             return _incident_moved(event, state)
+        case ev.WordGiven():
+            text = f"{event.by} says that host {event.host} is dead: its servers are recovered on this word"
+            return Severity.WARNING, text, event.host, event.incident, ""
+        case ev.WordVoided():
+            host = _host(event.incident, state)
+            text = f"the word that host {host} is dead is VOID: {event.reason}. Nothing more is sent on it"
+            return Severity.CRITICAL, text, host, event.incident, ""
+        case ev.DeathProven() if event.proof.kind is ProofKind.SILENCE:
+            host = _host(event.incident, state)
+            text = f"host {host} is ASSUMED dead after long silence, not proven: its servers are recovered"
+            return Severity.CRITICAL, text, host, event.incident, ""
         case ev.DataLossCommitted():
             name = _server_name(event.incident, event.server, state)
             text = f"server {name} is given up to its image: {event.policy}"

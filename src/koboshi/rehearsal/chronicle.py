@@ -103,6 +103,8 @@ class Chronicle:
     def _step(
         self,
         event: ev.IncidentMoved
+        | ev.WordGiven
+        | ev.WordVoided
         | ev.DeathProven
         | ev.HostIsolated
         | ev.ServersListed
@@ -113,6 +115,10 @@ class Chronicle:
         match event:
             case ev.IncidentMoved():
                 return f"incident {host} {event.to}", event.reason
+            case ev.WordGiven():
+                return f"word {host} given", f"{event.by}: {event.note}"
+            case ev.WordVoided():
+                return f"word {host} void", event.reason
             case ev.DeathProven():
                 return f"proof {host} {event.proof.kind}", ""
             case ev.HostIsolated():

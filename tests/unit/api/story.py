@@ -15,6 +15,7 @@ from koboshi.domain.cloud import (
     Server,
 )
 from koboshi.domain.commands import Evacuate, FenceOff, Outcome
+from koboshi.domain.decision import Decision, Refused
 from koboshi.domain.evidence import Heartbeat, PowerReading, PowerTrack, ProbeTrack
 from koboshi.domain.incident import IncidentState, Isolation, Proof, ProofKind
 from koboshi.domain.instant import Instant
@@ -24,6 +25,7 @@ from koboshi.domain.recovery import Candidate, RecoveryState, Treatment
 from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.state import State, fold
 from koboshi.domain.sweep import sweep_of
+from koboshi.domain.word import ConfirmDead, Word
 from koboshi.domain.world import World
 from koboshi.ports.journal import JournalReader, Recorded
 
@@ -249,6 +251,8 @@ class StorySource:
     """Implements `koboshi.api.source.StatusSource`."""
 
     def __init__(self, *, is_alive: bool = True, is_ready: bool = True) -> None:
+        self.heard: list[tuple[Word, str]] = []
+        """What was said, and by whom."""
         self.is_alive = is_alive
         self.is_ready = is_ready
 
@@ -280,6 +284,14 @@ class StorySource:
             acting_reason="cmp1 is being recovered",
             checks=(HealthCheck(name="nova", is_ok=self.is_ready, detail="read for cmp1"),),
         )
+
+    async def hear(self, word: Word, by: str) -> Decision | Refused:
+        """Take every word but one about cmp2, which answers."""
+        self.heard.append((word, by))
+        if isinstance(word, ConfirmDead) and word.host == HOST:
+            given = ev.WordGiven(host=HOST, incident=INCIDENT, by=by, note=word.note)
+            return Decision(events=(given,))
+        return Refused(reason="cmp2 may be alive: it answers", cure="switch it off")
 
     def journal(self) -> JournalReader:
         """Return the story's journal."""

@@ -1,0 +1,130 @@
+"""The routes that change something: each asks who is there, and records it.
+
+They exist on the Unix socket only. The kernel names the caller; who is neither root nor the
+daemon's own user was disconnected before a byte was read.
+"""
+
+from difflib import get_close_matches
+from typing import cast
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from koboshi.api.caller import Caller
+from koboshi.api.source import StatusSource
+from koboshi.api.views import AnswerView, ConfirmDeadAsked, ErrorView
+from koboshi.domain import events as ev
+from koboshi.domain.decision import Decision, Refused
+from koboshi.domain.errors import KoboshiError
+from koboshi.domain.names import HostName
+from koboshi.domain.word import ConfirmDead, Word
+
+REFUSED = 409
+
+
+class NoCaller(KoboshiError):
+    """Nobody vouches for whoever sent this: the connection is no Unix socket of ours."""
+
+
+class NoSuchHost(KoboshiError):
+    """Nova lists no such host."""
+
+
+class NotMeant(KoboshiError):
+    """The request contradicts itself."""
+
+
+class WordRefused(KoboshiError):
+    """A safety rule refused a word."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.reason)
+        self.refused = refused
+
+
+_ERRORS: dict[int | str, dict[str, object]] = {
+    code: {"model": ErrorView} for code in (400, 403, 404, REFUSED, 503)
+}
+
+
+def add_words(app: FastAPI, source: StatusSource) -> None:
+    """Add the routes for what a person may say."""
+    routes = APIRouter(dependencies=[Depends(caller)])  # before a body is even understood
+
+    async def hear(request: Request, word: Word) -> AnswerView:
+        by = str(caller(request))
+        answered = await source.hear(word, by)
+        if isinstance(answered, Refused):
+            raise WordRefused(answered)
+        return _view(answered, by)
+
+    @routes.post(
+        "/v1/hosts/{host}/confirm-dead",
+        summary="A person's word that a host is dead: proof for its open incident",
+        responses=_ERRORS,
+    )
+    async def confirm_dead(host: str, asked: ConfirmDeadAsked, request: Request) -> AnswerView:
+        if asked.confirm != host:
+            raise NotMeant(f"confirm names {asked.confirm!r}, the request is about {host!r}")
+        return await hear(request, ConfirmDead(host=_known(source, host), note=asked.note))
+
+    @app.exception_handler(WordRefused)
+    async def refused(_: Request, error: WordRefused) -> JSONResponse:
+        view = ErrorView(error=error.refused.reason, cure=error.refused.cure, is_refusal=True)
+        return JSONResponse(view.model_dump(), status_code=REFUSED)
+
+    @app.exception_handler(RequestValidationError)
+    async def not_understood(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        view = ErrorView(error=f"the request is not understood: {where}: {first['msg']}")
+        return JSONResponse(view.model_dump(), status_code=422)
+
+    app.include_router(routes)
+    for kind, status in ((NoCaller, 403), (NoSuchHost, 404), (NotMeant, 400)):
+        app.add_exception_handler(kind, _answers(status))
+
+    _ = (confirm_dead, refused, not_understood)
+
+
+def _answers(status: int):  # noqa: ANN202 the handler's type is Starlette's own
+    async def answer(_: Request, error: Exception) -> JSONResponse:
+        return JSONResponse(ErrorView(error=str(error)).model_dump(), status_code=status)
+
+    return answer
+
+
+def caller(request: Request) -> Caller:
+    """Return who sent the request; raises NoCaller where nobody vouches for them."""
+    found = cast("object", getattr(request.state, "caller", None))
+    if not isinstance(found, Caller):
+        raise NoCaller("only root and the daemon's own user may change anything, over its socket")
+    return found
+
+
+def _known(source: StatusSource, host: str) -> HostName:
+    services = source.world().services
+    if host in services:
+        return HostName(host)
+    close = get_close_matches(host, services, n=1)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    raise NoSuchHost(f"Nova lists no host {host!r}{meant}")
+
+
+def _view(decision: Decision, by: str) -> AnswerView:
+    incident = next((i for e in decision.events if (i := getattr(e, "incident", None))), None)
+    return AnswerView(by=by, said=[_sentence(e) for e in decision.events], incident=incident)
+
+
+def _sentence(event: ev.Event) -> str:
+    match event:
+        case ev.IncidentOpened():
+            return f"incident {event.incident} opened: {'; '.join(event.evidence)}"
+        case ev.WordGiven():
+            return (
+                f"your word that {event.host} is dead stands in the journal; it is void as soon as the "
+                "host gives a sign of life"
+            )
+        case _:
+            return event.kind.replace("_", " ")

@@ -1,0 +1,64 @@
+"""What a person may say to a running daemon, and the pure answer to it.
+
+A word is judged like any other fact: on one picture, without I/O. Whoever it is from was
+authenticated before (the kernel tells who is at the other end of the socket), and stands in the
+journal beside it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from koboshi.domain.confirm_dead import confirm_dead
+from koboshi.domain.decision import Decision, Picture, Refused
+from koboshi.domain.names import HostName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmDead:
+    """The host is dead: `by` answers for it."""
+
+    host: HostName
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmDomain:
+    """The whole domain has failed: the brake may let go of it."""
+
+    domain: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """Act from now on; with `keep` also after a restart."""
+
+    keep: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disarm:
+    """Begin nothing new until then (None: until somebody arms it)."""
+
+    until: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestFence:
+    """Switch an empty, disabled host off and on, to see that it can be done."""
+
+    host: HostName
+
+
+Word = ConfirmDead | ConfirmDomain | Arm | Disarm | TestFence
+
+
+def answer(picture: Picture, word: Word, by: str) -> Decision | Refused:
+    """Return what follows from `word`, or why it is refused. Pure: the same picture, the same answer."""
+    match word:
+        case ConfirmDead():
+            return confirm_dead(picture, word.host, word.note, by)
+        case ConfirmDomain() | Arm() | Disarm() | TestFence():
+            return Refused(
+                reason="this version cannot do that yet", cure="use the configuration instead"
+            )

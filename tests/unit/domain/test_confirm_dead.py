@@ -1,0 +1,205 @@
+"""A person's word: when it is taken, what follows, when it is void, and when nothing is sent on it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from koboshi.domain.cloud import Power
+from koboshi.domain.decide import decide
+from koboshi.domain.decision import Decision, Refused
+from koboshi.domain.events import (
+    DeathProven,
+    HostFoundDown,
+    HostIsolated,
+    IncidentMoved,
+    IncidentOpened,
+    WordGiven,
+    WordVoided,
+)
+from koboshi.domain.incident import IncidentState, Isolation, ProofKind
+from koboshi.domain.proof import proof_by_word, why_host_not_proven_now
+from koboshi.domain.rules import Mode, Rules
+from koboshi.domain.word import ConfirmDead, answer
+from koboshi.domain.world import MigrationsRead
+from tests.fakes.scene import H1, INCIDENT, MARKER, Scene, ago, probe, readings
+
+S = IncidentState
+WHO = "uid 0 (root), pid 7"
+DEAF = readings((5.0, Power.UNKNOWN), (1.0, Power.UNKNOWN))
+
+
+def unproven(hosts: int = 6) -> Scene:
+    """Return a host whose BMC died with it, after we tried to switch it off."""
+    scene = Scene(hosts).dark("h1", for_s=60).set_power("h1", DEAF)
+    scene.incident(S.FENCING, S.UNPROVEN, age_s=40)
+    scene.world = replace(
+        scene.world,
+        from_host={H1: MigrationsRead(at=ago(1), records=(), unbroken_since=ago(1))},
+    )
+    return scene
+
+
+def say(scene: Scene) -> Decision | Refused:
+    return answer(scene.picture(), ConfirmDead(host=H1, note="I pulled the plug"), WHO)
+
+
+def given(scene: Scene, age_s: float = 0.0) -> Scene:
+    answered = say(scene)
+    assert isinstance(answered, Decision), answered
+    return scene.tell(age_s, *answered.events)
+
+
+def steps(scene: Scene) -> list[str]:
+    """Return the states that follow by themselves."""
+    found: list[str] = []
+    for _ in range(5):
+        decision = decide(scene.picture())
+        found += [str(e.to) for e in decision.events if isinstance(e, IncidentMoved)]
+        scene.tell(0.0, *decision.events)
+        if decision.commands or not decision:
+            break
+    return found
+
+
+@pytest.mark.parametrize(
+    "path", [(), (S.HELD,), (S.FENCING,), (S.FENCING, S.UNPROVEN), (S.NEEDS_HUMAN,)]
+)
+def test_a_word_is_the_proof_that_an_incident_waits_for(path: tuple[IncidentState, ...]) -> None:
+    scene = unproven()
+    scene.state = Scene().state
+    scene.incident(*path, age_s=40)
+    assert given(scene).the_incident().word is not None
+    assert steps(scene)[-2:] == ["proven", "isolating"]
+    proof = scene.the_incident().proof
+    assert proof is not None
+    assert proof.kind is ProofKind.WORD
+
+
+def test_who_gave_it_and_why_is_remembered() -> None:
+    answered = say(unproven())
+    assert answered == Decision(
+        events=(WordGiven(host=H1, incident=INCIDENT, by=WHO, note="I pulled the plug"),)
+    )
+
+
+def test_of_two_hosts_a_word_counts() -> None:
+    scene = unproven(hosts=2)
+    scene.state = Scene(2).state
+    scene.incident(age_s=20)
+    assert steps(scene) == ["held"]
+    assert steps(given(scene)) == ["confirmed", "proven", "isolating"]
+
+
+def test_a_host_found_down_gets_its_incident_with_the_word() -> None:
+    scene = unproven()
+    scene.state = replace(Scene().state, trusted={})
+    scene.tell(3000, HostFoundDown(host=H1))
+    answered = say(scene)
+    assert isinstance(answered, Decision)
+    assert [type(e) for e in answered.events] == [IncidentOpened, WordGiven]
+
+
+def powered(power: Power, age_s: float = 1.0) -> Callable[[Scene], object]:
+    return lambda s: s.set_power("h1", readings((age_s, power)))
+
+
+REFUSED: dict[str, tuple[Callable[[Scene], object], str]] = {
+    "it answers": (lambda s: s.set_probe("h1", probe("h1")), "answered 0 s ago"),
+    "its kernel answers": (lambda s: s.set_probe("h1", probe("h1", kernel_only=True)), "answered"),
+    "silent for too short": (lambda s: s.set_probe("h1", probe("h1", 7.0)), "answered 8 s ago"),
+    "not probed": (lambda s: s.set_probe("h1", None), "not being asked"),
+    "heartbeat": (lambda s: s.set_heartbeat("h1", 4.0), "heartbeat"),
+    "power on": (powered(Power.ON), "power of h1 reads on"),
+    "unprotected": (
+        lambda s: setattr(s, "world", replace(s.world, protected=frozenset())),
+        "not protected",
+    ),
+    "observe": (
+        lambda s: setattr(s, "rules", Rules(mode=Mode.OBSERVE, install="test")),
+        "only observes",
+    ),
+    "an operator's disable": (
+        lambda s: s.set_heartbeat("h1", 65, enabled=False, disabled_reason="mine"),
+        "disabled in Nova by somebody else",
+    ),
+    "prober blind": (
+        lambda s: [s.set_probe(f"h{n}", probe(f"h{n}", 30)) for n in range(2, 7)],
+        "reaches no other host",
+    ),
+    "said already": (given, "given already"),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_speaks_against_a_word(why: str) -> None:
+    change, told = REFUSED[why]
+    scene = unproven()
+    change(scene)
+    answered = say(scene)
+    assert isinstance(answered, Refused)
+    assert told in answered.reason
+    assert answered.cure
+
+
+def test_a_healthy_host_without_an_incident() -> None:
+    assert isinstance(say(Scene()), Refused)
+
+
+ALIVE: dict[str, Callable[[Scene], object]] = {
+    "answers": lambda s: s.set_probe("h1", probe("h1")),
+    "power on": powered(Power.ON),
+    "heartbeat": lambda s: s.set_heartbeat("h1", 1.0),
+}
+
+
+@pytest.mark.parametrize("how", ALIVE)
+def test_a_sign_of_life_makes_it_void_before_anything_else(how: str) -> None:
+    scene = given(unproven(), age_s=5.0)
+    ALIVE[how](scene)
+    decision = decide(scene.picture())
+    assert [type(e) for e in decision.events] == [WordVoided]
+    assert scene.tell(0.0, *decision.events).the_incident().word is None
+
+
+def recovering_on_a_word() -> Scene:
+    scene = given(unproven(), age_s=20.0)
+    word = scene.the_incident().word
+    assert word is not None
+    row = {"enabled": False, "forced_down": True, "disabled_reason": MARKER}
+    scene.set_heartbeat("h1", 65, **row)
+    service = scene.world.services[H1].service
+    assert service.id is not None
+    isolation = Isolation(service=service.id, marker=MARKER, baseline=service.updated_at)
+    proof = proof_by_word(scene.the_incident(), scene.world, scene.now)
+    assert proof is not None
+    scene.tell(19.0, DeathProven(incident=INCIDENT, proof=proof))
+    for to in (S.PROVEN, S.ISOLATING):
+        scene.tell(19.0, IncidentMoved(incident=INCIDENT, to=to, reason="test"))
+    scene.tell(18.0, HostIsolated(incident=INCIDENT, isolation=isolation))
+    return scene.tell(18.0, IncidentMoved(incident=INCIDENT, to=S.RECOVERING, reason="test"))
+
+
+def why_not(scene: Scene) -> str | None:
+    return why_host_not_proven_now(scene.the_incident(), scene.world, scene.now)
+
+
+def test_while_the_host_is_silent_it_proves_its_death() -> None:
+    assert why_not(recovering_on_a_word()) is None
+
+
+PERISHED: dict[str, Callable[[Scene], object]] = {
+    "answered since": lambda s: s.set_probe("h1", probe("h1", 15)),
+    "not asked now": lambda s: s.set_probe("h1", None),
+    "power on": powered(Power.ON),
+    "power not asked": powered(Power.UNKNOWN, 11.0),
+    "void": lambda s: s.tell(0.0, WordVoided(incident=INCIDENT, reason="test")),
+    "blind": REFUSED["prober blind"][0],
+}
+
+
+@pytest.mark.parametrize("why", PERISHED)
+def test_it_perishes(why: str) -> None:
+    scene = recovering_on_a_word()
+    PERISHED[why](scene)
+    assert why_not(scene) is not None
