@@ -10,7 +10,7 @@ import anyio
 from koboshi.cli.checks import Check, Result
 from koboshi.domain.cloud import PROTECTED_HYPERVISORS, Hypervisor, Power, ProbeAnswer
 from koboshi.domain.errors import ConfigurationError, FenceError
-from koboshi.domain.rules import Mode
+from koboshi.domain.rules import Mode, ProofPolicy
 from koboshi.ports.fence import Fence
 from koboshi.ports.probe import Probe
 from koboshi.settings import ProbeKind, RedfishDevice, Settings
@@ -135,6 +135,19 @@ async def _probe(
             return answer, row(Result.FAIL, f"{where} cannot be asked from here", cure)
 
 
+def _without_device(host: str, settings: Settings) -> tuple[Result, str, str]:
+    cure = f"add [fencing.hosts.{host}], or the host to exclude in [hosts]"
+    match settings.policy.proof:
+        case ProofPolicy.POWER:
+            result = Result.FAIL if settings.mode is Mode.ACT else Result.WARN
+            return result, "no power device: its death could not be proven", cure
+        case ProofPolicy.WORD:
+            said = f"should it die, a person must say so: koboshi host confirm-dead {host}"
+            return Result.WARN, f"no power device: {said}", cure
+        case ProofPolicy.SILENCE:
+            return Result.WARN, "no power device: its death would be assumed, not proven", cure
+
+
 async def _power(
     host: str,
     answer: ProbeAnswer,
@@ -146,9 +159,7 @@ async def _power(
 
     device = settings.fencing.device(host)
     if device is None:
-        result = Result.FAIL if settings.mode is Mode.ACT else Result.WARN
-        cure = f"add [fencing.hosts.{host}], or the host to exclude in [hosts]"
-        return row(result, "no power device: its death could not be proven", cure)
+        return row(*_without_device(host, settings))
     try:
         async with new_fence(device) as fence:
             power = await fence.power_state()

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from koboshi.cli.exit_codes import ExitCode
-from koboshi.domain.rules import Mode, OnLocalDisk
+from koboshi.domain.rules import Mode, OnLocalDisk, ProofPolicy
 from koboshi.settings import Settings
 
 MIN_FREE_BYTES = 100 * 1024 * 1024
@@ -51,6 +51,7 @@ def check_settings(settings: Settings) -> list[Check]:
         _mode(settings),
         *_windows(settings),
         _local_disks(settings),
+        *_proof(settings),
         _notices(settings),
         _state_dir(settings.state_dir),
     ]
@@ -110,6 +111,21 @@ def _local_disks(settings: Settings) -> Check:
         else "hold: servers with data on a dead host's own disk wait for it",
         cure='on_local_disk = "hold", unless those disks hold nothing of worth' if rebuilds else "",
     )
+
+
+def _proof(settings: Settings) -> list[Check]:
+    """Say what may go wrong where a death need not be proven by power."""
+    details = {
+        ProofPolicy.WORD: "word: a host without a power device waits for a person, and its servers with it",
+        ProofPolicy.SILENCE: "silence: a host without a power device is assumed dead after 60 s. If it runs "
+        "on, cut off from the management network and the message bus at once, its servers run twice and "
+        "their data is destroyed",
+    }
+    detail = details.get(settings.policy.proof)
+    if detail is None:
+        return []
+    cure = 'give every host a power device and remove proof from [policy]; safer than silence is "word"'
+    return [Check(check="policy", subject="proof", result=Result.WARN, detail=detail, cure=cure)]
 
 
 def _notices(settings: Settings) -> Check:

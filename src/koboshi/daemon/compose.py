@@ -27,7 +27,7 @@ from koboshi.daemon.status import DaemonStatus
 from koboshi.domain.cloud import PROTECTED_HYPERVISORS, Hypervisor
 from koboshi.domain.errors import CloudUnavailable, ConfigurationError, KoboshiError
 from koboshi.domain.names import HostName
-from koboshi.domain.rules import Mode
+from koboshi.domain.rules import Mode, ProofPolicy
 from koboshi.engine.execute import Executor
 from koboshi.engine.loop import Engine
 from koboshi.engine.memory import Memory
@@ -175,6 +175,7 @@ def _assert_fenced(settings: Settings, hypervisors: tuple[Hypervisor, ...]) -> N
     """Refuse to act where a host that should be protected could never be proven dead."""
     if settings.mode is not Mode.ACT:
         return
+    by_power = settings.policy.proof is ProofPolicy.POWER
     missing = sorted(
         h.host
         for h in hypervisors
@@ -182,11 +183,14 @@ def _assert_fenced(settings: Settings, hypervisors: tuple[Hypervisor, ...]) -> N
         and settings.hosts.is_protected(h.host)
         and settings.fencing.device(h.host) is None
     )
-    if missing:
+    if missing and not by_power:
+        log.warning("hosts_without_power_control", hosts=missing, proof=settings.policy.proof.value)
+    elif missing:
         raise ConfigurationError(
             f'mode = "act" needs fencing for every host that it protects, and {", ".join(missing)} '
             f"has none: without a power device no death can be proven. Add [fencing.hosts.{missing[0]}], "
-            'exclude it under [hosts], or set mode = "observe"',
+            'exclude it under [hosts], set mode = "observe", or, where there is no power control, '
+            'proof = "word" in [policy]: then a person says that a host is dead',
         )
 
 

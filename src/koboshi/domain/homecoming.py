@@ -1,12 +1,15 @@
 """After the recovery: the incident stays open (latched) until its host was brought home."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
+from koboshi.domain.cloud import Running
 from koboshi.domain.confirm_dead import is_untouched, may_go_on
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import Event, RecoveryMoved
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.listing import list_new_servers
+from koboshi.domain.names import ServerId
 from koboshi.domain.recovery import WAITING, RecoveryState
 from koboshi.domain.steps import (
     hold_waiting,
@@ -22,6 +25,10 @@ from koboshi.domain.steps import (
 )
 
 _S = IncidentState
+
+AT_REST = frozenset({_S.SETTLED, _S.NEEDS_HUMAN, _S.FOREIGN})
+ASKED_BEFORE = timedelta(seconds=30)
+"""So long before its host counts as home a held server's hypervisor is asked, again and again."""
 
 
 def until_home(picture: Picture, incident: Incident) -> Decision:
@@ -57,6 +64,8 @@ def until_home(picture: Picture, incident: Incident) -> Decision:
 
 def _in_service(picture: Picture, incident: Incident) -> Decision:
     if is_healthy_for_long(picture, incident):
+        if _is_asking(picture, incident):
+            return NOTHING
         return move(
             incident,
             _S.CLOSED,
@@ -73,18 +82,31 @@ def _in_service(picture: Picture, incident: Incident) -> Decision:
 
 
 def _fails_still(picture: Picture, incident: Incident) -> Decision:
-    """Go on with a host in service that is silent: anew, or because it can be fenced by now.
+    """Go on with a host in service that is silent: anew when it has lived, else as a person decides.
 
+    Whoever enables a host that is still dead is respected: nothing is done to it before it lives.
     One that never left service and never answered is the same failure, and waits for its person.
     """
-    settled = incident.state is _S.SETTLED  # it had lived right before
-    if settled or incident.isolation is not None or _has_lived(picture, incident):
+    host = incident.host
+    if _has_lived(picture, incident):
         return move(
             incident,
             _S.CLOSED,
             "the host was in service again, and fails anew: a new incident follows",
         )
-    if incident.state is _S.NEEDS_HUMAN and incident.host in picture.world.fenced:
+    if incident.state is _S.SETTLED:
+        return move(
+            incident,
+            _S.NEEDS_HUMAN,
+            f"somebody enabled {host} in Nova, and it is silent still: Koboshi does nothing more to it "
+            f"until it has lived again. Bring it home, or disable it: openstack compute service set "
+            f"--disable {host} nova-compute",
+        )
+    if (
+        incident.state is _S.NEEDS_HUMAN
+        and incident.isolation is None
+        and host in picture.world.fenced
+    ):
         return move(incident, _S.CONFIRMED, "the host is still silent, and can be fenced now")
     return NOTHING
 
@@ -106,14 +128,41 @@ def _is_deleted(picture: Picture, incident: Incident) -> bool:
     return incident.host not in world.services and world.services_read_at is not None
 
 
-def _came_home(picture: Picture, incident: Incident) -> Iterator[Event]:
-    """Tell of the servers that waited for their host and run there again."""
+def asked_at_home(picture: Picture, incident: Incident) -> frozenset[ServerId]:
+    """Return the held servers that Nova calls active on their host: only its hypervisor knows.
+
+    Nova's word may be older than the failure. They are asked when the host is about to be home.
+    """
     sweep = picture.world.sweep
-    if sweep is None or not sweep.at.is_after(incident.moved_at):
-        return
+    if (
+        sweep is None
+        or not sweep.at.is_after(incident.moved_at)
+        or incident.state not in AT_REST
+        or not is_in_service(picture, incident)
+        or not is_healthy_for_long(picture, incident, but_for=ASKED_BEFORE)
+    ):
+        return frozenset()
     active = {s for s, seen in sweep.on(incident.host).items() if seen.vm_state == "active"}
+    held = (r for r in recoveries_of(picture, incident) if r.state is RecoveryState.HELD)
+    return frozenset(r.server for r in held if r.server in active)
+
+
+def _is_asking(picture: Picture, incident: Incident) -> bool:
+    """Return whether a hypervisor has not answered yet: that takes seconds, whatever it says."""
+    return any(_heard(picture, s) is None for s in asked_at_home(picture, incident))
+
+
+def _heard(picture: Picture, server: ServerId) -> Running | None:
+    read = picture.world.running.get(server)
+    fresh = read is not None and picture.now.since(read.at) <= ASKED_BEFORE
+    return read.running if read is not None and fresh else None
+
+
+def _came_home(picture: Picture, incident: Incident) -> Iterator[Event]:
+    """Tell of the servers that waited for their host and run there again, as its hypervisor says."""
+    asked = asked_at_home(picture, incident)
     for recovery in recoveries_of(picture, incident):
-        if recovery.state is RecoveryState.HELD and recovery.server in active:
+        if recovery.server in asked and _heard(picture, recovery.server) is Running.YES:
             yield RecoveryMoved(
                 incident=incident.id,
                 server=recovery.server,

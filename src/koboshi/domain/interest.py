@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from koboshi.domain.cloud import Demand, Power
 from koboshi.domain.decision import Picture
+from koboshi.domain.homecoming import asked_at_home
 from koboshi.domain.incident import ACTING, Incident, IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.policy import images_wanted
@@ -70,7 +71,9 @@ def interest_of(picture: Picture) -> Interest:
         list_again=frozenset(i.host for i in incidents if i.servers_listed),
         list_records=frozenset(hosts),
         servers=frozenset(r.server for r in recoveries if _needs_reading(picture, r)),
-        running=frozenset(r.server for r in recoveries if _asks_hypervisor(r)),
+        running=frozenset(r.server for r in recoveries if _asks_hypervisor(r)).union(
+            *(asked_at_home(picture, i) for i in incidents)
+        ),
         demands=frozenset(
             r.candidate.demand
             for r in recoveries

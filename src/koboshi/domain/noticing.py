@@ -13,6 +13,7 @@ from koboshi.domain.events import (
 )
 from koboshi.domain.names import HostName
 from koboshi.domain.ownership import disabled_by_operator
+from koboshi.domain.rules import ProofPolicy
 from koboshi.domain.stale import stale_record_notice
 from koboshi.domain.stall import stalled_notice
 from koboshi.domain.verdict import Judgement, Verdict
@@ -104,7 +105,7 @@ def _silent_unconfirmed(picture: Picture, judgement: Judgement) -> str | None:
         return None
     return (
         f"{host} may be dead, but its silence cannot be confirmed, so nothing is done: "
-        f"{'; '.join(judgement.reasons)}. If it is dead, recover its servers by hand"
+        f"{'; '.join(judgement.reasons)}. If it is dead for sure, say so: koboshi host confirm-dead {host}"
     )
 
 
@@ -179,6 +180,16 @@ def _disabled_and_dark(picture: Picture, judgement: Judgement) -> str | None:
 def _no_fencing(picture: Picture, host: HostName) -> str | None:
     if host in picture.world.fenced:
         return None
+    if picture.rules.proof is ProofPolicy.WORD:
+        return (
+            f"{host} has no power device: should it die, its servers wait until a person says so "
+            f"(koboshi host confirm-dead {host})"
+        )
+    if picture.rules.proof is ProofPolicy.SILENCE:
+        return (
+            f"{host} has no power device: after 60 s of silence its death is ASSUMED, not proven, and its "
+            "servers are evacuated"
+        )
     return (
         f"no fencing is configured for {host}: should it die, its servers cannot be evacuated. Add "
         f"[fencing.hosts.{host}], or exclude it under [hosts]"

@@ -75,7 +75,7 @@ def recover(picture: Picture, incident: Incident) -> Decision:
             incident,
             _S.NEEDS_HUMAN,
             f"somebody changed the compute service of {incident.host} in Nova: Koboshi sends nothing "
-            "more for it. What is on its way is still followed",
+            "more for it until it has lived again. What is on its way is still followed; the rest waits for you",
         )
     if listed := list_new_servers(picture, incident):
         return listed

@@ -1,5 +1,7 @@
 """What the steps of an incident have in common: the words for evidence, and how a step is told."""
 
+from datetime import timedelta
+
 from koboshi.domain.brake import why_braked
 from koboshi.domain.cloud import Power
 from koboshi.domain.commands import Command
@@ -149,8 +151,11 @@ def life_of(picture: Picture, incident: Incident) -> str | None:
     )
 
 
-def is_healthy_for_long(picture: Picture, incident: Incident) -> bool:
-    """Return whether the host has answered and reported for the length of the latch."""
+def is_healthy_for_long(
+    picture: Picture, incident: Incident, but_for: timedelta = timedelta()
+) -> bool:
+    """Return whether the host has answered and reported for the length of the latch, but for so long."""
+    latch = picture.rules.latch - but_for
     judgement = judgement_of(picture, incident)
     probe = picture.world.probes.get(incident.host)
     return (
@@ -159,8 +164,8 @@ def is_healthy_for_long(picture: Picture, incident: Incident) -> bool:
         and judgement.control is Control.FRESH
         and probe is not None
         and probe.answering_since is not None
-        and picture.now.since(probe.answering_since) >= picture.rules.latch
-        and picture.now.since(incident.moved_at) >= picture.rules.latch
+        and picture.now.since(probe.answering_since) >= latch
+        and picture.now.since(incident.moved_at) >= latch
     )
 
 

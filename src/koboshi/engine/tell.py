@@ -73,7 +73,7 @@ def _told(event: ev.Event, state: State) -> _Told | None:
         case ev.HostFoundDown():
             text = (
                 f"{event.host} was down before Koboshi first saw it: it is not recovered by itself. "
-                "Bring it back, or evacuate it by hand"
+                f"Bring it back; or, if it is dead for sure, say so: koboshi host confirm-dead {event.host}"
             )
             return Severity.CRITICAL, text, event.host, None, "found_down"
         case ev.IncidentOpened():

@@ -7,19 +7,27 @@ from typing import Protocol
 
 from pydantic import Field
 
-from koboshi.domain.rules import Mode, OnLocalDisk, Rules
+from koboshi.domain.rules import Mode, OnLocalDisk, ProofPolicy, Rules
 from koboshi.settings.base import Duration, Section, minutes
 from koboshi.settings.watching import EvidenceSettings, WindowsSettings
 
 
 class PolicySettings(Section):
-    """What may be lost."""
+    """What may be lost, and what proves a death."""
 
     on_local_disk: OnLocalDisk = Field(
         default=OnLocalDisk.HOLD,
         description="What to do with servers whose data lies on the dead host's own disk: `hold` "
         "leaves them where their data is, because the host may come back; `rebuild` evacuates "
         "them at once, made again from their image, and what was on those disks is lost.",
+    )
+    proof: ProofPolicy = Field(
+        default=ProofPolicy.POWER,
+        description="What proves the death of a host without a power device. `power`: nothing does, so "
+        "every protected host needs one. `word`: a person, by `koboshi host confirm-dead`; until then "
+        "its servers stay down. `silence`: nothing proves it, and death is ASSUMED when the management "
+        "network and Nova's heartbeats are both silent for 60 s and the brake lets go; a host that runs "
+        "on, cut off from both, then has its servers run twice and their data destroyed.",
     )
 
 
@@ -96,6 +104,7 @@ def rules_of(said: Decides) -> Rules:
         mode=said.mode,
         install=said.install,
         on_local_disk=said.policy.on_local_disk,
+        proof=said.policy.proof,
         silence=said.evidence.silence,
         heartbeat_margin=said.evidence.heartbeat_margin,
         probe_warm_up=said.windows.probe_warm_up,

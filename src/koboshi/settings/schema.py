@@ -11,7 +11,7 @@ from typing import Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
-from koboshi.domain.rules import Mode, Rules
+from koboshi.domain.rules import Mode, ProofPolicy, Rules
 from koboshi.settings.base import Section
 from koboshi.settings.deciding import PaceSettings, PolicySettings, rules_of
 from koboshi.settings.duration import format_duration
@@ -109,11 +109,14 @@ class Settings(Section):
     def _acting_needs_fencing(
         cls, fencing: FencingSettings, info: ValidationInfo
     ) -> FencingSettings:
-        if info.data.get("mode") is Mode.ACT and not fencing.hosts:
+        policy = info.data.get("policy")
+        by_power = isinstance(policy, PolicySettings) and policy.proof is ProofPolicy.POWER
+        if info.data.get("mode") is Mode.ACT and by_power and not fencing.hosts:
             raise ValueError(
                 'mode = "act" needs the power devices of the hosts that it protects: without them '
                 "there is no proof that a host is dead, and nothing could be evacuated; add "
-                '[fencing.hosts.HOST] tables (koboshi init writes them), or set mode = "observe"',
+                '[fencing.hosts.HOST] tables (koboshi init writes them), set mode = "observe", or, where there is no power control, '
+                'proof = "word" in [policy]: then a person says that a host is dead',
             )
         return fencing
 

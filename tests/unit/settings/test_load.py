@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from koboshi.domain.rules import Mode, OnLocalDisk, Rules
+from koboshi.domain.rules import Mode, OnLocalDisk, ProofPolicy, Rules
 from koboshi.settings import InvalidSettings, Settings, load_settings
 
 Write = Callable[..., Path]
@@ -157,6 +157,14 @@ url = "redfish"
 def test_acting_needs_fencing(write: Write) -> None:
     assert "needs the power devices" in complaint(write('mode = "act"'))
     assert "needs the power devices" in complaint(None, {"KOBOSHI_MODE": "act"})
+
+
+@pytest.mark.parametrize("proof", ["word", "silence"])
+def test_without_power_control_an_operator_must_say_what_proves_a_death(
+    write: Write, proof: str
+) -> None:
+    text = f'mode = "act"\n[policy]\nproof = "{proof}"'
+    assert load_settings(write(text), {}).rules().proof is ProofPolicy(proof)
 
 
 def test_fencing_needs_credentials(write: Write) -> None:
