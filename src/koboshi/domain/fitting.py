@@ -4,13 +4,17 @@ The recovery asks with what it reads at the moment, the forecast with what would
 copies of these rules, the forecast would some day promise what the recovery does not keep.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from koboshi.domain.cloud import Demand, Room
 from koboshi.domain.names import HostName
 from koboshi.domain.recovery import Candidate, Treatment
 from koboshi.domain.rules import Rules
+
+Q = TypeVar("Q")
+T = TypeVar("T")
 
 
 def turn_key(candidate: Candidate) -> tuple[bool, bool, int, str]:
@@ -70,7 +74,28 @@ def lacks(demand: Demand, room: Room) -> tuple[str, ...]:
     return tuple(name for name, asked, there in wanted if asked > there)
 
 
-def roomiest(rooms: Iterable[Room], onto: Mapping[HostName, int]) -> HostName | None:
-    """Return where to send a server: the host with fewest on their way to it, then the roomiest."""
-    best = min(rooms, key=lambda r: (onto.get(r.host, 0), -r.ram_mb, r.host), default=None)
-    return best.host if best else None
+def preference(room: Room, onto: Mapping[HostName, int]) -> tuple[int, int, HostName]:
+    """Return what the best destination has least of: fewest on their way to it, then the roomiest."""
+    return (onto.get(room.host, 0), -room.ram_mb, room.host)
+
+
+def in_turns(
+    queues: Iterable[tuple[Q, Sequence[T]]],
+    choose: Callable[[Sequence[T]], tuple[T, HostName] | None],
+    is_full: Callable[[], bool],
+) -> Iterator[tuple[Q, T, HostName]]:
+    """Give what may begin now, one of each queue after the other, until nothing more may.
+
+    `choose` takes the first of a queue that has somewhere to go.
+    """
+    waiting = list(queues)
+    while waiting and not is_full():
+        queue, items = waiting.pop(0)
+        chosen = choose(items)
+        if chosen is None:
+            continue
+        item, destination = chosen
+        yield queue, item, destination
+        rest = [other for other in items if other is not item]
+        if rest:
+            waiting.append((queue, rest))

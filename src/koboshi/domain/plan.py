@@ -6,14 +6,22 @@ spreads over the hosts instead of piling up on one.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from koboshi.domain.cloud import Room
 from koboshi.domain.commands import Command, Evacuate
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import DataLossCommitted, Event, RecoveryMoved
-from koboshi.domain.fitting import has_slot, lacks, left_of, roomiest, turn_key, why_not_there
+from koboshi.domain.fitting import (
+    has_slot,
+    in_turns,
+    lacks,
+    left_of,
+    preference,
+    turn_key,
+    why_not_there,
+)
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.proof import why_host_not_proven_now
@@ -81,7 +89,8 @@ class Pace:
         if any(r.server in recovery.candidate.separate_from for r in self._moving):
             return None  # one of an anti-affinity group at a time: Nova checks too late
         rooms = [r for r in self._rooms(recovery) if self._suits(recovery, r)]
-        return roomiest(rooms, self._onto)
+        best = min(rooms, key=lambda r: preference(r, self._onto), default=None)
+        return best.host if best else None
 
     def _rooms(self, recovery: Recovery) -> Iterable[Room]:
         read = self._picture.world.room.get(recovery.candidate.demand)
@@ -140,18 +149,11 @@ def plan(picture: Picture) -> Decision:
     pace = Pace(picture)
     events: list[Event] = []
     commands: list[Command] = []
-    while queues and not pace.is_full():
-        incident, waiting = queues.pop(0)
-        chosen = _next(pace, waiting)
-        if chosen is None:
-            continue
-        recovery, destination = chosen
+    turns = in_turns(queues, lambda waiting: _next(pace, waiting), pace.is_full)
+    for incident, recovery, destination in turns:
         pace.take(recovery, destination)
         events.extend(_committed_loss(recovery))
         commands.append(_command(picture, incident, recovery, destination))
-        rest = [r for r in waiting if r.server != recovery.server]
-        if rest:
-            queues.append((incident, rest))
     return Decision(events=tuple(events), commands=tuple(commands))
 
 
@@ -183,7 +185,7 @@ def retry_after(recovery: Recovery) -> timedelta:
     return min(doubled, RETRY_AT_LEAST_EVERY)
 
 
-def _next(pace: Pace, waiting: list[Recovery]) -> tuple[Recovery, HostName] | None:
+def _next(pace: Pace, waiting: Sequence[Recovery]) -> tuple[Recovery, HostName] | None:
     for recovery in waiting:
         destination = pace.destination_for(recovery)
         if destination is not None:
