@@ -50,7 +50,7 @@ def why_not_there(
     if wanted and zone != wanted:
         return f"not in its zone {wanted}"
     if any(other == host for other in apart_from):
-        return "holds another member of its anti-affinity group"
+        return "another member of its anti-affinity group is there"
     return None
 
 
@@ -68,7 +68,7 @@ def lacks(demand: Demand, room: Room) -> tuple[str, ...]:
     """Return of what a host has not enough for a demand."""
     wanted = (
         ("memory", demand.ram_mb, room.ram_mb),
-        ("vCPUs", demand.vcpus, room.vcpus),
+        ("vCPU", demand.vcpus, room.vcpus),
         ("disk", demand.disk_gb, room.disk_gb),
     )
     return tuple(name for name, asked, there in wanted if asked > there)

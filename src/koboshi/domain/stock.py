@@ -21,7 +21,22 @@ class Volume:
     id: str
     backend: str | None = None
     """`os-vol-host-attr:host` (`cmp1@lvm#pool`): where it is served from; None if not told."""
-    name: str = ""
+    firmware: str = ""
+    """`hw_firmware_type` of the image that it was made from."""
+    tpm: str = ""
+    """`hw_tpm_version` of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image."""
+
+    id: str
+    active: bool
+    firmware: str = ""
+    """`hw_firmware_type`: `uefi` gives its servers an NVRAM."""
+    tpm: str = ""
+    """`hw_tpm_version`: gives its servers a vTPM."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +80,8 @@ class Stock:
     aggregates: tuple[Aggregate, ...] = ()
     volumes: Mapping[str, Volume] | None = None
     """By id; None when Cinder did not tell them."""
-    images_active: frozenset[str] | None = None
-    """The ids of all images that Glance would serve; None when it did not tell them."""
+    images: Mapping[str, Image] | None = None
+    """By id; None when Glance did not tell them."""
     spaces: tuple[Space, ...] | None = None
     """None when Placement did not tell them."""
     gaps: tuple[Gap, ...] = ()

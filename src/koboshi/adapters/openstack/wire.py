@@ -18,7 +18,7 @@ from koboshi.ports.clock import Clock
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
-Service = Literal["compute", "placement", "image"]
+Service = Literal["compute", "placement", "image", "volumev3"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

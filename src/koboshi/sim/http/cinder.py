@@ -13,7 +13,7 @@ from koboshi.sim.http.call import Call, Document
 from koboshi.sim.http.errors import Refused
 from koboshi.sim.http.keystone import Keystone
 from koboshi.sim.http.listing import wants_all_tenants
-from koboshi.sim.http.paging import page
+from koboshi.sim.http.paging import next_link, page
 from koboshi.sim.http.rows import naive, uuid_of
 from koboshi.sim.http.versions import VOLUME, text_of
 from koboshi.sim.world import World
@@ -72,8 +72,11 @@ class _Cinder:
         await self.world.cloud.line.read("volumes")
         mine = None if wants_all_tenants(call) else call.token.user.project_id
         fit = [_volume(s, v) for s, v in self._attached() if mine in {None, s.project_id}]
-        shown, _ = page(call, fit, lambda row: str(row["id"]))
-        return json_answer({"volumes": shown})
+        shown, more = page(call, fit, lambda row: str(row["id"]))
+        document: Document = {"volumes": shown}
+        if more:
+            document["volumes_links"] = next_link(call, "/volumes/detail", str(shown[-1]["id"]))
+        return json_answer(document)
 
     async def volume(self, call: Call) -> Response:
         """Show one volume."""

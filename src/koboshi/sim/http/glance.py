@@ -58,7 +58,8 @@ class _Glance:
         """List the images."""
         await self.world.cloud.line.read("image")
         name = call.query.get("name")
-        shown = [_image(i) for i in sorted(self._known()) if name in {None, i}]
+        hidden = call.query.get("os_hidden", "false") == "true"  # no image is, here
+        shown = [_image(i) for i in sorted(self._known()) if name in {None, i} and not hidden]
         links = {"first": "/v2/images", "schema": "/v2/schemas/images"}
         return json_answer({"images": shown} | links)
 

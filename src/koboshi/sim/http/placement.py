@@ -218,7 +218,7 @@ class _Placement:
             "resources": {
                 name: {"capacity": capacity, "used": used[name]} for name, capacity in capacities
             },
-            "traits": [],
+            "traits": sorted(machine.traits),
         }
         if call.version >= (1, 29):
             shown |= {"parent_provider_uuid": None, "root_provider_uuid": provider}

@@ -1,0 +1,240 @@
+"""What a host's death would cost: for each server and each of its disks, before it happens.
+
+What is meant for a server is asked of `policy`, as the recovery does it, so the forecast cannot
+promise anything else. What this version cannot do yet is forecast as it is, and said.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from koboshi.domain.cloud import Server, ServerGroup
+from koboshi.domain.disk_forecast import (
+    DiskForecast,
+    DiskOutcome,
+    Storage,
+    disk_forecasts,
+)
+from koboshi.domain.disks import Layout, disks_of
+from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.policy import HoldKind, Meant, candidate_of, meant_for
+from koboshi.domain.recovery import Candidate, Treatment
+from koboshi.domain.rules import OnLocalDisk, Rules
+
+
+class Outcome(StrEnum):
+    """What becomes of a server should its host die."""
+
+    RETURNS = "returns"
+    RETURNS_EMPTY = "returns_empty"
+    WAITS = "waits"
+    NOT_RECOVERABLE = "not_recoverable"
+
+
+OUTCOME_MEANING: Final[Mapping[Outcome, str]] = {
+    Outcome.RETURNS: "it runs again elsewhere, and has all its data",
+    Outcome.RETURNS_EMPTY: "it runs again elsewhere, made again from its image: local disks are lost",
+    Outcome.WAITS: "it stays down until its host returns, a host has room, or a person decides",
+    Outcome.NOT_RECOVERABLE: "Koboshi does nothing for it, or nothing that would help",
+}
+
+
+class WaitsFor(StrEnum):
+    """What a server that waits is waiting for."""
+
+    HOST = "host"
+    ROOM = "room"
+    PERSON = "person"
+    NOTHING = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerForecast:
+    """What becomes of one server should its host die."""
+
+    server: ServerId
+    name: str
+    project: str
+    host: HostName
+    vm_state: str
+    flavor: str
+    layout: Layout
+    outcome: Outcome
+    waits_for: WaitsFor
+    why: str
+    change: str
+    """What would change that; empty where nothing needs to."""
+    disks: tuple[DiskForecast, ...]
+    candidate: Candidate | None = None
+    """As the recovery would list it, where it would be evacuated."""
+
+
+_NOT_RECOVERED: Final = frozenset({HoldKind.ERROR_BEFORE, HoldKind.NEVER_UP})
+_FOR_A_PERSON: Final = frozenset({HoldKind.IN_MIGRATION, HoldKind.IN_RESIZE})
+
+_CHANGE_OF_STATE: Final[Mapping[str, str]] = {
+    "paused": "unpause it",
+    "suspended": "resume it",
+    "rescued": "unrescue it",
+    "resized": "confirm or revert its resize",
+    "shelved": "unshelve it",
+}
+
+_CHANGE: Final[Mapping[HoldKind, str]] = {
+    HoldKind.ERROR_BEFORE: "look why it is in ERROR, and bring it out of it",
+    HoldKind.NEVER_UP: "create it again",
+    HoldKind.VTPM: "only its host's return; a flavor without hw:tpm_version would do without it",
+    HoldKind.AFFINITY: "only its host's return; a group with the policy soft-affinity would do",
+    HoldKind.IN_MIGRATION: "wait for the end of its live migration",
+    HoldKind.IN_RESIZE: "wait for the end of its resize",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the forecast of one server looks at beside the server."""
+
+    groups: Mapping[ServerId, tuple[ServerGroup, ...]]
+    """By member."""
+    images_active: Mapping[str, bool]
+    storage: Storage
+    rules: Rules
+    protected: frozenset[HostName]
+
+
+def forecast(server: Server, host: HostName, facts: Facts) -> ServerForecast:
+    """Return what becomes of `server`, which is on `host`, should that host die; room left aside."""
+    groups = facts.groups.get(server.id, ())
+    meant = meant_for(
+        server,
+        groups=groups,
+        vm_state=server.vm_state,
+        images_active=facts.images_active,
+        on_local_disk=facts.rules.on_local_disk,
+    )
+    disks = disk_forecasts(server, host, meant, facts.storage)
+    judged = _judge(server, host, meant, disks, facts)
+    is_sent = judged.waits_for is WaitsFor.NOTHING and judged.outcome in {
+        Outcome.RETURNS,
+        Outcome.RETURNS_EMPTY,
+    }
+    candidate = (
+        candidate_of(
+            server,
+            groups=groups,
+            seen_before=None,
+            images_active=facts.images_active,
+            on_local_disk=facts.rules.on_local_disk,
+        )
+        if is_sent
+        else None
+    )
+    return ServerForecast(
+        server=server.id,
+        name=server.name,
+        project=server.project_id,
+        host=host,
+        vm_state=server.vm_state,
+        flavor=server.flavor.name,
+        layout=disks_of(server).layout,
+        outcome=judged.outcome,
+        waits_for=judged.waits_for,
+        why=judged.why,
+        change=judged.change,
+        disks=disks,
+        candidate=candidate,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    outcome: Outcome
+    why: str
+    change: str = ""
+    waits_for: WaitsFor = WaitsFor.NOTHING
+
+
+def _judge(
+    server: Server,
+    host: HostName,
+    meant: Meant,
+    disks: tuple[DiskForecast, ...],
+    facts: Facts,
+) -> _Judged:
+    if host not in facts.protected:
+        return _Judged(
+            outcome=Outcome.NOT_RECOVERABLE,
+            why=f"its host {host} is not protected: excluded in [hosts], or not QEMU/KVM",
+            change="protect its host, or move it to one that is",
+        )
+    if meant.treatment is Treatment.IGNORE:
+        change = "remove HA_Enabled from its metadata"
+        return _Judged(outcome=Outcome.NOT_RECOVERABLE, why=meant.reason, change=change)
+    if meant.hold is not None:
+        return _held(server, meant.hold, meant.reason, facts)
+    if facts.storage.needs_tpm(server):
+        return _Judged(
+            outcome=Outcome.WAITS,
+            why="its image gives it a vTPM, whose state lies on the host: Nova refuses to evacuate it",
+            change=_CHANGE[HoldKind.VTPM],
+            waits_for=WaitsFor.HOST,
+        )
+    if stranded := [d for d in disks if d.is_stranded]:
+        names = ", ".join(d.name for d in stranded)
+        return _Judged(
+            outcome=Outcome.NOT_RECOVERABLE,
+            why=f"the back end of its volume {names} goes down with {host}: this version would ask for "
+            "its evacuation, Cinder could not attach the volume elsewhere, and after three tries it is "
+            "left to a person",
+            change="move the volume to a back end that outlives the host (openstack volume migrate)",
+        )
+    if meant.treatment is Treatment.REBUILD and any(
+        d.outcome is not DiskOutcome.SURVIVES for d in disks if d.is_data
+    ):
+        return _Judged(
+            outcome=Outcome.RETURNS_EMPTY,
+            why=meant.reason,
+            change="on_local_disk = 'hold' would leave it where its data is; a volume as its root "
+            "would outlive the host",
+        )
+    why = (
+        "its disks are kept on storage that hosts share" if disks_of(server).local else meant.reason
+    )
+    return _Judged(outcome=Outcome.RETURNS, why=why)
+
+
+def _held(server: Server, kind: HoldKind, why: str, facts: Facts) -> _Judged:
+    if kind in _NOT_RECOVERED:
+        return _Judged(outcome=Outcome.NOT_RECOVERABLE, why=why, change=_CHANGE[kind])
+    waits_for = WaitsFor.PERSON if kind in _FOR_A_PERSON else WaitsFor.HOST
+    if kind is HoldKind.STATE:
+        change = _CHANGE_OF_STATE.get(server.vm_state, "bring it to ACTIVE or SHUTOFF")
+    elif kind in {HoldKind.LOCAL_DISK, HoldKind.IMAGE_GONE}:
+        change = _change_of_local_disks(server, facts)
+    else:
+        change = _CHANGE[kind]
+    return _Judged(outcome=Outcome.WAITS, why=why, change=change, waits_for=waits_for)
+
+
+def _change_of_local_disks(server: Server, facts: Facts) -> str:
+    if server.host is not None and facts.storage.shares(server.host):
+        return (
+            "evacuate it by hand with onSharedStorage (compute API 2.13): its disks lie on storage "
+            "that hosts share; this version of Koboshi holds it all the same"
+        )
+    image = server.image_id
+    if image is not None and not facts.images_active.get(image, False):
+        return f"only its host's return: its image {image} is not active in Glance any more"
+    if facts.rules.on_local_disk is OnLocalDisk.HOLD:
+        lost = " and ".join(disks_of(server).local)
+        back = "bring it back from its image" if image is not None else "bring it back"
+        return f"on_local_disk = 'rebuild' would {back}, and lose its {lost}"
+    return "only its host's return"
+
+
+def forecasts(servers: tuple[Server, ...], facts: Facts) -> Iterator[ServerForecast]:
+    """Return the forecast of every server that is on a host."""
+    for server in servers:
+        if server.host is not None:
+            yield forecast(server, server.host, facts)

@@ -1,0 +1,194 @@
+"""The whole cloud's forecast: what each host's death would cost, its servers packed onto the others."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+
+from koboshi.domain.capacity import Field, Pacing, Spot, Turn, bring_back
+from koboshi.domain.cloud import COMPUTE_BINARY, ComputeService, Server, ServerGroup
+from koboshi.domain.disk_forecast import Storage
+from koboshi.domain.forecast import Facts, Outcome, ServerForecast, WaitsFor, forecasts
+from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.nova_filters import aggregate_hindrance
+from koboshi.domain.recovery import Candidate
+from koboshi.domain.rules import Rules
+from koboshi.domain.stock import Stock
+from koboshi.domain.time_bombs import TimeBomb, time_bombs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostForecast:
+    """What one host's death would cost."""
+
+    host: HostName
+    zone: str
+    closed: str
+    """Why it takes no servers now; empty where it does."""
+    is_protected: bool
+    servers: tuple[ServerForecast, ...]
+    bombs: tuple[TimeBomb, ...] = ()
+
+    def count(self, outcome: Outcome) -> int:
+        """Return how many of its servers end so."""
+        return sum(s.outcome is outcome for s in self.servers)
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Return the servers that would be evacuated, room left aside."""
+        return tuple(s.candidate for s in self.servers if s.candidate is not None)
+
+
+class Survival:
+    """A cloud, and what would become of it."""
+
+    def __init__(
+        self,
+        stock: Stock,
+        rules: Rules,
+        protected: frozenset[HostName],
+        shared_aggregates: Collection[str] = (),
+    ) -> None:
+        self.stock = stock
+        self.rules = rules
+        self._services = {s.host: s for s in stock.services if s.binary == COMPUTE_BINARY}
+        self._closed = {h: c for h, s in self._services.items() if (c := _closed(s, protected))}
+        self.on = _field(stock, self._services, self._closed)
+        self._facts = Facts(
+            groups=_groups(stock),
+            images_active=_images(stock),
+            storage=Storage(
+                volumes=stock.volumes,
+                images=stock.images,
+                shared=tuple(a for a in stock.aggregates if a.name in shared_aggregates),
+                destinations=frozenset(s.host for s in self.on.spots),
+            ),
+            rules=rules,
+            protected=protected,
+        )
+        self.bombs = time_bombs(stock)
+        by_host: dict[HostName, list[ServerForecast]] = defaultdict(list)
+        for found in forecasts(stock.servers, self._facts):
+            by_host[found.host].append(found)
+        self._by_host = by_host
+
+    @property
+    def hosts(self) -> tuple[HostName, ...]:
+        """Return every host that has servers or could take some."""
+        return tuple(sorted(self._services.keys() | self._by_host.keys()))
+
+    @property
+    def knows_room(self) -> bool:
+        """Return whether Placement told what hosts can take."""
+        return self.stock.spaces is not None
+
+    def candidates_of(self, host: HostName) -> tuple[Candidate, ...]:
+        """Return the servers of a host that would be evacuated, room left aside."""
+        return tuple(s.candidate for s in self._by_host.get(host, ()) if s.candidate)
+
+    def if_dies(self, host: HostName) -> HostForecast:
+        """Return what would become of a host's servers if it alone died now."""
+        told = {t.candidate.server: t for t in self.bring_back((host,))}
+        service = self._services.get(host)
+        return HostForecast(
+            host=host,
+            zone=service.zone if service else "",
+            closed=self._closed.get(host, ""),
+            is_protected=host in self._facts.protected,
+            servers=tuple(with_room(s, told.get(s.server)) for s in self._by_host.get(host, ())),
+            bombs=tuple(b for b in self.bombs if b.host == host),
+        )
+
+    def each(self, tell: Callable[[int], None] = lambda _: None) -> tuple[HostForecast, ...]:
+        """Return what each host's death would cost; `tell` hears how many are done."""
+        found: list[HostForecast] = []
+        for host in self.hosts:
+            found.append(self.if_dies(host))
+            tell(len(found))
+        return tuple(found)
+
+    def bring_back(
+        self, dead: Collection[HostName], pacing: Pacing | None = None
+    ) -> tuple[Turn, ...]:
+        """Return the turns of all servers that would be evacuated if these hosts died together."""
+        if not self.knows_room:
+            return ()
+        return bring_back({h: self.candidates_of(h) for h in dead}, self.on, self.rules, pacing)
+
+    def servers_of(self, host: HostName) -> tuple[ServerForecast, ...]:
+        """Return the forecasts of a host's servers, room left aside."""
+        return tuple(self._by_host.get(host, ()))
+
+
+def with_room(server: ServerForecast, turn: Turn | None) -> ServerForecast:
+    """Return the forecast with what the packing found: a server without a place waits for one."""
+    if turn is None or turn.destination is not None:
+        return server
+    return replace(
+        server,
+        outcome=Outcome.WAITS,
+        waits_for=WaitsFor.ROOM,
+        why=f"no room: {turn.lacking}",
+        change="room on a host that suits it: it is offered again by itself as soon as there is some",
+    )
+
+
+def totals(hosts: Collection[HostForecast]) -> Counter[Outcome]:
+    """Return how many servers end how, each as its own host's death would have it."""
+    return Counter(s.outcome for h in hosts for s in h.servers)
+
+
+def _closed(service: ComputeService, protected: frozenset[HostName]) -> str:
+    if service.up is None:
+        return "its cell does not answer"
+    if service.forced_down:
+        return "forced down"
+    if not service.up:
+        return "down"
+    if not service.enabled:
+        reason = f" ({service.disabled_reason})" if service.disabled_reason else ""
+        return f"disabled{reason}"
+    return "" if service.host in protected else "not protected"
+
+
+def _field(
+    stock: Stock, services: Mapping[HostName, ComputeService], closed: Mapping[HostName, str]
+) -> Field:
+    spots = tuple(
+        Spot(
+            host=space.room.host,
+            zone=services[space.room.host].zone,
+            room=space.room,
+            traits=space.traits,
+            pool=space.pool,
+        )
+        for space in stock.spaces or ()
+        if space.room.host in services and space.room.host not in closed
+    )
+    where = {s.id: s.host for s in stock.servers if s.host is not None}
+    return Field(
+        spots=spots,
+        where=where,
+        hinders=aggregate_hindrance(stock.servers, stock.aggregates),
+    )
+
+
+def _groups(stock: Stock) -> Mapping[ServerId, tuple[ServerGroup, ...]]:
+    found: dict[ServerId, tuple[ServerGroup, ...]] = {}
+    for group in stock.groups:
+        for member in group.members:
+            found[member] = (*found.get(member, ()), group)
+    return found
+
+
+def _images(stock: Stock) -> Mapping[str, bool]:
+    """Return whether images are active; where Glance told nothing, the recovery would wait for it."""
+    used = {s.image_id for s in stock.servers if s.image_id is not None}
+    if stock.images is None:
+        return dict.fromkeys(used, True)
+    return {i: (image := stock.images.get(i)) is not None and image.active for i in used}
+
+
+def server_named(stock: Stock, wanted: str) -> tuple[Server, ...]:
+    """Return the servers of this id or name; several may share a name."""
+    by_id = tuple(s for s in stock.servers if s.id == wanted)
+    return by_id or tuple(s for s in stock.servers if s.name == wanted)
