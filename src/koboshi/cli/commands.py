@@ -32,6 +32,12 @@ COMMANDS = (
         target="koboshi.cli.check:check",
     ),
     CommandLine(
+        words=("forecast",),
+        arguments="[--fail HOSTS]",
+        help="Tell what each host's death would cost; needs only clouds.yaml.",
+        target="koboshi.cli.forecast:forecast",
+    ),
+    CommandLine(
         words=("run",),
         arguments="",
         help="Run the daemon: watch, judge, and (mode = act) recover.",

@@ -1,10 +1,10 @@
 """The whole cloud's forecast: what each host's death would cost, its servers packed onto the others."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from koboshi.domain.capacity import Field, Pacing, Spot, Turn, bring_back
+from koboshi.domain.capacity import Field, Pacing, Spot, Turn, bring_back, nothing_hinders
 from koboshi.domain.cloud import COMPUTE_BINARY, ComputeService, Server, ServerGroup
 from koboshi.domain.disk_forecast import Storage
 from koboshi.domain.forecast import Facts, Outcome, ServerForecast, WaitsFor, forecasts
@@ -12,7 +12,7 @@ from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.nova_filters import aggregate_hindrance
 from koboshi.domain.recovery import Candidate
 from koboshi.domain.rules import Rules
-from koboshi.domain.stock import Stock
+from koboshi.domain.stock import Gap, Stock
 from koboshi.domain.time_bombs import TimeBomb, time_bombs
 
 
@@ -66,6 +66,7 @@ class Survival:
             protected=protected,
         )
         self.bombs = time_bombs(stock)
+        self.gaps = (*stock.gaps, *_strangers(stock, shared_aggregates))
         by_host: dict[HostName, list[ServerForecast]] = defaultdict(list)
         for found in forecasts(stock.servers, self._facts):
             by_host[found.host].append(found)
@@ -80,6 +81,11 @@ class Survival:
     def knows_room(self) -> bool:
         """Return whether Placement told what hosts can take."""
         return self.stock.spaces is not None
+
+    @property
+    def is_anything_hindered(self) -> bool:
+        """Return whether aggregates keep any server from any host."""
+        return self.on.hinders is not nothing_hinders
 
     def candidates_of(self, host: HostName) -> tuple[Candidate, ...]:
         """Return the servers of a host that would be evacuated, room left aside."""
@@ -135,6 +141,17 @@ def with_room(server: ServerForecast, turn: Turn | None) -> ServerForecast:
 def totals(hosts: Collection[HostForecast]) -> Counter[Outcome]:
     """Return how many servers end how, each as its own host's death would have it."""
     return Counter(s.outcome for h in hosts for s in h.servers)
+
+
+def _strangers(stock: Stock, shared_aggregates: Collection[str]) -> Iterator[Gap]:
+    known = sorted(a.name for a in stock.aggregates)
+    for name in shared_aggregates:
+        if name not in known:
+            yield Gap(
+                what=f"aggregate {name}",
+                why="[storage] shared_aggregates names it, and Nova has none of this name",
+                cure=f"there are: {', '.join(known) or 'none'}",
+            )
 
 
 def _closed(service: ComputeService, protected: frozenset[HostName]) -> str:

@@ -31,6 +31,18 @@ class PolicySettings(Section):
     )
 
 
+class StorageSettings(Section):
+    """Where servers' local disks lie on storage that hosts share; no API tells."""
+
+    shared_aggregates: tuple[str, ...] = Field(
+        default=(),
+        description="Host aggregates (their names) whose hosts keep their servers' disks on one "
+        "storage that all of them share (NFS, CephFS, images_type = rbd): what lies there outlives "
+        "a host. `forecast` counts with it; this version's recovery does not use it yet, and treats "
+        "such a disk by `on_local_disk`.",
+    )
+
+
 class PaceSettings(Section):
     """How much is done at once."""
 

@@ -13,7 +13,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
 from koboshi.domain.rules import Mode, ProofPolicy, Rules
 from koboshi.settings.base import Section
-from koboshi.settings.deciding import PaceSettings, PolicySettings, rules_of
+from koboshi.settings.deciding import PaceSettings, PolicySettings, StorageSettings, rules_of
 from koboshi.settings.duration import format_duration
 from koboshi.settings.fencing import FencingSettings
 from koboshi.settings.telling import HttpSettings, LogSettings, WebhookSettings
@@ -68,6 +68,7 @@ class Settings(Section):
     evidence: EvidenceSettings = Field(default_factory=EvidenceSettings, validate_default=True)
     windows: WindowsSettings = Field(default_factory=WindowsSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
+    storage: StorageSettings = Field(default_factory=StorageSettings)
     pace: PaceSettings = Field(default_factory=PaceSettings)
     fencing: FencingSettings = Field(default_factory=FencingSettings, validate_default=True)
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)

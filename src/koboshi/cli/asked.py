@@ -1,0 +1,45 @@
+"""The whole cloud, read for a command that only looks: nothing but clouds.yaml is needed."""
+
+from typing import TYPE_CHECKING
+
+from koboshi.cli.context import Context
+
+if TYPE_CHECKING:
+    from koboshi.cli.progress import Tell
+    from koboshi.domain.survival import Survival
+    from koboshi.settings import Settings
+
+
+def read_cloud(context: Context) -> "tuple[Survival, str]":
+    """Return the cloud's forecast and its name. Raises KoboshiError."""
+    import anyio  # noqa: PLC0415 - only when it runs
+
+    from koboshi.cli.progress import progress  # noqa: PLC0415 - slow to import
+
+    settings = context.settings()
+    with progress(context, "asking the cloud") as tell:
+        return anyio.run(_read, context, settings, tell)
+
+
+async def _read(context: Context, settings: "Settings", tell: "Tell") -> "tuple[Survival, str]":
+    from koboshi.adapters.clock import SystemClock  # noqa: PLC0415 - slow to import
+    from koboshi.adapters.openstack import connect, take_stock  # noqa: PLC0415 - slow to import
+    from koboshi.cli.check_hosts import protected_hosts  # noqa: PLC0415 - slow to import
+    from koboshi.cli.quiet import keep_logs_apart  # noqa: PLC0415 - slow to import
+    from koboshi.daemon import wiring  # noqa: PLC0415 - slow to import
+    from koboshi.domain.names import HostName  # noqa: PLC0415 - slow to import
+    from koboshi.domain.survival import Survival  # noqa: PLC0415 - slow to import
+
+    keep_logs_apart(context, settings)
+    access, limits = wiring.cloud_access(settings), wiring.time_limits(settings)
+    async with connect(access, clock=SystemClock(), limits=limits) as cloud:
+        stock = await take_stock(cloud, lambda what: tell(f"asking the cloud: {what} read"))
+        label = cloud.label
+    protected = protected_hosts(settings, {h.host: h for h in stock.hypervisors})
+    survival = Survival(
+        stock,
+        settings.rules(),
+        frozenset(map(HostName, protected)),
+        settings.storage.shared_aggregates,
+    )
+    return survival, label

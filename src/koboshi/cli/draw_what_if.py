@@ -1,0 +1,95 @@
+"""What if hosts died together, for eyes: who goes where, in which order, and who goes nowhere."""
+
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+from koboshi.cli.draw_forecast import ICON, STYLE, WORD
+from koboshi.cli.draw_status import cell, heading, plain_table
+from koboshi.cli.words import clean, count, span
+from koboshi.domain.capacity import Pacing, Turn
+from koboshi.domain.forecast import Outcome, ServerForecast
+from koboshi.domain.names import HostName
+from koboshi.domain.survival import Survival
+
+Told = Sequence[tuple[ServerForecast, Turn | None]]
+
+
+def draw_what_if(
+    dead: Sequence[HostName], told: Told, survival: Survival, console: Console
+) -> None:
+    """Write what becomes of the servers of hosts that die together."""
+    going = [(s, t) for s, t in told if t is not None and t.destination is not None]
+    staying = [s for s, t in told if t is None or t.destination is None]
+    parts: list[RenderableType] = [_head(dead, told)]
+    if going:
+        parts += [heading("They come back in this order"), _going(going), _when(going)]
+    if len(dead) > 1:
+        parts.append(Text(_one_at_a_time(survival), style="yellow"))
+    if staying:
+        parts += [heading("These do not"), _staying(staying)]
+    if not survival.knows_room:
+        parts.append(
+            Text("Placement did not tell the room on hosts: nothing was packed.", "yellow")
+        )
+    console.print(Group(*parts))
+
+
+def _head(dead: Sequence[HostName], told: Told) -> Text:
+    names = " and ".join(clean(h) for h in dead)
+    line = Text(f"If {names} died now, of {count(len(told), 'server')} ")
+    parts: list[Text] = []
+    for outcome in Outcome:
+        if number := sum(s.outcome is outcome for s, _ in told):
+            word = WORD[outcome] if number == 1 else WORD[outcome].replace("returns", "return")
+            word = word if number == 1 else word.replace("waits", "wait")
+            parts.append(Text(f"{ICON[outcome]} {number} {word}", style=STYLE[outcome]))
+    return line.append_text(Text(", ").join(parts))
+
+
+def _going(going: Sequence[tuple[ServerForecast, Turn]]) -> RenderableType:
+    table = plain_table(
+        "", "server", "from", "to", "begins", "back", "", right=("", "begins", "back")
+    )
+    for server, turn in going:
+        note = "" if server.outcome is Outcome.RETURNS else WORD[server.outcome]
+        table.add_row(
+            cell(turn.order),
+            cell(server.name),
+            cell(turn.source),
+            cell(turn.destination),
+            cell(f"+{span(turn.begins.total_seconds())}"),
+            cell(f"+{span(turn.ends.total_seconds())}"),
+            cell(note, STYLE[server.outcome]),
+        )
+    return table
+
+
+def _when(going: Sequence[tuple[ServerForecast, Turn]]) -> Text:
+    last = max(turn.ends for _, turn in going).total_seconds()
+    pacing = Pacing()
+    return Text(
+        f"All back after about {span(last)}, if one evacuation takes "
+        f"{span(pacing.evacuation.total_seconds())} (a rebuild "
+        f"{span(pacing.rebuild.total_seconds())}) and nobody else asks Nova for anything."
+    )
+
+
+def _one_at_a_time(survival: Survival) -> str:
+    memory = span(survival.rules.incident_memory.total_seconds())
+    return (
+        "The times leave the brake aside: when several hosts fall silent at once, Koboshi may hold "
+        f"still until a person has looked (docs/safety.md); it remembers a host for {memory}."
+    )
+
+
+def _staying(servers: Sequence[ServerForecast]) -> RenderableType:
+    table = plain_table("server", "host", "", "why", whole=("",))
+    for server in servers:
+        words = cell(server.why)
+        if server.change:
+            words.append("\n").append_text(cell(f"→ {server.change}", "bold"))
+        outcome = Text(f"{ICON[server.outcome]} {WORD[server.outcome]}", STYLE[server.outcome])
+        table.add_row(cell(server.name), cell(server.host), outcome, words)
+    return table
