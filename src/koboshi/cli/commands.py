@@ -33,7 +33,7 @@ COMMANDS = (
     ),
     CommandLine(
         words=("forecast",),
-        arguments="[--fail HOSTS]",
+        arguments="[--fail HOST]",
         help="Tell what each host's death would cost; needs only clouds.yaml.",
         target="koboshi.cli.forecast:forecast",
     ),
@@ -48,6 +48,12 @@ COMMANDS = (
         arguments="[--watch]",
         help="Show the hosts, what is going on, and what to do next.",
         target="koboshi.cli.status:status",
+    ),
+    CommandLine(
+        words=("host", "ok-to-stop"),
+        arguments="HOST...",
+        help="Say whether hosts may be stopped (exit code 0) or not (4).",
+        target="koboshi.cli.ok_to_stop:ok_to_stop",
     ),
     CommandLine(
         words=("host", "confirm-dead"),

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import islice
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -64,7 +63,7 @@ def draw_summary(
         _totals(servers),
     ]
     parts += _bombs(survival.bombs)
-    parts += [heading("Room"), *(_claim(c) for c in claims)]
+    parts += [heading("Room"), *(_claim(c, hosts) for c in claims)]
     if reasons := _reasons(servers):
         parts += [heading("Why not all return, and what would change it"), reasons]
     parts += [heading("Hosts, the worst first"), *_hosts(hosts)]
@@ -74,7 +73,7 @@ def draw_summary(
         Text("  koboshi forecast --host HOST    every server of a host (--disks: every disk)"),
         Text("  koboshi forecast --fail HOST    where its servers would go, and in which order"),
     ]
-    console.print(Group(*parts))
+    console.print(Group(*parts), crop=False)  # a cure is copied: never cut
 
 
 def _totals(servers: Sequence[ServerForecast]) -> Table:
@@ -111,8 +110,9 @@ def _waits(servers: Sequence[ServerForecast]) -> str:
     return ", ".join(f"{n} {words}" for n, words in parts if n)
 
 
-def _claim(claim: Claim) -> RenderableType:
+def _claim(claim: Claim, hosts: Sequence[HostForecast]) -> RenderableType:
     what = "Any one host" if claim.hosts == 1 else f"Any {claim.hosts} hosts together"
+    missing = claim.missing
     match claim.verdict:
         case Verdict.PROVED:
             line = Text(f"  ✔ {what} may die: all that would return have room", style="green")
@@ -121,19 +121,25 @@ def _claim(claim: Claim) -> RenderableType:
             line = Text(f"  ▲ {what} may die as far as was tried: {claim.how}", style="yellow")
         case Verdict.UNKNOWN:
             line = Text(f"  ▲ {what}: not known: {claim.how}", style="yellow")
-        case Verdict.REFUTED:
+        case Verdict.REFUTED if claim.hosts == 1:
+            short = [h for h in hosts if waiting(h.servers, WaitsFor.ROOM)]
+            names = ", ".join(clean(h.host) for h in short[:MAX_MISSING])
+            names += f" and {len(short) - MAX_MISSING} more" if len(short) > MAX_MISSING else ""
             line = Text(
-                f"  ✗ {what} may not die: {clean(claim.how)}, "
-                f"{count(len(claim.missing), 'server')} would have no room",
+                f"  ✗ Not every host may die: {len(hosts) - len(short)} of {len(hosts)} may; of "
+                f"{names} some servers would have no room",
                 style="bold red",
             )
-    missing = [
-        Padding(Text(f"{clean(t.candidate.name)}: {clean(t.lacking)}"), (0, 0, 0, 6))
-        for t in islice(claim.missing, MAX_MISSING)
-    ]
-    if len(claim.missing) > MAX_MISSING:
-        missing.append(Padding(Text(f"and {len(claim.missing) - MAX_MISSING} more"), (0, 0, 0, 6)))
-    return Group(line, *missing)
+        case Verdict.REFUTED:
+            line = Text(
+                f"  ✗ Not any {claim.hosts} hosts may die together: {clean(claim.how)}, "
+                f"{count(len(missing), 'server')} would have no room",
+                style="bold red",
+            )
+    told = [f"{clean(t.candidate.name)}: {clean(t.lacking)}" for t in missing[:MAX_MISSING]]
+    if len(missing) > MAX_MISSING:
+        told.append(f"and {len(missing) - MAX_MISSING} more")
+    return Group(line, *(Padding(Text(words), (0, 0, 0, 6), expand=False) for words in told))
 
 
 def _reasons(servers: Iterable[ServerForecast]) -> Table | None:
@@ -208,12 +214,13 @@ def _bombs(bombs: Sequence[TimeBomb]) -> list[RenderableType]:
     ]
     for bomb in bombs:
         name = f"{bomb.server_name} ({bomb.server})" if bomb.server_name else bomb.server
-        told = Group(
-            Text(f"{clean(bomb.host)}: server {clean(name)}, record {bomb.record} {bomb.status}"),
-            Text(clean(bomb.what), style="bold red" if bomb.is_live else "yellow"),
-            Text(f"→ {clean(bomb.cure)}", style="cyan", overflow="fold"),
-        )
-        parts.append(Padding(told, (0, 0, 0, 2)))
+        style = "bold red" if bomb.is_live else "yellow"
+        parts += [
+            Text(f"  {clean(bomb.host)}: server {clean(name)}, record {bomb.record} {bomb.status}"),
+            Padding(Text(clean(bomb.what), style=style), (0, 0, 0, 4), expand=False),
+            # Never wrapped: it is copied.
+            Text(f"    → {clean(bomb.cure)}", style="cyan", no_wrap=True, overflow="ignore"),
+        ]
     return parts
 
 
@@ -233,7 +240,8 @@ def draw_servers(servers: Sequence[ServerForecast], console: Console, *, disks: 
     """Write servers with the reasons; with `disks`, each disk below its server."""
     is_wide = console.width >= WIDE
     columns = ("server", "host", "outcome", "why")
-    table = plain_table(*(("id", *columns) if is_wide else columns), whole=("outcome",))
+    wide = ("id", "project")
+    table = plain_table(*((*wide, *columns) if is_wide else columns), whole=("outcome",))
     for server in servers:
         words = cell(server.why)
         if server.change:
@@ -247,5 +255,6 @@ def draw_servers(servers: Sequence[ServerForecast], console: Console, *, disks: 
                 )
                 words.append_text(cell(f", {disk.why}"))
         cells = (cell(server.name), cell(server.host), _outcome(server.outcome), words)
-        table.add_row(*((cell(server.server), *cells) if is_wide else cells))
+        ids = (cell(server.server), cell(server.project)) if is_wide else ()
+        table.add_row(*ids, *cells)
     console.print(table)

@@ -60,7 +60,7 @@ def heading(text: str) -> Text:
 
 def draw_status(status: StatusView, console: Console) -> None:
     """Write the overview."""
-    console.print(status_parts(status, console.width))
+    console.print(status_parts(status, console.width), crop=False)  # commands are copied
 
 
 def status_parts(status: StatusView, width: int) -> Group:

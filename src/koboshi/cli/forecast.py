@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from koboshi.domain.survival import HostForecast, Survival
 
 MAX_HOSTS_AT_ONCE = 20
+MAX_NAMED = 10
 
 
 def forecast(
@@ -90,7 +91,10 @@ def known_host(survival: "Survival", wanted: str) -> "HostName":
     if found is not None:
         return found
     close = get_close_matches(wanted, survival.hosts, n=1)
-    meant = f"did you mean {close[0]}?" if close else "see: koboshi forecast -c by_host"
+    names = ", ".join(survival.hosts[:MAX_NAMED]) + (
+        " …" if len(survival.hosts) > MAX_NAMED else ""
+    )
+    meant = f"did you mean {close[0]}?" if close else f"there are: {names}"
     raise UsageProblem(f"Nova has no compute host {wanted!r}; {meant}")
 
 

@@ -5,14 +5,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from koboshi.domain.capacity import Field, Pacing, Spot, Turn, bring_back, nothing_hinders
-from koboshi.domain.cloud import COMPUTE_BINARY, ComputeService, Server, ServerGroup
+from koboshi.domain.cloud import COMPUTE_BINARY, ComputeService, Room, Server, ServerGroup
 from koboshi.domain.disk_forecast import Storage
 from koboshi.domain.forecast import Facts, Outcome, ServerForecast, WaitsFor, forecasts
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.nova_filters import aggregate_hindrance
 from koboshi.domain.recovery import Candidate
 from koboshi.domain.rules import Rules
-from koboshi.domain.stock import Gap, Stock
+from koboshi.domain.stock import Gap, Space, Stock
 from koboshi.domain.time_bombs import TimeBomb, time_bombs
 
 
@@ -81,6 +81,17 @@ class Survival:
     def knows_room(self) -> bool:
         """Return whether Placement told what hosts can take."""
         return self.stock.spaces is not None
+
+    @property
+    def down(self) -> tuple[HostName, ...]:
+        """Return the hosts that Nova takes for down, or is told to, and that nobody disabled."""
+        return tuple(
+            sorted(
+                h
+                for h, s in self._services.items()
+                if s.enabled and (s.up is False or s.forced_down)
+            )
+        )
 
     @property
     def is_anything_hindered(self) -> bool:
@@ -170,16 +181,18 @@ def _closed(service: ComputeService, protected: frozenset[HostName]) -> str:
 def _field(
     stock: Stock, services: Mapping[HostName, ComputeService], closed: Mapping[HostName, str]
 ) -> Field:
+    spaces = {space.room.host: space for space in stock.spaces or ()}
+    full = {h: Space(room=Room(host=h, vcpus=0, ram_mb=0, disk_gb=0)) for h in services}
     spots = tuple(
         Spot(
-            host=space.room.host,
-            zone=services[space.room.host].zone,
+            host=host,
+            zone=services[host].zone,
             room=space.room,
             traits=space.traits,
             pool=space.pool,
         )
-        for space in stock.spaces or ()
-        if space.room.host in services and space.room.host not in closed
+        for host, space in sorted((full | spaces).items())
+        if host in services and host not in closed
     )
     where = {s.id: s.host for s in stock.servers if s.host is not None}
     return Field(
