@@ -58,7 +58,7 @@ COMMANDS = (
     CommandLine(
         words=("host", "confirm-dead"),
         arguments="HOST",
-        help="Say that a host is dead: its servers are recovered on your word.",
+        help="Say that a host is dead: its servers come back on your word.",
         target="koboshi.cli.host:confirm_dead",
     ),
     CommandLine(
@@ -132,7 +132,7 @@ GROUPS = {
 
 GLOBAL_OPTIONS = (
     ("--config FILE", "Settings to use [KOBOSHI_CONFIG; /etc/koboshi/koboshi.toml]."),
-    ("--os-cloud NAME", "Cloud in clouds.yaml [OS_CLOUD]; other OS_* variables count too."),
+    ("--os-cloud NAME", "Cloud in clouds.yaml [OS_CLOUD]; other OS_* count, too."),
     ("--help, -h", "This page, or a command's own."),
     ("--version", "The version."),
 )
