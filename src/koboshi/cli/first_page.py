@@ -28,7 +28,7 @@ def first_page() -> str:
         "Listings take -f table|json|yaml|csv|value and -c COLUMN, as openstack's do.\n"
         f"{_wrapped(f'Exit codes: {exit_codes_in_a_line()}.')}"
         "\n"
-        "First steps: koboshi --os-cloud NAME init --output koboshi.toml, then koboshi check.\n"
+        "First steps: koboshi --os-cloud NAME forecast; then init --output koboshi.toml, and check.\n"
     )
 
 

@@ -29,7 +29,7 @@ def test_the_first_page() -> None:
     for line in (
         "Usage: koboshi [OPTIONS] COMMAND",
         "  incident show ID         Tell one incident step by step, with the reasons.",
-        "  --os-cloud NAME          Cloud in clouds.yaml [OS_CLOUD]; other OS_* variables count too.",
+        "  --os-cloud NAME          Cloud in clouds.yaml [OS_CLOUD]; other OS_* count, too.",
         "Exit codes: 0 done, or safe, 1 error, 2 usage, 3 partly done, or a warning, 4",
     ):
         assert " ".join(line.split()) in " ".join(typed.out.split())
