@@ -24,6 +24,7 @@ Json = dict[str, Any]
 OK = 200
 CACHES_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Whoever runs tests without bytecode would measure the compiler at each start of Koboshi."""
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 JOURNALS = ("journal.db", "journal.sqlite")
 
 
@@ -81,8 +82,12 @@ class _UnixConnection(http.client.HTTPConnection):
 class Koboshi:
     """One configuration with its state folder, and the daemon that runs on it."""
 
-    def __init__(self, lab: Lab, changes: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, lab: Lab, changes: Mapping[str, Any] | None = None, *, station: bool = False
+    ) -> None:
         self._lab = lab
+        self._station = station
+        self._env = dict(CACHES_BYTECODE)
         # Not below pytest's own folders: a Unix socket's path ends after 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="koboshi-"))
         self.config = self.folder / "koboshi.toml"
@@ -115,13 +120,30 @@ class Koboshi:
         with self.log.open("ab") as log:
             self.process = self._lab.popen(
                 [self.program(), "run", "--config", str(self.config)],
+                station=self._station,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=CACHES_BYTECODE,
+                env=self._env,
             )
         if wait_s:
             self.wait_ready(wait_s)
+
+    def set_clock(self, wrong_by_s: int) -> None:
+        """Let the daemon's wall clock be wrong by so much from now on; its others stay right.
+
+        The first call must come before the daemon starts; a later one is a step.
+        """
+        clock = self.folder / "clock"
+        new = clock.with_suffix(".new")
+        new.write_text(f"{wrong_by_s:+d}\n")
+        new.replace(clock)
+        self._env |= {
+            "LD_PRELOAD": FAKETIME,
+            "FAKETIME_TIMESTAMP_FILE": str(clock),
+            "FAKETIME_NO_CACHE": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
 
     def program(self) -> str:
         """Return the program of this checkout."""
@@ -185,6 +207,7 @@ class Koboshi:
         argv = [self.program(), *words, *(["--config", str(self.config)] if config else [])]
         process = self._lab.popen(
             argv,
+            station=self._station,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -45,8 +45,8 @@ def make_koboshi(lab: Lab, calm: None) -> Iterator[MakeKoboshi]:
     """Return what makes a Koboshi with changes to the lab's configuration; it is ended here."""
     made: list[Koboshi] = []
 
-    def make(**changes: Any) -> Koboshi:
-        made.append(Koboshi(lab, changes))
+    def make(*, station: bool = False, **changes: Any) -> Koboshi:
+        made.append(Koboshi(lab, changes, station=station))
         return made[-1]
 
     yield make

@@ -6,6 +6,7 @@ from koboshi.domain.cloud import Power
 from koboshi.domain.commands import FenceOff
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import DeathProven
+from koboshi.domain.felled import may_hit_again
 from koboshi.domain.incident import Incident, IncidentState, Proof, ProofKind
 from koboshi.domain.instant import latest
 from koboshi.domain.steps import (
@@ -109,6 +110,7 @@ def _may_fence_again(picture: Picture, incident: Incident) -> bool:
         is_unreachable(picture, incident)
         and (track is None or track.newest.power is not Power.OFF)
         and incident.fence_attempts < FENCE_ATTEMPTS
+        and may_hit_again(incident, picture.state) is None
         and not braked(picture, incident)
     )
 

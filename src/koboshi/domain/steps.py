@@ -8,7 +8,9 @@ from koboshi.domain.commands import Command
 from koboshi.domain.decision import Decision, Picture
 from koboshi.domain.events import Event, IncidentMoved, RecoveryMoved
 from koboshi.domain.evidence import beats_while_off
+from koboshi.domain.felled import felled_by_our_off
 from koboshi.domain.incident import Incident, IncidentState, Proof, ProofKind
+from koboshi.domain.names import HostName
 from koboshi.domain.ownership import AUTO_PREFIX, marker_of
 from koboshi.domain.proof import find_proof, proof_by_word, signs_of_life
 from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, WAITING, Recovery, RecoveryState
@@ -120,6 +122,8 @@ def _by_power(picture: Picture, incident: Incident) -> Proof | None:
         return None
     track = picture.world.power.get(host)
     proof = find_proof(incident, track, picture.state.fences.get(host))
+    if proof is not None and _felled_instead(picture, incident) is not None:
+        return None
     if (
         proof is not None
         and proof.kind is ProofKind.FOUND_OFF
@@ -129,8 +133,17 @@ def _by_power(picture: Picture, incident: Incident) -> Proof | None:
     return proof
 
 
+def _felled_instead(picture: Picture, incident: Incident) -> HostName | None:
+    return felled_by_our_off(incident, picture.world, picture.state, picture.now)
+
+
 def power_word(picture: Picture, incident: Incident) -> str:
     """Return what the host's power device says, in words."""
+    if (other := _felled_instead(picture, incident)) is not None:
+        return (
+            f"{other} fell silent right after: the power device of {incident.host} may be {other}'s, "
+            "and what it reads proves nothing"
+        )
     if (incident.host, "bmc_contradicts") in picture.state.notices:
         return "its BMC read off while the host answered: its word is not taken"
     track = picture.world.power.get(incident.host)
