@@ -59,7 +59,7 @@ def real_adapters(
 
     @asynccontextmanager
     async def open_ports(clock: Clock) -> AsyncGenerator[Ports]:
-        transport = MemoryTransport(face, world.cloud.tasks)
+        transport = MemoryTransport(face, world.cloud.tasks, world.uplink)
         keystone = KeystoneInMemory(face)
         async with AsyncExitStack() as stack:
             cloud = await stack.enter_async_context(

@@ -248,6 +248,7 @@ def _strangers(path: Path, script: Script, cloud: CloudSpec) -> list[Problem]:
             ("host", what.host, hosts),
             ("host", what.to, hosts),
             ("server", what.server, servers),
+            ("rack", what.rack, cloud.racks),
         ):
             if name is not None and name not in known:
                 text = (

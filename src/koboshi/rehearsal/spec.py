@@ -6,13 +6,14 @@ Hosts are `h1`, `h2`, …; each table says only what differs from the usual.
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Address
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from koboshi.domain.cloud import Flavor, Migration, Server, ServerGroup
 from koboshi.domain.names import HostName, MigrationId, ServerId
 from koboshi.settings.base import Duration, Section, seconds
+from koboshi.sim.bmc import BMC
 from koboshi.sim.nova import SimCloud
 from koboshi.sim.physics import Host
 
@@ -22,6 +23,9 @@ IMAGE = "image-1"
 STATUS = {"active": "ACTIVE", "stopped": "SHUTOFF", "resized": "VERIFY_RESIZE"}
 RUNNING, PAUSED, OFF = 1, 3, 4
 """Nova's power_state."""
+
+
+Device = Literal["bmc", "pdu"]
 
 
 class Disks(StrEnum):
@@ -58,6 +62,10 @@ class HostSpec(Section):
     """The storage that it shares with the hosts of the same word; empty: its own disk."""
     fenced: bool = True
     """Whether Koboshi has a power device for it."""
+    devices: tuple[Device, ...] = (BMC,)
+    """Those that it has, in their order."""
+    rack: str = ""
+    """Hosts of the same word share their switches and feeds, and are an aggregate of that name."""
 
 
 class ServerSpec(Section):
@@ -107,6 +115,10 @@ class CloudSpec(Section):
     heartbeat: Duration = seconds(10)
     down_after: Duration | None = None
     """Nova's service_down_time; without it six heartbeats."""
+    agents: Duration | None = None
+    """How often the hosts' Neutron agents report; without it there are none."""
+    prometheus: Duration | None = None
+    """How often a Prometheus scrapes the hosts; without it there is none."""
     host: dict[str, HostSpec] = Field(default_factory=dict[str, HostSpec])
     server: dict[str, ServerSpec] = Field(default_factory=dict[str, ServerSpec])
     group: dict[str, GroupSpec] = Field(default_factory=dict[str, GroupSpec])
@@ -142,6 +154,11 @@ class CloudSpec(Section):
             if record.server not in servers:
                 raise ValueError(f"[record.{name}] is of {record.server}, which is no server here")
         return self
+
+    @property
+    def racks(self) -> frozenset[str]:
+        """Return the words that name racks."""
+        return frozenset(h.rack for h in self.host.values() if h.rack)
 
     def of_host(self, name: str) -> HostSpec:
         """Return what is said of a host."""
@@ -188,6 +205,7 @@ def _machine(number: int, name: HostName, spec: HostSpec) -> Host:
         boot_s=spec.boot.total_seconds(),
         spawn_s=spec.spawn.total_seconds(),
         storage=spec.storage or None,
+        rack=spec.rack,
     )
 
 

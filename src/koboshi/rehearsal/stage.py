@@ -96,6 +96,12 @@ class Stage:
         """Let the cloud run, and watch it."""
         self.world.cloud.begin(self.tasks)
         furnish(self.world.cloud, self.spec)
+        if self.spec.agents is not None:
+            self.world.agents.interval_s = self.spec.agents.total_seconds()
+            self.world.agents.begin(self.tasks)
+        if self.spec.prometheus is not None:
+            self.world.prometheus.interval_s = self.spec.prometheus.total_seconds()
+            self.world.prometheus.begin(self.tasks)
         self.world.physics.witnesses.watch(self._see)
         self.disk.watchers.append(lambda recorded: self.chronicle.event(recorded.event))
 
@@ -187,7 +193,7 @@ class Stage:
 
 
 def _words(kind: str, entry: dict[str, object]) -> str:
-    subjects = [str(entry.pop(k)) for k in ("kind", "host", "server") if k in entry]
+    subjects = [str(entry.pop(k)) for k in ("kind", "host", "server", "rack") if k in entry]
     facts = (f"{name.removesuffix('_s')}={value}" for name, value in entry.items())
     return " ".join((kind, *subjects, *facts))
 

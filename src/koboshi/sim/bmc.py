@@ -7,13 +7,16 @@ from enum import StrEnum
 import anyio
 
 from koboshi.domain.cloud import Power
-from koboshi.domain.device import Identity
+from koboshi.domain.device import NAMELESS, Identity
 from koboshi.domain.errors import FenceError
 from koboshi.domain.names import HostName
 from koboshi.sim.physics import Physics
 from koboshi.sim.truth import CommandArrived
+from koboshi.sim.uplink import Uplink
 
 TIMEOUT_S = 5.0
+BMC, PDU = "bmc", "pdu"
+"""The kinds of power devices, as a story names them."""
 SLOW_S = 3.0
 """Slower than its readings are wanted, sooner than a caller gives up."""
 
@@ -28,6 +31,9 @@ class Bmc(StrEnum):
     LIE_OFF = "lie_off"
     GONE = "gone"
     SLOW = "slow"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105 a way in which a device behaves
+    DIES_WITH_HOST = "dies_with_host"
+    HALF = "half"
 
 
 BMC_MEANING: dict[Bmc, str] = {
@@ -38,6 +44,9 @@ BMC_MEANING: dict[Bmc, str] = {
     Bmc.LIE_OFF: "it reads off whatever is so, and does not switch",
     Bmc.GONE: "it does not answer",
     Bmc.SLOW: "it does everything truly, seconds late",
+    Bmc.WRONG_PASSWORD: "it refuses everything: the password is wrong",
+    Bmc.DIES_WITH_HOST: "it has no power of its own: it is silent while its host is off",
+    Bmc.HALF: "it switches one of the host's two feeds: it reads off then, and the host runs on",
 }
 
 
@@ -59,30 +68,43 @@ class SimFence:
         physics: Physics,
         host: HostName,
         boot: Callable[[HostName], Awaitable[None]] | None = None,
+        *,
+        uplink: Uplink | None = None,
+        reads: list[Read] | None = None,
     ) -> None:
         self._physics = physics
         self._host = host
         self._boot = boot
+        self._uplink = uplink or Uplink()
+        self._half_off = False
+        self.wired_to = host
+        """The host that it reads and switches in truth."""
         self.mode = Bmc.NORMAL
         self.answer_s = 0.05
         self.off_takes_s = 0.2
-        self.reads: list[Read] = []
+        self.reads: list[Read] = [] if reads is None else reads
+        """What was answered; a host's devices share one list."""
         self.offs: list[float] = []
         """When each *off* arrived here."""
         self.ons: list[float] = []
         """When each *on* arrived here."""
-        self.told = Identity(serial=f"serial-of-{host}")
-        """What it says it is."""
+        self.told: Identity | None = None
+        """What it says it is, where that is not the machine that it is wired to."""
 
     async def power_state(self) -> Power:
         """Read the power, as the mode lets it."""
         await self._reachable()
         await self._answer()
-        on = self._physics.hosts[self._host].power and self.mode is not Bmc.LIE_OFF
-        power = Power.ON if on else Power.OFF
+        power = Power.ON if self._is_on() else Power.OFF
         lied = power is Power.OFF and self._physics.hosts[self._host].power
         self.reads.append(Read(at_s=anyio.current_time(), power=power, lied=lied))
         return power
+
+    def _is_on(self) -> bool:
+        """Return what it reads."""
+        if self.mode is Bmc.LIE_OFF or (self.mode is Bmc.HALF and self._half_off):
+            return False
+        return self._physics.hosts[self.wired_to].power
 
     async def power_off(self) -> None:
         """Switch the host off, as the mode lets it."""
@@ -95,9 +117,14 @@ class SimFence:
         self.offs.append(anyio.current_time())
         arrived = CommandArrived(at_s=self.offs[-1], call="power_off", subject=self._host)
         self._physics.witnesses.tell(arrived)
-        if self.mode not in {Bmc.ACCEPT_ONLY, Bmc.LIE_OFF}:
+        if self.mode is Bmc.HALF:
+            self._half_off = True
+        elif self.mode not in {Bmc.ACCEPT_ONLY, Bmc.LIE_OFF}:
             await anyio.sleep(self.off_takes_s)
-            self._physics.cut_power(self._host)
+            self._switch_off()
+
+    def _switch_off(self) -> None:
+        self._physics.cut_power(self.wired_to)
 
     async def power_on(self) -> None:
         """Switch the host on, as the mode lets it; it boots by itself then."""
@@ -106,20 +133,53 @@ class SimFence:
             raise FenceError(f"the BMC of {self._host} refuses: 403")
         await self._answer()
         self.ons.append(anyio.current_time())
-        on = self._physics.hosts[self._host].power
+        self._half_off = False
+        on = self._physics.hosts[self.wired_to].power
         if not on and self.mode not in {Bmc.ACCEPT_ONLY, Bmc.LIE_OFF} and self._boot is not None:
-            await self._boot(self._host)
+            await self._boot(self.wired_to)
 
     async def identity(self) -> Identity:
         """Tell what it says it is."""
         await self._reachable()
         await self._answer()
-        return self.told
+        return self.told or self._identity()
+
+    def _identity(self) -> Identity:
+        return Identity(serial=f"serial-of-{self.wired_to}")
 
     async def _answer(self) -> None:
         await anyio.sleep(SLOW_S if self.mode is Bmc.SLOW else self.answer_s)
 
     async def _reachable(self) -> None:
-        if self.mode in {Bmc.GONE, Bmc.HANG}:
+        if self.is_silent or not self._uplink.works:
             await anyio.sleep(TIMEOUT_S)
             raise FenceError(f"the BMC of {self._host} does not answer within {TIMEOUT_S} s")
+        if self.mode is Bmc.WRONG_PASSWORD:
+            raise FenceError(f"the BMC of {self._host} refuses: 401, the password is wrong")
+
+    @property
+    def is_silent(self) -> bool:
+        """Return whether it answers nobody."""
+        return self.mode in {Bmc.GONE, Bmc.HANG} or not self._has_power()
+
+    def _has_power(self) -> bool:
+        """Return whether it has power itself."""
+        machine = self._physics.hosts[self.wired_to]
+        return machine.fed and (machine.power or self.mode is not Bmc.DIES_WITH_HOST)
+
+
+class SimPdu(SimFence):
+    """All outlets of one host: what they switch off, the host's BMC has no power either."""
+
+    def _is_on(self) -> bool:
+        return self._physics.hosts[self.wired_to].fed
+
+    def _switch_off(self) -> None:
+        self._physics.hosts[self.wired_to].fed = False
+        self._physics.cut_power(self.wired_to)
+
+    def _has_power(self) -> bool:
+        return True
+
+    def _identity(self) -> Identity:
+        return NAMELESS

@@ -162,7 +162,7 @@ class Database(Watched):
         while host.generation == life:
             if self.writes and host.reports:
                 self.service_table.beat(key)
-            await anyio.sleep(self.service_table.interval_s)
+            await anyio.sleep(self.service_table.interval_s + host.beat_late_s)
 
     async def _beat_control(self, key: str, binary: str, first_s: float) -> None:
         await anyio.sleep(first_s)

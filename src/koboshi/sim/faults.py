@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from koboshi.sim.bmc import Bmc
+from koboshi.sim.bmc import BMC, Bmc
 from koboshi.sim.line import Fails
+from koboshi.sim.network import Network
 
 
 class FaultInvalid(ValueError):
@@ -31,11 +32,18 @@ class FaultKind(StrEnum):
     HANG = "hang"
     QUICK_REBOOT = "quick_reboot"
     GUEST_DIES = "guest_dies"
+    KERNEL_CRASHES = "kernel_crashes"
+    AGENT_DIES = "agent_dies"
     LATE_HEARTBEAT = "late_heartbeat"
+    SLOW_HEARTBEATS = "slow_heartbeats"
     CLOCK_SKEW = "clock_skew"
     # Networks
     CUT = "cut"
+    SWITCH_DIES = "switch_dies"
+    RACK_LOSES_POWER = "rack_loses_power"
     BLIND = "blind"
+    UPLINK_DOWN = "uplink_down"
+    PROMETHEUS_DOWN = "prometheus_down"
     OWN_TROUBLE = "own_trouble"
     # The control plane
     BUS_DOWN = "bus_down"
@@ -51,6 +59,7 @@ class FaultKind(StrEnum):
     API_SLOW = "api_slow"
     # BMCs
     BMC = "bmc"
+    WRONG_MAPPING = "wrong_mapping"
     # Evacuations
     SPAWNS_FAIL = "spawns_fail"
     SPAWNS_SLOW = "spawns_slow"
@@ -73,14 +82,6 @@ class FaultKind(StrEnum):
     USER_DELETES = "user_deletes"
     # The end of troubles
     CALM = "calm"
-
-
-class Network(StrEnum):
-    """Which of a host's networks is cut."""
-
-    MANAGEMENT = "management"
-    TENANT = "tenant"
-    STORAGE = "storage"
 
 
 class Way(StrEnum):
@@ -120,8 +121,10 @@ class Fault:
     host: str | None = None
     server: str | None = None
     image: str | None = None
+    rack: str | None = None
     to: str | None = None
-    """The host that an operator sends a server to; None leaves it to the scheduler."""
+    """The host that an operator sends a server to (None leaves it to the scheduler), or that a power
+    device is wired to in truth."""
     for_s: float | None = None
     """It ends by itself after so many seconds; None: not before a `calm`."""
     network: Network = Network.MANAGEMENT
@@ -136,6 +139,10 @@ class Fault:
     by_s: float = 20.0
     """By how many seconds a call, an effect, a spawn, or a clock is late (a clock: ahead)."""
     bmc: Bmc = Bmc.GONE
+    device: str = BMC
+    """Which of a host's power devices: `bmc` or `pdu`."""
+    signed: bool = False
+    """Whether a kernel's last words carry the right HMAC."""
     moment: Moment = Moment.BEFORE
     dies: Dies = Dies.COMPUTE
     text: str = "Virtual Interface creation failed"
@@ -195,6 +202,15 @@ SHAPES: Mapping[FaultKind, Shape] = {
     _K.GUEST_DIES: _shape(
         "one guest's QEMU dies (or the guest switches itself off: nobody can tell)", "server"
     ),
+    _K.KERNEL_CRASHES: _shape(
+        "the host's kernel panics and sends kdump messages; with for_s it reboots after that",
+        "host",
+        "for_s signed resumes_guests",
+    ),
+    _K.AGENT_DIES: _shape("the host's Neutron agent dies alone", "host", "for_s"),
+    _K.SLOW_HEARTBEATS: _shape(
+        "heartbeats (of one host only, if it is named) take by_s longer", "", "host by_s for_s"
+    ),
     _K.LATE_HEARTBEAT: _shape(
         "a heartbeat that waited on its way arrives, whatever became of its sender", "host"
     ),
@@ -202,6 +218,18 @@ SHAPES: Mapping[FaultKind, Shape] = {
         "a host's clock, or without host the conductor's, is by_s ahead", "", "host by_s for_s"
     ),
     _K.CUT: _shape("one network of the host is cut, or one way of it", "host", "network way for_s"),
+    _K.SWITCH_DIES: _shape(
+        "one network of every host of a rack is cut: its switch died", "rack", "network way for_s"
+    ),
+    _K.RACK_LOSES_POWER: _shape(
+        "every host of a rack loses its power, and its BMC with it; with for_s it comes back",
+        "rack",
+        "for_s resumes_guests",
+    ),
+    _K.UPLINK_DOWN: _shape(
+        "our own machine reaches nothing: no API, no host, no power device", "", "for_s"
+    ),
+    _K.PROMETHEUS_DOWN: _shape("Prometheus does not answer", "", "for_s"),
     _K.BLIND: _shape("our own prober's network is cut: nobody answers it", "", "for_s"),
     _K.OWN_TROUBLE: _shape("our own prober cannot even ask", "", "for_s"),
     _K.BUS_DOWN: _shape("the message bus carries nothing: every heartbeat stops", "", "for_s"),
@@ -226,7 +254,10 @@ SHAPES: Mapping[FaultKind, Shape] = {
         "call how status times for_s by_s",
     ),
     _K.API_SLOW: _shape("answers, true when asked for, arrive by_s late", "", "call by_s for_s"),
-    _K.BMC: _shape("the host's BMC behaves in this way", "host", "bmc for_s"),
+    _K.BMC: _shape("the host's power device behaves in this way", "host", "bmc device for_s"),
+    _K.WRONG_MAPPING: _shape(
+        "the host's power device is wired to another host", "host to", "device for_s"
+    ),
     _K.SPAWNS_FAIL: _shape("every guest's start on this host fails", "host", "text for_s"),
     _K.SPAWNS_SLOW: _shape("guests' starts take by_s", "", "host by_s for_s"),
     _K.SPAWNS_HANG: _shape("guests' starts on this host never end", "host", "for_s"),

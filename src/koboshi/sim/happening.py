@@ -1,7 +1,7 @@
 """How faults befall the world: begin, and the end of those that last."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -10,7 +10,9 @@ from anyio.abc import TaskGroup
 from koboshi.domain.errors import CommandRefused
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.bmc import Bmc
-from koboshi.sim.faults import Fault, FaultKind, Network, Way
+from koboshi.sim.faults import Fault, FaultKind, Way
+from koboshi.sim.network import Network
+from koboshi.sim.physics import Host
 from koboshi.sim.world import World
 
 FOREVER_S = float("inf")
@@ -122,6 +124,25 @@ def _on_probe(name: str) -> Callable[[World, Fault], tuple[_Setting, ...]]:
     )
 
 
+def _uplink_down(world: World, _fault: Fault) -> tuple[_Setting, ...]:
+    return (_attribute(world.uplink, "works", value=False, rest=True, key="uplink"),)
+
+
+def _prometheus_down(world: World, _fault: Fault) -> tuple[_Setting, ...]:
+    return (_attribute(world.prometheus, "works", value=False, rest=True, key="prometheus"),)
+
+
+def _slow_heartbeats(world: World, fault: Fault) -> tuple[_Setting, ...]:
+    return tuple(
+        _attribute(h, "beat_late_s", fault.by_s, 0.0, h.name) for h in _hosts(world, fault)
+    )
+
+
+def _hosts(world: World, fault: Fault) -> list[Host]:
+    """Return the host that is named, or all."""
+    return [h for h in world.physics.hosts.values() if fault.host in {None, h.name}]
+
+
 def _host(fault: Fault) -> HostName:
     return HostName(fault.host or "")
 
@@ -135,7 +156,15 @@ def _to(fault: Fault) -> HostName | None:
 
 
 def _cut(world: World, fault: Fault) -> tuple[_Setting, ...]:
-    host = _host(fault)
+    return _cut_of(world, fault, _host(fault))
+
+
+def _switch_dies(world: World, fault: Fault) -> tuple[_Setting, ...]:
+    hosts = world.physics.in_rack(fault.rack or "")
+    return tuple(setting for h in hosts for setting in _cut_of(world, fault, h.name))
+
+
+def _cut_of(world: World, fault: Fault, host: HostName) -> tuple[_Setting, ...]:
     names = {
         (Network.MANAGEMENT, Way.IN): ("link_in",),
         (Network.MANAGEMENT, Way.OUT): ("link_out",),
@@ -147,7 +176,14 @@ def _cut(world: World, fault: Fault) -> tuple[_Setting, ...]:
 
 def _bmc(world: World, fault: Fault) -> tuple[_Setting, ...]:
     host = _host(fault)
-    return (_attribute(world.fences[host], "mode", fault.bmc, Bmc.NORMAL, f"bmc:{host}"),)
+    device = world.device(host, fault.device)
+    return (_attribute(device, "mode", fault.bmc, Bmc.NORMAL, f"{fault.device}:{host}"),)
+
+
+def _wrong_mapping(world: World, fault: Fault) -> tuple[_Setting, ...]:
+    host = _host(fault)
+    device = world.device(host, fault.device)
+    return (_attribute(device, "wired_to", _to(fault), host, f"{fault.device}:{host}"),)
 
 
 def _row_vanishes(world: World, fault: Fault) -> tuple[_Setting, ...]:
@@ -214,8 +250,9 @@ def _clock_skew(world: World, fault: Fault) -> tuple[_Setting, ...]:
 
 
 def _spawns_slow(world: World, fault: Fault) -> tuple[_Setting, ...]:
-    hosts = [h for h in world.physics.hosts.values() if fault.host in {None, h.name}]
-    return tuple(_attribute(h, "spawn_more_s", fault.by_s, 0.0, h.name) for h in hosts)
+    return tuple(
+        _attribute(h, "spawn_more_s", fault.by_s, 0.0, h.name) for h in _hosts(world, fault)
+    )
 
 
 def _spawns_fail(world: World, fault: Fault) -> tuple[_Setting, ...]:
@@ -226,6 +263,12 @@ _LASTING: Mapping[FaultKind, Callable[[World, Fault], tuple[_Setting, ...]]] = {
     FaultKind.HANG: _on_host("hung", value=True, rest=False),
     FaultKind.CLOCK_SKEW: _clock_skew,
     FaultKind.CUT: _cut,
+    FaultKind.SWITCH_DIES: _switch_dies,
+    FaultKind.UPLINK_DOWN: _uplink_down,
+    FaultKind.PROMETHEUS_DOWN: _prometheus_down,
+    FaultKind.AGENT_DIES: _on_host("agent", value=False, rest=True),
+    FaultKind.SLOW_HEARTBEATS: _slow_heartbeats,
+    FaultKind.WRONG_MAPPING: _wrong_mapping,
     FaultKind.BLIND: _on_probe("blind"),
     FaultKind.OWN_TROUBLE: _on_probe("own_trouble"),
     FaultKind.BUS_DOWN: _on_cloud("bus_works", value=False, rest=True),
@@ -244,6 +287,32 @@ _LASTING: Mapping[FaultKind, Callable[[World, Fault], tuple[_Setting, ...]]] = {
     FaultKind.SPAWNS_HANG: _on_host("spawn_more_s", FOREVER_S, 0.0),
     FaultKind.CLAIMS_FAIL: _on_host("claims_fail", value=True, rest=False),
 }
+
+
+def _rack_loses_power(world: World, tasks: TaskGroup, fault: Fault) -> None:
+    for host in world.physics.in_rack(fault.rack or ""):
+        host.fed = False
+        _power_loss(
+            world, tasks, replace(fault, kind=FaultKind.POWER_LOSS, rack=None, host=host.name)
+        )
+
+
+def _kernel_crashes(world: World, tasks: TaskGroup, fault: Fault) -> None:
+    host = world.host(_host(fault))
+    if not host.power or host.crashed:
+        return
+    world.physics.crash(host.name)
+    tasks.start_soon(_dump, world, fault)
+
+
+async def _dump(world: World, fault: Fault) -> None:
+    """Send the kernel's last words, and reboot when they are said."""
+    host = world.host(_host(fault))
+    with anyio.move_on_after(FOREVER_S if fault.for_s is None else fault.for_s) as said:
+        await world.kdump.dump(host, signed=fault.signed)
+    if said.cancelled_caught and host.crashed:
+        world.physics.cut_power(host.name)
+        await _start_later(world, fault, 0.0)
 
 
 def _power_loss(world: World, tasks: TaskGroup, fault: Fault) -> None:
@@ -309,6 +378,8 @@ def _operator(act: Callable[[World, Fault], None]) -> Callable[[World, TaskGroup
 
 _MOMENTARY: Mapping[FaultKind, Callable[[World, TaskGroup, Fault], None]] = {
     FaultKind.POWER_LOSS: _power_loss,
+    FaultKind.RACK_LOSES_POWER: _rack_loses_power,
+    FaultKind.KERNEL_CRASHES: _kernel_crashes,
     FaultKind.START: _start,
     FaultKind.QUICK_REBOOT: _quick_reboot,
     FaultKind.COMPUTE_DIES: _compute_dies,

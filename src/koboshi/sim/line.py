@@ -10,6 +10,7 @@ import anyio
 
 from koboshi.domain.errors import CloudUnavailable, CommandRefused, OutcomeUnknown
 from koboshi.sim.truth import By, CommandArrived, Watcher
+from koboshi.sim.uplink import Uplink
 
 T = TypeVar("T")
 
@@ -57,9 +58,13 @@ class Line:
     """The way to the API: its faults, its latency, and what was sent over it."""
 
     def __init__(
-        self, works: Callable[[], bool] = lambda: True, tell: Watcher = lambda _event: None
+        self,
+        works: Callable[[], bool] = lambda: True,
+        tell: Watcher = lambda _event: None,
+        uplink: Uplink | None = None,
     ) -> None:
         self._works = works
+        self.uplink = uplink or Uplink()
         self._tell = tell
         self.faults: list[Fault] = []
         self.latency_s = 0.02
@@ -148,6 +153,9 @@ class Line:
         """Carry a question; the caller reads the database when this returns."""
         self.calls[call] += 1
         await anyio.sleep(self.latency_s)
+        if not self.uplink.works:
+            await anyio.sleep(self.uplink.gives_up_s)
+            raise CloudUnavailable(f"GET {call}: no answer")
         if self._fault(call) or not self._works():
             raise CloudUnavailable(f"GET {call}: 500")
 
@@ -161,6 +169,9 @@ class Line:
         """
         self.calls[call] += 1
         await anyio.sleep(self.latency_s)
+        if by is By.KOBOSHI and not self.uplink.works:
+            await anyio.sleep(self.uplink.gives_up_s)
+            raise OutcomeUnknown(f"{call}: no answer")
         fault = self._fault(call)
         if fault is not None and fault.how is Fails.NEVER_SENT:
             raise CommandRefused(f"{call}: never sent: connection refused")

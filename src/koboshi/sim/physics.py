@@ -56,6 +56,16 @@ class Host(Watched):
     """Its kernel answers; every process stands still, and goes on when this ends."""
     booting: bool = False
     """Its kernel answers already; nothing else does."""
+    crashed: bool = False
+    """Its kernel is dead: it has power, and nothing of it answers or runs."""
+    fed: bool = True
+    """Whether its outlets have power; without, its BMC is dead, too."""
+    rack: str = ""
+    """Whoever has the same word hangs on the same switches and feeds."""
+    agent: bool = True
+    """Whether its Neutron agent's process lives."""
+    beat_late_s: float = 0.0
+    """So much longer than their interval its heartbeats take for now."""
     serving: bool = True
     """Whether its nova-compute has gone through its start, and takes messages."""
     storage: str | None = None
@@ -91,7 +101,7 @@ class Host(Watched):
     @property
     def userland(self) -> bool:
         """Return whether its programs run."""
-        return self.power and not self.hung and not self.booting
+        return self.power and not (self.hung or self.booting or self.crashed)
 
     @property
     def works(self) -> bool:
@@ -344,6 +354,7 @@ class Physics:
         was_on, machine.power = machine.power, False
         machine.hung = False
         machine.booting = False
+        machine.crashed = False
         for server in sorted(machine.domains):
             self.stop_guest(server, host)
         self.kill_compute(host)
@@ -351,8 +362,21 @@ class Physics:
             off = PowerSwitched(at_s=anyio.current_time(), host=host, on=False)
             self.witnesses.tell(off)
 
+    def crash(self, host: HostName) -> None:
+        """Let a host's kernel panic: nothing of it runs any more, and its power stays on."""
+        machine = self.hosts[host]
+        machine.crashed = True
+        for server in sorted(machine.domains):
+            self.stop_guest(server, host)
+        self.kill_compute(host)
+
+    def in_rack(self, rack: str) -> tuple[Host, ...]:
+        """Return the hosts of a rack."""
+        return tuple(h for h in self.hosts.values() if h.rack == rack)
+
     def give_power(self, host: HostName) -> None:
         """Let a host have power again; who boots it comes after."""
+        self.hosts[host].fed = True
         self.hosts[host].power = True
         self.witnesses.tell(PowerSwitched(at_s=anyio.current_time(), host=host, on=True))
 

@@ -1,19 +1,28 @@
-"""The management network of the fake cloud, as a prober finds it."""
+"""One network of the fake cloud, as a prober finds it."""
 
 import anyio
 
 from koboshi.domain.cloud import ProbeAnswer
 from koboshi.domain.names import HostName
-from koboshi.sim.physics import Physics
+from koboshi.sim.network import Network
+from koboshi.sim.physics import Host, Physics
+from koboshi.sim.uplink import Uplink
 
 TIMEOUT_S = 1.0
 
 
 class SimProbe:
-    """Implements ports.probe.Probe."""
+    """Implements ports.probe.Probe, on one of the networks."""
 
-    def __init__(self, physics: Physics) -> None:
-        self._by_address = {h.address: h for h in physics.hosts.values()}
+    def __init__(
+        self,
+        physics: Physics,
+        network: Network = Network.MANAGEMENT,
+        uplink: Uplink | None = None,
+    ) -> None:
+        self._by_address = {network.address_of(h): h for h in physics.hosts.values()}
+        self._network = network
+        self._uplink = uplink or Uplink()
         self.blind = False
         """Our own way to the network is cut: nobody answers, and we do not know why."""
         self.own_trouble = False
@@ -34,13 +43,17 @@ class SimProbe:
         if self.own_trouble:
             return ProbeAnswer.OWN_TROUBLE
         await anyio.sleep(0.005)
-        dark = self.blind or address in self.silent_addresses
-        if dark or not host.power or not (host.link and host.link_in):
+        if address in self.silent_addresses or not self._reaches(host):
             self.was_silent(host.name)
             await anyio.sleep(TIMEOUT_S)
             return ProbeAnswer.SILENT
         self.was_heard(host.name)
         return ProbeAnswer.USERLAND if host.userland else ProbeAnswer.KERNEL
+
+    def _reaches(self, host: Host) -> bool:
+        """Return whether at least a kernel answers."""
+        ours = self._uplink.works and not self.blind
+        return ours and host.power and not host.crashed and self._network.carries_to(host)
 
     def was_silent(self, host: HostName) -> None:
         """Remember that a host, asked now, does not answer."""

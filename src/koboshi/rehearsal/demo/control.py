@@ -16,7 +16,8 @@ from koboshi.domain.errors import KoboshiError
 from koboshi.domain.names import HostName
 from koboshi.rehearsal.demo.ending import look
 from koboshi.rehearsal.demo.show import Show
-from koboshi.sim.faults import Fault, FaultKind, Network
+from koboshi.sim.faults import Fault, FaultKind
+from koboshi.sim.network import Network
 from koboshi.sim.physics import Host
 
 Json = dict[str, Any]

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message
 from koboshi.domain.errors import CloudUnavailable
 from koboshi.sim.http.app import IDENTITY, Face
 from koboshi.sim.http.errors import Cut
+from koboshi.sim.uplink import Uplink
 
 T = TypeVar("T")
 URL = "http://cloud.test"
@@ -30,12 +31,16 @@ INTERNAL = 500
 class MemoryTransport(httpx2.AsyncBaseTransport):
     """Carries requests to an application that answers in a task group of its own."""
 
-    def __init__(self, app: ASGIApp, tasks: TaskGroup) -> None:
+    def __init__(self, app: ASGIApp, tasks: TaskGroup, uplink: Uplink | None = None) -> None:
         self._app = app
         self._tasks = tasks
+        self._uplink = uplink or Uplink()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Return the answer. Raises httpx2.ConnectError or ReadError where the line breaks."""
+        """Return the answer. Raises an error of httpx2's where the line breaks."""
+        if not self._uplink.works:
+            await anyio.sleep(self._uplink.gives_up_s)
+            raise httpx2.ConnectTimeout("timed out", request=request)
         exchange = _Exchange(request, await request.aread())
         self._tasks.start_soon(exchange.carry, self._app)
         try:

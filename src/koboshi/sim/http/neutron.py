@@ -1,5 +1,6 @@
 """Neutron: the agents on the hosts, one network, and a security group."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -10,12 +11,15 @@ from koboshi.sim.http.answering import Service, json_answer, root_of
 from koboshi.sim.http.call import Call, Document
 from koboshi.sim.http.errors import Refused
 from koboshi.sim.http.keystone import Keystone
+from koboshi.sim.http.paging import next_link, page
 from koboshi.sim.http.rows import uuid_of
 from koboshi.sim.http.users import id_of
 from koboshi.sim.physics import Host
 from koboshi.sim.world import World
 
 PREFIX = "/network"
+SHOWN = "%Y-%m-%d %H:%M:%S"
+"""Seconds without a zone (neutron db/agents_db.py: the model's datetimes as they are)."""
 TYPES = {404: "HTTPNotFound", 400: "BadRequest", 403: "PolicyNotAuthorized"}
 
 
@@ -47,6 +51,11 @@ def _versions(request: Request) -> Response:
     return json_answer({"versions": [{"id": "v2.0", "status": "CURRENT", "links": links}]})
 
 
+def _fields(shown: Document, wanted: Sequence[str]) -> Document:
+    """Return what `fields` asks for: all of it without."""
+    return {k: v for k, v in shown.items() if not wanted or k in wanted}
+
+
 @dataclass(frozen=True, slots=True)
 class _Neutron:
     world: World
@@ -68,7 +77,16 @@ class _Neutron:
         await self.world.cloud.line.read("agents")
         host = call.query.get("host")
         machines = self.world.physics.hosts.values()
-        return json_answer({"agents": [self._agent(m) for m in machines if host in {None, m.name}]})
+        fitting = (m for m in machines if host in {None, m.name})
+        shown, has_next = page(call, fitting, lambda m: uuid_of("agent", m.name))
+        agents = [
+            _fields(self._agent(m), call.request.query_params.getlist("fields")) for m in shown
+        ]
+        answer: Document = {"agents": agents}
+        if has_next and "limit" in call.query:
+            last = uuid_of("agent", shown[-1].name)
+            answer["agents_links"] = next_link(call, f"{PREFIX}/v2.0/agents", last)
+        return json_answer(answer)
 
     async def agent(self, call: Call) -> Response:
         """Show one agent."""
@@ -115,7 +133,8 @@ class _Neutron:
 
     def _agent(self, machine: Host) -> Document:
         alive = machine.userland and machine.connected
-        now = self.world.cloud.nova_now().strftime("%Y-%m-%d %H:%M:%S")
+        now = self.world.cloud.nova_now().strftime(SHOWN)
+        reported = self.world.agents.row(machine).heartbeat_at
         return {
             "id": uuid_of("agent", machine.name),
             "agent_type": "Open vSwitch agent",
@@ -127,7 +146,7 @@ class _Neutron:
             "availability_zone": None,
             "created_at": now,
             "started_at": now,
-            "heartbeat_timestamp": now,
+            "heartbeat_timestamp": reported.strftime(SHOWN) if reported else now,
             "description": None,
             "configurations": {},
             "resources_synced": None,

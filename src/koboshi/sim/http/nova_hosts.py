@@ -174,14 +174,19 @@ class _Hosts:
         return json_answer({"availabilityZoneInfo": shown})
 
     async def aggregates(self, call: Call) -> Response:
-        """List the aggregates: one for each zone that has a name of its own."""
+        """List the aggregates: one for each zone, and one for each rack."""
         call.demand_admin("os_compute_api:os-aggregates:index")
         hosts: dict[str, list[HostName]] = {}
         for host, zone in self.world.cloud.zones.items():
             hosts.setdefault(zone, []).append(host)
+        racks: dict[str, list[HostName]] = {}
+        for machine in self.world.physics.hosts.values():
+            if machine.rack:
+                racks.setdefault(machine.rack, []).append(machine.name)
+        named = [*sorted(hosts.items()), *sorted(racks.items())]
         shown = [
-            _aggregate(number, zone, members, call)
-            for number, (zone, members) in enumerate(sorted(hosts.items()), 1)
+            _aggregate(number, name, members, call, is_zone=number <= len(hosts))
+            for number, (name, members) in enumerate(named, 1)
         ]
         return json_answer({"aggregates": shown})
 
@@ -207,16 +212,18 @@ def _zone(name: str, hosts: object) -> Document:
     return {"zoneName": name, "zoneState": {"available": True}, "hosts": hosts}
 
 
-def _aggregate(number: int, zone: str, hosts: list[HostName], call: Call) -> Document:
+def _aggregate(
+    number: int, name: str, hosts: list[HostName], call: Call, *, is_zone: bool
+) -> Document:
     shown: Document = {
         "id": number,
-        "name": zone,
-        "availability_zone": zone,
+        "name": name,
+        "availability_zone": name if is_zone else None,
         "hosts": hosts,
-        "metadata": {"availability_zone": zone},
+        "metadata": {"availability_zone": name} if is_zone else {},
         "created_at": None,
         "updated_at": None,
         "deleted": False,
         "deleted_at": None,
     }
-    return shown | ({"uuid": rows.uuid_of("aggregate", zone)} if call.version >= (2, 41) else {})
+    return shown | ({"uuid": rows.uuid_of("aggregate", name)} if call.version >= (2, 41) else {})

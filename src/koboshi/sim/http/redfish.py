@@ -25,7 +25,6 @@ from koboshi.sim.world import World
 
 ROOT = "/redfish/v1"
 SYSTEMS = f"{ROOT}/Systems"
-SILENT = frozenset({Bmc.GONE, Bmc.HANG})
 RESETS = ("On", "ForceOff", "GracefulShutdown", "ForceRestart", "ForceOn")
 SHOWN = {Power.ON: "On", Power.OFF: "Off"}
 
@@ -85,7 +84,9 @@ class _Bmcs:
             await disconnected(request)
             raise Cut from None
         host = request.path_params["id"]
-        return json_answer(_system(host, SHOWN.get(power, "PoweringOn")))
+        told = await fence.identity()
+        shown = _system(host, SHOWN.get(power, "PoweringOn"))
+        return json_answer(shown | {"SerialNumber": told.serial, "HostName": told.host_name})
 
     async def reset(self, request: Request) -> Response:
         """Switch the power, as the BMC's mode lets it."""
@@ -95,28 +96,26 @@ class _Bmcs:
         kind = (await request.json()).get("ResetType")
         if kind not in RESETS:
             return error(400, f"The value {kind} for the parameter ResetType is not supported.")
-        host = HostName(request.path_params["id"])
-        machine = self.world.host(host)
+        machine = self.world.host(fence.wired_to)
         if fence.mode is Bmc.REFUSE:
             return error(403, "The user has no privilege to perform the operation.")
         if kind in {"On", "ForceOn"}:
-            if not machine.power:
-                self.world.cloud.tasks.start_soon(self.world.cloud.boot, host)
+            await fence.power_on()
             return Response(status_code=204)
         if not machine.power and fence.mode is Bmc.NORMAL:
             return error(409, "The requested operation is not valid: the system is off already.")
         await fence.power_off()
         if kind == "ForceRestart":
-            self.world.cloud.tasks.start_soon(self.world.cloud.boot, host)
+            self.world.cloud.tasks.start_soon(self.world.cloud.boot, fence.wired_to)
         return Response(status_code=204)
 
     async def _reached(self, request: Request) -> SimFence | Response:
         """Return the BMC, or what is answered in its stead; one that is silent never answers."""
         fence = self.world.fences.get(HostName(request.path_params["id"]))
-        if fence is not None and fence.mode in SILENT:
+        if fence is not None and fence.is_silent:
             await disconnected(request)
             raise Cut
-        if not _allowed(request):
+        if not _allowed(request) or (fence is not None and fence.mode is Bmc.WRONG_PASSWORD):
             return _unauthorised()
         if fence is None:
             return error(404, f"There is no system {request.path_params['id']}.")
