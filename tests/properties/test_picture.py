@@ -11,12 +11,20 @@ from typing import TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from koboshi.domain.cloud import ComputeService, Hypervisor, Power, ProbeAnswer
+from koboshi.domain.cloud import (
+    ComputeService,
+    Hypervisor,
+    NetworkAgent,
+    Power,
+    ProbeAnswer,
+    Sample,
+)
 from koboshi.domain.decide import decide
 from koboshi.domain.decision import Picture
 from koboshi.domain.evidence import PowerReading
+from koboshi.domain.instant import Instant
 from koboshi.domain.interest import interest_of
-from koboshi.domain.names import HostName, ServiceId
+from koboshi.domain.names import MANAGEMENT, HostName, NetworkName, ServiceId
 from koboshi.domain.picture import take_picture
 from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.state import State, apply
@@ -28,6 +36,7 @@ from tests.fakes.scene import at, evacuation_record
 
 T = TypeVar("T")
 
+STORAGE = NetworkName("storage")
 HOSTS = tuple(HostName(f"h{n}") for n in range(1, 4))
 RULES = Rules(
     mode=Mode.ACT,
@@ -52,6 +61,29 @@ class Probes:
     """The hosts are probed; None is one that is not."""
 
     answers: tuple[ProbeAnswer | None, ...]
+    network: NetworkName = MANAGEMENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agents:
+    """Neutron's agents are read."""
+
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """Prometheus is asked; which hosts have a new sample."""
+
+    new: tuple[bool, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kdump:
+    """A host's kernel says that it crashed."""
+
+    host: HostName
+    authenticated: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +109,7 @@ class Wait:
     all_is_well: bool
 
 
-Happening = Services | Probes | PowerRead | Change | Wait
+Happening = Services | Probes | Agents | Samples | Kdump | PowerRead | Change | Wait
 
 
 def of_each(what: Sequence[T]) -> st.SearchStrategy[tuple[T, ...]]:
@@ -96,6 +128,10 @@ happening: st.SearchStrategy[Happening] = st.one_of(
     ),
     st.builds(Services, rows=of_each(ROWS)),
     st.builds(Probes, answers=of_each((*ProbeAnswer, None))),
+    st.builds(Probes, answers=of_each((*ProbeAnswer, None)), network=st.just(STORAGE)),
+    st.builds(Agents, rows=of_each(("beats", "late", "gone"))),
+    st.builds(Samples, new=of_each((True, False))),
+    st.builds(Kdump, host=st.sampled_from(HOSTS), authenticated=st.booleans()),
     st.builds(PowerRead, host=st.sampled_from(HOSTS), power=st.sampled_from(Power)),
     st.builds(
         Change, what=st.sampled_from(("excluded", "protected", "record", "no_record", "gap"))
@@ -111,6 +147,7 @@ class Course:
         self.board = Whiteboard(at(0), fenced=frozenset(HOSTS[:2]))
         self.state = State(starts=2)
         self.beats = dict.fromkeys(HOSTS, 0.0)
+        self.reports = dict.fromkeys(HOSTS, 0.0)
         self.seen: Picture | None = None
         self.journal_works = True
         self.protect(HOSTS)
@@ -145,19 +182,50 @@ class Course:
             case Probes():
                 for host, answer in zip(HOSTS, what.answers, strict=True):
                     if answer is not None:
-                        self.board.see_probe(host, answer, now, f"ssh:22@{host}")
+                        target = f"ssh:22@{host}"
+                        self.board.see_probe(host, answer, now, target, what.network)
+            case Agents():
+                self.read_agents(what, now)
+            case Samples():
+                new = [h for h, is_new in zip(HOSTS, what.new, strict=True) if is_new]
+                stamp = BEGINNING + timedelta(seconds=self.elapsed_s)
+                self.board.see_samples(
+                    [Sample(host=h, stamp=stamp, age=timedelta(seconds=2)) for h in new], now
+                )
+            case Kdump():
+                self.board.see_kdump(what.host, now, authenticated=what.authenticated)
             case PowerRead():
                 self.board.see_power(what.host, PowerReading(at=now, power=what.power))
             case Wait():
                 self.pass_time(what)
-            case Change(what="gap"):
-                self.board.begin_anew(now)
-            case Change(what="excluded" | "protected" as which):
-                self.protect(HOSTS[1:] if which == "excluded" else HOSTS)
             case Change():
-                records = (evacuation_record(),) if what.what == "record" else ()
-                read = MigrationsRead(at=now, records=records, unbroken_since=now)
-                self.board.world = replace(self.board.world, evacuations=read)
+                self.change(what.what, now)
+
+    def change(self, what: str, now: Instant) -> None:
+        if what == "gap":
+            self.board.begin_anew(now)
+        elif what in {"excluded", "protected"}:
+            self.protect(HOSTS[1:] if what == "excluded" else HOSTS)
+        else:
+            records = (evacuation_record(),) if what == "record" else ()
+            read = MigrationsRead(at=now, records=records, unbroken_since=now)
+            self.board.world = replace(self.board.world, evacuations=read)
+
+    def read_agents(self, what: Agents, now: Instant) -> None:
+        for host, how in zip(HOSTS, what.rows, strict=True):
+            if how == "beats":
+                self.reports[host] = self.elapsed_s
+        rows = [
+            NetworkAgent(
+                id=f"ovs-{h}",
+                host=h,
+                binary="neutron-openvswitch-agent",
+                heartbeat_at=BEGINNING + timedelta(seconds=self.reports[h]),
+            )
+            for h, how in zip(HOSTS, what.rows, strict=True)
+            if how != "gone"
+        ]
+        self.board.see_agents(rows, now, now)
 
     def pass_time(self, wait: Wait) -> None:
         if not wait.all_is_well or wait.for_s > 60:
@@ -167,6 +235,9 @@ class Course:
             if second % 5 == 0:
                 self.happen(WELL_REPORTED)
             self.happen(WELL_PROBED)
+            if self.elapsed_s > 30:
+                self.happen(replace(WELL_PROBED, network=STORAGE))
+                self.happen(Samples(new=(True,) * len(HOSTS)))
             self.elapsed_s += 1
             self.look_twice()
 
@@ -193,7 +264,7 @@ class Course:
 
 def verdicts(picture: Picture) -> list[Judgement]:
     """Return every judgement but for its words: those of a calm host tell older ages."""
-    return [replace(j, reasons=()) for j in picture.judgements.values()]
+    return [replace(j, reasons=(), testimony=()) for j in picture.judgements.values()]
 
 
 @settings(max_examples=100)

@@ -1,8 +1,9 @@
 """Which hosts can be left alone, and until when: ten thousand are not judged five times a second.
 
 A host is calm when no witness is silent or speaks against it (one may be new, and not know yet) and
-nothing about it is remembered or to be told. Then no other judgement can follow, and nothing can come of it, before one of its facts changes or a
-moment that is known beforehand is reached. Whatever is in the least odd is not calm.
+nothing about it is remembered or to be told. Then no other judgement can follow, and nothing can
+come of it, before one of its facts changes or a moment that is known beforehand is reached. Whatever
+is in the least odd is not calm.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,13 +11,21 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from koboshi.domain.cloud import Power
-from koboshi.domain.control_plane import Control, is_late, patience_with
+from koboshi.domain.control_plane import (
+    Control,
+    agents_fresh_until,
+    control_of,
+    is_late,
+    patience_with,
+)
 from koboshi.domain.evidence import PowerTrack, ProbeTrack
+from koboshi.domain.hearing import crash_of, external_of
 from koboshi.domain.instant import Instant, same
-from koboshi.domain.names import HostName
-from koboshi.domain.networks import PROBE_MAX_AGE, Network
+from koboshi.domain.names import MANAGEMENT, HostName
+from koboshi.domain.networks import PROBE_MAX_AGE, Network, track_of, trust_of
 from koboshi.domain.rules import PROOF_MAX_AGE, Rules
-from koboshi.domain.state import State
+from koboshi.domain.state import State, Trust
+from koboshi.domain.testimony import External
 from koboshi.domain.world import World
 
 TRUST_RENEWED_AFTER = timedelta(hours=12)
@@ -34,6 +43,14 @@ class Calm(NamedTuple):
     network: Network
     control: Control
     power: Power
+    nova: Control
+    """Nova's own word; where it does not know, the agents speak for the control plane."""
+    further: tuple[Network, ...]
+    external: External
+
+    def says_the_same(self, other: "Calm") -> bool:
+        """Return whether every witness says what it said in `other`."""
+        return self[1:] == other[1:]
 
 
 def never_calm(world: World, state: State) -> frozenset[HostName]:
@@ -61,32 +78,77 @@ def calm(
 
     `topics` are those that are noticed of it.
     """
-    track = world.services[host]
-    if not same(track.read_at, world.services_read_at) or track.service.up is None:
+    if host in world.kdumps and crash_of(host, world, now) is not None:
         return None
-    late = is_late(track, world.began_at, rules, now)
-    if late:
-        return None
-    waited_until = _FOR_EVER
-    if track.advanced_at is None:  # a heartbeat that never comes is late at a known moment
-        waited_until = world.began_at.boot + patience_with(track, rules)
-    networked = _network(world.probes.get(host), rules, now)
+    reported = _control(host, world, rules, now)
+    asked = _networks(host, world, state, rules, now)
     powered = _power(world.power.get(host), now)
-    if networked is None or powered is None:
+    if reported is None or asked is None or powered is None:
         return None
     expected = {NO_FENCING} if host not in world.fenced and host in world.protected else set[str]()
     if is_unreadable(world.power.get(host)):
         expected.add(BMC_UNREADABLE)
     if expected.symmetric_difference(topics):
         return None
-    trusted_until = _trust(host, world, state, rules, now)
-    if trusted_until is None:
-        return None
-    until = min(waited_until, networked[0], powered[0], trusted_until)
+    external = external_of(host, world, rules, now)
+    sampled_until = _FOR_EVER
+    sample = world.samples.get(host)
+    if external is External.ALIVE and sample is not None and sample.alive_at is not None:
+        sampled_until = sample.alive_at.boot + rules.sample_max_age
+    until = min(reported[0], asked[0], powered[0], sampled_until)
     if until <= now.boot:
         return None
-    control = Control.DONT_KNOW if late is None else Control.FRESH
-    return Calm(until, networked[1], control, powered[1])
+    network, *further = asked[1]
+    return Calm(
+        until=until,
+        network=network,
+        control=reported[2],
+        power=powered[1],
+        nova=reported[1],
+        further=tuple(further),
+        external=external,
+    )
+
+
+def _control(
+    host: HostName, world: World, rules: Rules, now: Instant
+) -> tuple[timedelta, Control, Control] | None:
+    """Return Nova's word and the control plane's, and until when they say so; None when late."""
+    track, read_at = world.services[host], world.services_read_at
+    if not same(track.read_at, read_at) or read_at is None or track.service.up is None:
+        return None
+    late = is_late(track, world.began_at, rules, now)
+    if late:
+        return None
+    unread = now.since(read_at) > rules.new_evidence
+    if late is False and not unread:
+        return read_at.boot + rules.new_evidence, Control.FRESH, Control.FRESH
+    until = _FOR_EVER
+    if track.advanced_at is None:  # a heartbeat that never comes is late at a known moment
+        until = world.began_at.boot + patience_with(track, rules)
+    if not unread:
+        until = min(until, read_at.boot + rules.new_evidence)
+    word = control_of(host, world, rules, now, None)
+    agents = world.agents.get(host)
+    spoken_until = agents_fresh_until(agents, rules) if agents else None
+    if word.control is Control.FRESH and spoken_until is not None:
+        until = min(until, spoken_until)
+    return until, word.nova, word.control
+
+
+def _networks(
+    host: HostName, world: World, state: State, rules: Rules, now: Instant
+) -> tuple[timedelta, list[Network]] | None:
+    """Return what is heard on each network, the management network first, and until when."""
+    until, words = _FOR_EVER, list[Network]()
+    for name in (MANAGEMENT, *world.further):
+        track, trust = track_of(host, world, name), trust_of(host, state, name)
+        found = _network(track, trust, rules, now)
+        if found is None:
+            return None
+        until = min(until, found[0], _trust(track, trust, rules, now))
+        words.append(found[1])
+    return until, words
 
 
 def is_unreadable(track: PowerTrack | None) -> bool:
@@ -97,12 +159,14 @@ def is_unreadable(track: PowerTrack | None) -> bool:
 
 
 def _network(
-    track: ProbeTrack | None, rules: Rules, now: Instant
+    track: ProbeTrack | None, trust: Trust | None, rules: Rules, now: Instant
 ) -> tuple[timedelta, Network] | None:
     """Return what the prober says, and until when it says so without a new answer."""
     if track is None:
         return _FOR_EVER, Network.DONT_KNOW
     asked_until = track.asked_at.boot + PROBE_MAX_AGE
+    if track.kernel_at is None and trust is None:  # nobody ever heard of it there
+        return _FOR_EVER, Network.DONT_KNOW
     if track.silent_since is not None:
         return None
     if track.userland_at is not None and now.since(track.userland_at) < rules.silence:
@@ -127,16 +191,12 @@ def _power(track: PowerTrack | None, now: Instant) -> tuple[timedelta, Power] | 
     return newest.at.boot + PROOF_MAX_AGE, Power.ON
 
 
-def _trust(
-    host: HostName, world: World, state: State, rules: Rules, now: Instant
-) -> timedelta | None:
-    """Return until when there is nothing to remember of the prober's reach; None when there is."""
-    track = world.probes.get(host)
+def _trust(track: ProbeTrack | None, trust: Trust | None, rules: Rules, now: Instant) -> timedelta:
+    """Return until when there is nothing to remember of a prober's reach; at once when there is."""
     if track is None or track.answering_since is None or track.kernel_at is None:
         return _FOR_EVER
-    trust = state.trusted.get(host)
     if trust is not None and trust.target == track.target:
         left = TRUST_RENEWED_AFTER - now.since(trust.at)
-        return now.boot + left if left > timedelta() else None
+        return now.boot + max(left, timedelta())
     warm = track.kernel_at.since(track.answering_since) >= rules.probe_warm_up
-    return None if warm else _FOR_EVER
+    return timedelta() if warm else _FOR_EVER

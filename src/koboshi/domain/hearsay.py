@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from koboshi.domain.cloud import NetworkAgent, Sample
-from koboshi.domain.instant import Instant, latest
+from koboshi.domain.instant import Instant, latest, same
 
 INTERVALS_REMEMBERED = 5
+AGENT_VANISHED_AFTER = timedelta(minutes=10)
+"""An agent that Neutron has not listed for this long was deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +21,8 @@ class AgentBeat:
     """One agent's reports, as far as successive reads of its row show them."""
 
     row: NetworkAgent
+    seen_at: Instant
+    """When it was listed last."""
     advanced_at: Instant | None = None
     """When a read first showed its newest report; None before a change was seen."""
     intervals: tuple[timedelta, ...] = ()
@@ -35,6 +39,11 @@ class AgentTrack:
     """When the newest complete list was asked for."""
     read_at: Instant
     """When it was answered."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether the newest list named every agent that was known here just before."""
+        return all(same(beat.seen_at, self.read_at) for beat in self.beats.values())
 
     @property
     def newest(self) -> AgentBeat | None:
@@ -65,29 +74,34 @@ class AgentTrack:
 def observe_agents(
     track: AgentTrack | None, rows: Iterable[NetworkAgent], at: Instant, *, asked_at: Instant
 ) -> AgentTrack:
-    """Add one complete read of a host's agents, begun at `asked_at` and answered at `at`."""
-    beats = {
-        row.id: _observe_agent(track.beats.get(row.id) if track else None, row, at) for row in rows
-    }
+    """Add one read of a host's agents, begun at `asked_at` and answered at `at`.
+
+    An agent that is not listed any more stays for a while: a row that is missing says nothing.
+    """
+    before = dict(track.beats) if track else dict[str, AgentBeat]()
+    beats = {k: b for k, b in before.items() if at.since(b.seen_at) < AGENT_VANISHED_AFTER}
+    beats |= {row.id: _observe_agent(before.get(row.id), row, at) for row in rows}
     return AgentTrack(beats=beats, asked_at=asked_at, read_at=at)
 
 
 def _observe_agent(beat: AgentBeat | None, row: NetworkAgent, at: Instant) -> AgentBeat:
     if beat is None:
-        return AgentBeat(row=row)
+        return AgentBeat(row=row, seen_at=at)
     was, comes = beat.row.heartbeat_at, row.heartbeat_at
     edited = beat.row.admin_up != row.admin_up
     if was is None or comes is None or comes <= was or edited:
-        return replace(beat, row=row)
+        return replace(beat, row=row, seen_at=at)
     first = beat.advanced_at is None
     # The first difference may hide several missed reports: it teaches no interval.
     intervals = () if first else (*beat.intervals, comes - was)[-INTERVALS_REMEMBERED:]
-    return AgentBeat(row=row, advanced_at=at, intervals=intervals)
+    return AgentBeat(row=row, seen_at=at, advanced_at=at, intervals=intervals)
 
 
 def without_ages(track: AgentTrack) -> AgentTrack:
     """Return the agents as if they were seen for the first time: our own loop stood still."""
-    return replace(track, beats={k: AgentBeat(row=b.row) for k, b in track.beats.items()})
+    return replace(
+        track, beats={k: AgentBeat(row=b.row, seen_at=b.seen_at) for k, b in track.beats.items()}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,3 +135,10 @@ class KdumpSeen:
     at: Instant
     authenticated: bool
     """Whether it was signed, or came over a network that the operator declared isolated."""
+
+
+def observe_kdump(seen: KdumpSeen | None, at: Instant, *, authenticated: bool) -> KdumpSeen:
+    """Add one message; one that anybody could send takes nothing from one that only the host could."""
+    if seen is not None and seen.authenticated and not authenticated:
+        return seen
+    return KdumpSeen(at=at, authenticated=authenticated)

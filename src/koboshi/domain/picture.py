@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from koboshi.domain.calm import Calm, calm, never_calm, topics_by_host
+from koboshi.domain.control_plane import Control
 from koboshi.domain.decision import Picture
 from koboshi.domain.instant import Instant, same
 from koboshi.domain.names import HostName
@@ -81,13 +82,22 @@ def _to_be_judged(before: Picture, world: World, state: State, now: Instant) -> 
     then, was = before.world, before.state
     if then.services is not world.services:
         return set(world.services)
+    if then.further.keys() != world.further.keys():
+        return set(world.services)
     changed = (
         _changed(then.probes, world.probes)
         | _changed(then.power, world.power)
+        | _changed(then.samples, world.samples)
+        | _changed(then.kdumps, world.kdumps)
         | _changed(was.trusted, state.trusted)
+        | {host for host, _network in _changed(was.trusted_further, state.trusted_further)}
         | {host for host, _topic in _changed(was.notices, state.notices)}
         | never_calm(world, state)
     )
+    for name, tracks in world.further.items():
+        changed |= _changed(then.further[name], tracks)
+    if then.agents is not world.agents:  # they speak for a host only where Nova does not know
+        changed |= {h for h, calm in before.quiet.items() if calm.nova is not Control.FRESH}
     if before.quiet_until <= now.boot:
         changed |= {host for host, calm in before.quiet.items() if calm.until <= now.boot}
     return (changed & world.services.keys()).union(before.restless)
@@ -104,10 +114,4 @@ def _changed(before: Mapping[K, V], after: Mapping[K, V]) -> set[K]:
 
 def _same(was: Calm | None, found: Calm | None) -> bool:
     """Return whether a host is as calm as it was, and so judged as it was."""
-    return (
-        was is not None
-        and found is not None
-        and was.network is found.network
-        and was.control is found.control
-        and was.power is found.power
-    )
+    return was is not None and found is not None and was.says_the_same(found)

@@ -70,6 +70,8 @@ class Rules:
     """How long a witness must be silent before its silence is a vote."""
     heartbeat_margin: timedelta = timedelta(seconds=3)
     """How much later than its interval a heartbeat may come."""
+    sample_max_age: timedelta = timedelta(seconds=30)
+    """How old a sample of Prometheus may be to say that its host lives."""
     probe_warm_up: timedelta = timedelta(minutes=10)
     """How long a prober must have reached a host before its silence counts."""
     new_evidence: timedelta = timedelta(seconds=60)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from koboshi.domain.names import NetworkName
+
 
 class External(StrEnum):
     """What a witness outside of the cloud says of a host."""
@@ -45,3 +47,5 @@ class Testimony:
     age: timedelta | None
     """How long ago it last heard of the host, or its answer came; None when it never did."""
     sentence: str
+    network: NetworkName | None = None
+    """Over which network it was asked, where it was."""

@@ -13,8 +13,8 @@ from koboshi.domain.events import (
     IncidentOpened,
     WitnessTrusted,
 )
-from koboshi.domain.names import HostName
-from koboshi.domain.networks import is_trusted
+from koboshi.domain.names import MANAGEMENT, HostName
+from koboshi.domain.networks import is_trusted, track_of, trust_of
 from koboshi.domain.noticing import notices
 from koboshi.domain.ownership import MARKER_PREFIX, disabled_by_operator
 from koboshi.domain.verdict import Control, Judgement, Network, Verdict
@@ -45,27 +45,31 @@ def _watch(picture: Picture, judgement: Judgement) -> Iterator[Event]:
 
 
 def _trust(picture: Picture, host: HostName) -> Iterator[Event]:
-    track = picture.world.probes.get(host)
-    if track is None or track.answering_since is None:
-        return
-    if not is_trusted(host, picture.world, picture.state, picture.rules, picture.now):
-        return
-    last = picture.state.trusted.get(host)
-    if (
-        last is None
-        or last.target != track.target
-        or picture.now.since(last.at) > TRUST_RENEWED_AFTER
-    ):
-        yield WitnessTrusted(host=host, target=track.target)
+    """Remember which probers have reached the host for long, and once more now and again."""
+    world, state, now = picture.world, picture.state, picture.now
+    for network in (MANAGEMENT, *world.further):
+        track = track_of(host, world, network)
+        if track is None or track.answering_since is None:
+            continue
+        if not is_trusted(host, world, state, picture.rules, now, network):
+            continue
+        last = trust_of(host, state, network)
+        if last is None or last.target != track.target or now.since(last.at) > TRUST_RENEWED_AFTER:
+            yield WitnessTrusted(host=host, target=track.target, network=network)
 
 
 def _never_seen_alive(picture: Picture, host: HostName) -> bool:
-    heartbeat = picture.world.services[host]
-    probe = picture.world.probes.get(host)
+    world, state = picture.world, picture.state
+    if any(trust_of(host, state, network) for network in (MANAGEMENT, *world.further)):
+        return False
+    tracks = (track_of(host, world, network) for network in (MANAGEMENT, *world.further))
+    if any(track is not None and track.kernel_at is not None for track in tracks):
+        return False
+    agents, sample = world.agents.get(host), world.samples.get(host)
     return (
-        host not in picture.state.trusted
-        and heartbeat.advanced_at is None
-        and (probe is None or probe.kernel_at is None)
+        world.services[host].advanced_at is None
+        and (agents is None or agents.advanced_at is None)
+        and (sample is None or sample.alive_at is None)
     )
 
 

@@ -11,7 +11,9 @@ from koboshi.domain.cloud import (
     ComputeService,
     Hypervisor,
     Migration,
+    NetworkAgent,
     ProbeAnswer,
+    Sample,
 )
 from koboshi.domain.evidence import (
     Heartbeat,
@@ -21,9 +23,15 @@ from koboshi.domain.evidence import (
     observe_probe,
     observe_service,
 )
+from koboshi.domain.hearsay import (
+    observe_agents,
+    observe_kdump,
+    observe_sample,
+    without_ages,
+)
 from koboshi.domain.instant import Instant
 from koboshi.domain.interest import Interest
-from koboshi.domain.names import HostName
+from koboshi.domain.names import MANAGEMENT, HostName, NetworkName
 from koboshi.domain.sweep import Sweep
 from koboshi.domain.world import ApiView, MigrationsRead, World, with_item
 
@@ -39,9 +47,10 @@ class Whiteboard:
 
     def __init__(self, now: Instant, fenced: frozenset[HostName]) -> None:
         self._world = World(began_at=now, fenced=fenced)
-        self._probed: dict[HostName, ProbeTrack] = {}
+        self._probed: dict[NetworkName, dict[HostName, ProbeTrack]] = {}
         """Answers of probes that the picture does not show yet: one copy takes in all of a round."""
         self._services_asked_at: Instant | None = None
+        self._agents_asked_at: Instant | None = None
         self._compared: tuple[Mapping[HostName, Heartbeat], Mapping[HostName, Hypervisor], bool] = (
             {},
             {},
@@ -52,9 +61,13 @@ class Whiteboard:
     def world(self) -> World:
         """Return the picture with everything that was observed until now."""
         if self._probed:
-            probes = {**self._world.probes, **self._probed}
-            self._probed = {}
-            self._world = replace(self._world, probes=probes)
+            probed, self._probed = self._probed, {}
+            further = dict(self._world.further)
+            for name, tracks in probed.items():
+                if name != MANAGEMENT:
+                    further[name] = {**further.get(name, {}), **tracks}
+            probes = {**self._world.probes, **probed.get(MANAGEMENT, {})}
+            self._world = replace(self._world, probes=probes, further=further)
         return self._world
 
     @world.setter
@@ -67,6 +80,10 @@ class Whiteboard:
             self.world,
             began_at=now,
             probes={},
+            further={},
+            agents={h: without_ages(t) for h, t in self.world.agents.items()},
+            samples={},
+            kdumps={},  # what contradicted them is forgotten, too
             services=_without_ages(self.world.services),
             control=_without_ages(self.world.control),
             from_host={},  # "no new record for 90 s" counts only what was read in that time
@@ -114,10 +131,54 @@ class Whiteboard:
             self._compared = services, hypervisors, known
         return self._compared[2]
 
-    def see_probe(self, host: HostName, answer: ProbeAnswer, at: Instant, target: str) -> None:
+    def see_probe(
+        self,
+        host: HostName,
+        answer: ProbeAnswer,
+        at: Instant,
+        target: str,
+        network: NetworkName = MANAGEMENT,
+    ) -> None:
         """Add one probe's answer; `target` says what was asked and where."""
-        before = self._probed.get(host) or self._world.probes.get(host)
-        self._probed[host] = observe_probe(before, answer, at, target)
+        shown = (
+            self._world.probes if network == MANAGEMENT else self._world.further.get(network, {})
+        )
+        probed = self._probed.setdefault(network, {})
+        before = probed.get(host) or shown.get(host)
+        probed[host] = observe_probe(before, answer, at, target)
+
+    def see_agents(self, rows: Iterable[NetworkAgent], at: Instant, asked_at: Instant) -> None:
+        """Add one complete read of Neutron's agents, of hosts that have a compute service."""
+        if self._agents_asked_at is not None and not asked_at.is_after(self._agents_asked_at):
+            return
+        self._agents_asked_at = asked_at
+        listed: dict[HostName, list[NetworkAgent]] = {}
+        for row in rows:
+            listed.setdefault(row.host, []).append(row)
+        known, services = self.world.agents, self.world.services
+        agents = {h: t for h, t in known.items() if at.since(t.read_at) < VANISHED_AFTER}
+        agents |= {
+            host: observe_agents(known.get(host), of_host, at, asked_at=asked_at)
+            for host, of_host in listed.items()
+            if host in services
+        }
+        self.world = replace(self.world, agents=agents, agents_read_at=at)
+
+    def see_samples(self, samples: Iterable[Sample], asked_at: Instant) -> None:
+        """Add the samples of Prometheus that say that their hosts live; others say nothing."""
+        known, services = self.world.samples, self.world.services
+        new = {
+            s.host: observe_sample(known.get(s.host), s, asked_at=asked_at)
+            for s in samples
+            if s.host in services
+        }
+        self.world = replace(self.world, samples={**known, **new})
+
+    def see_kdump(self, host: HostName, at: Instant, *, authenticated: bool) -> None:
+        """Add one message of a kernel that crashed."""
+        if host in self.world.services:
+            seen = observe_kdump(self.world.kdumps.get(host), at, authenticated=authenticated)
+            self.world = replace(self.world, kdumps=with_item(self.world.kdumps, host, seen))
 
     def see_power(self, host: HostName, reading: PowerReading) -> None:
         """Add one reading of a host's power."""
