@@ -1,5 +1,6 @@
 """Whose hand is on a host: what `disabled_reason` says of who disabled its compute service."""
 
+from koboshi.domain.cloud import ComputeService
 from koboshi.domain.incident import Incident
 from koboshi.domain.names import HostName
 from koboshi.domain.world import World
@@ -22,3 +23,15 @@ def disabled_by_operator(host: HostName, world: World) -> bool:
         return False
     reason = track.service.disabled_reason or ""
     return not reason.startswith((AUTO_PREFIX, MARKER_PREFIX))
+
+
+def others_hand(service: ComputeService, marker: str) -> str | None:
+    """Return who took a host out of service, if its row says that it was not us by `marker`."""
+    reason = service.disabled_reason or ""
+    if reason == marker:
+        return None
+    if not service.enabled and not reason.startswith(AUTO_PREFIX):
+        return f"its compute service was disabled by somebody else ({reason or 'without a reason'})"
+    if service.forced_down:
+        return "its compute service was forced down by somebody else"
+    return None

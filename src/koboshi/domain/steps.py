@@ -11,7 +11,7 @@ from koboshi.domain.evidence import beats_while_off
 from koboshi.domain.felled import felled_by_our_off
 from koboshi.domain.incident import Incident, IncidentState, Proof, ProofKind
 from koboshi.domain.names import HostName
-from koboshi.domain.ownership import AUTO_PREFIX, marker_of
+from koboshi.domain.ownership import marker_of, others_hand
 from koboshi.domain.proof import find_proof, proof_by_word, signs_of_life
 from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, WAITING, Recovery, RecoveryState
 from koboshi.domain.verdict import Control, Judgement, Network, Verdict
@@ -99,15 +99,7 @@ def operators_hand(picture: Picture, incident: Incident) -> str | None:
     track = picture.world.services.get(incident.host)
     if track is None or track.service.id is None:
         return None
-    service = track.service
-    reason = service.disabled_reason or ""
-    if reason == marker_of(picture.rules.install, incident):
-        return None
-    if not service.enabled and not reason.startswith(AUTO_PREFIX):
-        return f"its compute service was disabled by somebody else ({reason or 'without a reason'})"
-    if service.forced_down:
-        return "its compute service was forced down by somebody else"
-    return None
+    return others_hand(track.service, marker_of(picture.rules.install, incident))
 
 
 def proof_of(picture: Picture, incident: Incident) -> Proof | None:

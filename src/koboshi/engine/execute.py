@@ -31,6 +31,7 @@ from koboshi.domain.guard import LastLook, Refusal, why_not_evacuate
 from koboshi.domain.incident import IncidentState, Isolation
 from koboshi.domain.names import HostName
 from koboshi.domain.nova_time import nova_now
+from koboshi.domain.ownership import others_hand
 from koboshi.domain.proof import why_host_not_proven_now
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import Mode, Rules
@@ -146,6 +147,8 @@ class Executor:
         incident = self._memory.state.incidents[command.incident]
         if incident.state is not IncidentState.ISOLATING or incident.proof is None:
             raise SafetyRefusal("a host is forced down only after its death is proven")
+        if why := await self._why_not_isolate(command):
+            return (CommandEnded(command=command.id, outcome=Outcome.REFUSED, detail=why),)
         try:
             with anyio.CancelScope(shield=True):
                 await self._cloud.isolate(command.service, command.marker)
@@ -155,6 +158,20 @@ class Executor:
         except OutcomeUnknown as error:
             detail = str(error)  # the row itself tells, below
         return await self._read_back(command, detail)
+
+    async def _why_not_isolate(self, command: Isolate) -> str | None:
+        """Return why the host is not ours to force down; whoever cannot read it cannot know."""
+        try:
+            with anyio.fail_after(LOOK_DEADLINE.total_seconds()):
+                service = await self._read_service(command.host)
+        except CloudError as error:
+            return f"not sent, the last look failed: {error}"
+        except TimeoutError:
+            return f"not sent: the last look took over {LOOK_DEADLINE.total_seconds():.0f} s"
+        if service is None or service.id != command.service:
+            return "not sent: Nova does not list its compute service"
+        hand = others_hand(service, command.marker)
+        return f"not sent: {hand}" if hand else None
 
     async def _read_back(self, command: Isolate, detail: str) -> tuple[Event, ...]:
         service: ComputeService | None = None

@@ -205,8 +205,10 @@ def _why_not_well(
             return _why_not_given_up(judge, incident, recovery, row)
         case _R.STUCK:
             at_work = any(r.is_open for r in evacuations) or not evacuations
+            # A request of its owner's that waits for the dead host: Nova shows it until then.
+            asked = row.task_state is not None and not row.task_state.startswith("rebuild")
             runs = judge.world.physics.where(row.id)
-            return None if at_work or runs != (row.host,) else f"it runs on {row.host}"
+            return None if at_work or asked or runs != (row.host,) else f"it runs on {row.host}"
         case _R.ORPHAN_SUSPECTED:
             words = ("already exists", "task_state", "task state", "without a word")
             told = any(word in recovery.reason.lower() for word in words)

@@ -18,6 +18,8 @@ LOOK_S = 8.0
 """What changed so recently may be missing in the last look, however careful: answers take time."""
 SEEN_S = 1.5
 """A probe's answer is known after this long."""
+ASKED_S = 5.0
+"""So long ago at most a host must have been asked to be silent; longer gaps discard all silence."""
 AUTO = "AUTO: "
 """libvirt's own disable (nova virt/libvirt/driver.py: DISABLE_PREFIX)."""
 
@@ -48,6 +50,8 @@ class Casebook:
         """Guests that ended while their host lived."""
         self.proven_s: dict[IncidentId, float] = {}
         self.fenced_s: dict[HostName, float] = {}
+        self.saves: set[CommandId] = set()
+        """Each *off* that was meant while a server was on its way."""
         self.began_s = 0.0
         self.acted: set[IncidentId] = set()
         self.sent: set[CommandId] = set()

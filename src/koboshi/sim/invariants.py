@@ -113,11 +113,19 @@ class Judge(Casebook):
             self.tell(Rule.DISARMED, f"{command.id} is meant in observe mode")
         if isinstance(command, FenceOff):
             self.fenced_s[command.host] = now_s
+            if self._is_on_its_way(command.incident):
+                self.saves.add(command.id)
         if isinstance(command, Evacuate):
             self.maybe.setdefault(command.server, {})[command.id] = command.destination
             self.meant_s.setdefault(command.server, []).append(now_s)
         if isinstance(command, FenceOff | Isolate):
             self._begin_to_act(command.host, command.incident, now_s)
+
+    def _is_on_its_way(self, incident: IncidentId) -> bool:
+        return any(
+            r.state in HOLDS_A_SLOT or r.command is not None
+            for r in self.state.recoveries.get(incident, {}).values()
+        )
 
     def _ended(self, event: CommandEnded) -> None:
         if event.outcome is not Outcome.UNRESOLVED:
@@ -207,11 +215,7 @@ class Judge(Casebook):
         probe, host = self.world.probe, command.host
         heard_s, since_s = probe.heard.get(host, -1.0), probe.answering_since.get(host, now_s)
         answers = now_s - heard_s < SEEN_S and now_s - since_s > LOOK_S
-        on_its_way = any(
-            r.state in HOLDS_A_SLOT or r.command is not None
-            for r in self.state.recoveries.get(command.incident, {}).values()
-        )
-        if answers and not on_its_way:
+        if answers and command.id not in self.saves:
             facts = f"{host} is switched off though it has answered for {now_s - since_s:.0f} s"
             self.tell(Rule.UNPROVEN, facts)
 

@@ -33,6 +33,8 @@ class SimProbe:
         """When each host answered last."""
         self.dark_since: dict[HostName, float] = {}
         """Since when it has answered no question."""
+        self.unanswered: dict[HostName, float] = {}
+        """When each host was asked last without an answer."""
         self.answering_since: dict[HostName, float] = {}
         """When the newest run of answers began, over or not."""
         self.name = "ssh:22"
@@ -57,7 +59,8 @@ class SimProbe:
 
     def was_silent(self, host: HostName) -> None:
         """Remember that a host, asked now, does not answer."""
-        self.dark_since.setdefault(host, anyio.current_time())
+        self.unanswered[host] = anyio.current_time()
+        self.dark_since.setdefault(host, self.unanswered[host])
 
     def was_heard(self, host: HostName) -> None:
         """Remember that a host answers now."""

@@ -8,7 +8,7 @@ from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import HOLDS_A_SLOT, RecoveryState
 from koboshi.domain.rules import OnLocalDisk
 from koboshi.sim.breach import Rule
-from koboshi.sim.casebook import LOOK_S, SEEN_S, Casebook
+from koboshi.sim.casebook import ASKED_S, LOOK_S, SEEN_S, Casebook
 from koboshi.sim.deaths import why_not_off_now
 from koboshi.sim.truth import By
 
@@ -45,24 +45,29 @@ def _judge_proof(book: Casebook, command: Evacuate, now_s: float) -> None:
     sign_s = max(probe.answering_since.get(host, -1.0), proven_s, book.began_s)
     if probe.heard.get(host, -1.0) > sign_s and now_s - sign_s > SEEN_S:
         book.tell(Rule.UNPROVEN, f"{what}, and it answers for {now_s - sign_s:.1f} s")
-    if _is_the_assumption(book, host):  # it may run there later, too: whoever boots is not dead
+    if _is_the_assumption(
+        book, host, now_s
+    ):  # it may run there later, too: whoever boots is not dead
         book.lied_to.add(command.server)
     if command.server in book.world.physics.hosts[host].domains:
         facts = f"{what} while it runs there"
-        if _is_the_assumption(book, host):
+        if _is_the_assumption(book, host, now_s):
             book.assume(Rule.UNPROVEN, facts)
         else:
             book.tell(Rule.UNPROVEN, facts)
 
 
-def _is_the_assumption(book: Casebook, host: HostName) -> bool:
-    """Return whether the host's BMC lies, and nothing else could have told."""
-    reads, row = book.world.fences[host].reads, book.world.cloud.row(host)
+def _is_the_assumption(book: Casebook, host: HostName, now_s: float) -> bool:
+    """Return whether a host's BMC lies, and nothing else can have told that the host runs."""
+    reads, probe, row = book.world.fences[host].reads, book.world.probe, book.world.cloud.row(host)
+    if not (reads and reads[-1].lied):
+        return False
+    if host not in probe.dark_since or now_s - probe.unanswered[host] > ASKED_S:
+        return False
     isolation = (i := book.state.open_incident(host)) and i.isolation
     # One that has just come back was not heard yet: neither probed, nor with a heartbeat.
     unheard = isolation is not None and row.updated_at == isolation.baseline
-    silent = unheard or not book.world.physics.hosts[host].reports
-    return bool(reads and reads[-1].lied) and host in book.world.probe.dark_since and silent
+    return unheard or not book.world.physics.hosts[host].reports
 
 
 def _judge_row(book: Casebook, command: Evacuate) -> None:
