@@ -82,7 +82,9 @@ async def _look_outside(
         )
         for number, finding in enumerate(findings)
     ]
-    instruments = Instruments(probe=wiring.probe(settings), new_fence=wiring.fence)
+    instruments = Instruments(
+        probe=wiring.probe(settings), new_fence=wiring.device, inspect=wiring.inspected
+    )
     return found + await check_hosts(settings, hypervisors, instruments)
 
 

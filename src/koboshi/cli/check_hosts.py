@@ -1,25 +1,28 @@
 """Each host, looked at as the daemon will: whether it answers, and its BMC tells its power."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 import anyio
 
+from koboshi.adapters.fencing.inspecting import Trouble
 from koboshi.cli.checks import Check, Result
 from koboshi.domain.cloud import PROTECTED_HYPERVISORS, Hypervisor, Power, ProbeAnswer
 from koboshi.domain.errors import ConfigurationError, FenceError
 from koboshi.domain.rules import Mode, ProofPolicy
 from koboshi.ports.fence import Fence
 from koboshi.ports.probe import Probe
-from koboshi.settings import ProbeKind, RedfishDevice, Settings
+from koboshi.settings import AgentDevice, Device, ProbeKind, Settings
 
 AT_ONCE = 16
 """Hosts asked at the same time: hundreds take seconds, and no network notices."""
 
-NewFence = Callable[[RedfishDevice], AbstractAsyncContextManager[Fence]]
-"""Opens a host's power device; it is closed behind the check."""
+NewFence = Callable[[Device], AbstractAsyncContextManager[Fence]]
+"""Opens a power device; it is closed behind the check."""
+Inspect = Callable[[Device], Awaitable[Iterable[Trouble]]]
+"""Looks at a device's fence agent, and switches nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class Instruments:
 
     probe: Probe
     new_fence: NewFence
+    inspect: Inspect
 
 
 async def check_hosts(
@@ -50,7 +54,7 @@ async def check_hosts(
             if address is None and listed is not None and host in listed:
                 address = listed[host].address
             answer, row = await _probe(host, address, settings, instruments.probe)
-            rows[host] = [row, await _power(host, answer, settings, instruments.new_fence)]
+            rows[host] = [row, *await _power(host, answer, settings, instruments)]
 
     async with anyio.create_task_group() as group:
         for host in chosen:
@@ -69,7 +73,7 @@ def protected_hosts(settings: Settings, listed: dict[str, Hypervisor]) -> set[st
 
 def _chosen(settings: Settings, listed: dict[str, Hypervisor]) -> set[str]:
     """Return the hosts to look at: the protected ones, or, unknown to Nova, the configured ones."""
-    return protected_hosts(settings, listed) if listed else set(settings.fencing.hosts)
+    return protected_hosts(settings, listed) if listed else set(settings.fencing.known_hosts())
 
 
 def _protected(settings: Settings, listed: dict[str, Hypervisor]) -> Check:
@@ -91,6 +95,7 @@ def _strangers(settings: Settings, listed: dict[str, Hypervisor]) -> Iterable[Ch
     """Return a warning for each host in the settings that Nova does not know: often a typo."""
     for table, names in (
         ("fencing.hosts", settings.fencing.hosts),
+        ("fencing.outlets", settings.fencing.outlets),
         ("hosts.addresses", settings.hosts.addresses),
     ):
         for name in sorted(set(names) - set(listed)):
@@ -149,29 +154,66 @@ def _without_device(host: str, settings: Settings) -> tuple[Result, str, str]:
 
 
 async def _power(
-    host: str,
-    answer: ProbeAnswer,
-    settings: Settings,
-    new_fence: NewFence,
-) -> Check:
-    def row(result: Result, detail: str, cure: str = "") -> Check:
-        return Check(check="power", subject=host, result=result, detail=detail, cure=cure)
+    host: str, answer: ProbeAnswer, settings: Settings, instruments: Instruments
+) -> list[Check]:
+    """Return a row for each of the host's power devices, and for what is odd about its agent."""
+    devices = settings.fencing.of(host)
+    if devices is None:
+        result, detail, cure = _without_device(host, settings)
+        return [Check(check="power", subject=host, result=result, detail=detail, cure=cure)]
+    rows: list[Check] = []
+    bmc = () if devices.bmc is None else ((f"fencing.hosts.{host}", "its BMC", devices.bmc),)
+    outlets = (
+        (f"fencing.outlets.{host}.{name}", f"its outlet {name}", device)
+        for name, device in devices.outlets.items()
+    )
+    for table, name, device in (*bmc, *outlets):
+        if isinstance(device, AgentDevice):
+            name = f"{name} ({device.agent})"  # noqa: PLW2901 the longer name is for the rows only
+        troubles = list(await instruments.inspect(device))
+        rows += [
+            Check(
+                check="fence agent",
+                subject=host,
+                result=Result.FAIL if trouble.is_fatal else Result.WARN,
+                detail=trouble.text,
+                cure=trouble.cure,
+            )
+            for trouble in troubles
+        ]
+        if not any(trouble.is_fatal for trouble in troubles):
+            row = _Row(host=host, table=table, name=name)
+            rows.append(await _one_device(row, answer, device, instruments.new_fence))
+    return rows
 
-    device = settings.fencing.device(host)
-    if device is None:
-        return row(*_without_device(host, settings))
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """Of which device a row tells."""
+
+    host: str
+    table: str
+    name: str
+
+    def says(self, result: Result, detail: str, cure: str = "") -> Check:
+        return Check(check="power", subject=self.host, result=result, detail=detail, cure=cure)
+
+
+async def _one_device(row: _Row, answer: ProbeAnswer, device: Device, new_fence: NewFence) -> Check:
     try:
         async with new_fence(device) as fence:
             power = await fence.power_state()
     except (FenceError, ConfigurationError) as error:
         detail, _, cure = str(error).partition("; ")
-        return row(Result.FAIL, detail, cure or f"mend [fencing.hosts.{host}]")
+        return row.says(Result.FAIL, detail, cure or f"mend [{row.table}]")
     answers = answer in {ProbeAnswer.USERLAND, ProbeAnswer.KERNEL}
     if power is Power.ON:
-        return row(Result.OK, "its BMC reads on")
+        return row.says(Result.OK, f"{row.name} reads on")
     if power is Power.OFF and answers:
-        cure = f"url and system_id in [fencing.hosts.{host}] are probably another machine's"
-        return row(Result.FAIL, "its BMC reads off, but the host answers", cure)
+        cure = f"what [{row.table}] names is probably another machine's"
+        return row.says(Result.FAIL, f"{row.name} reads off, but the host answers", cure)
     if power is Power.OFF:
-        return row(Result.WARN, "its BMC reads off", "switch it on, or exclude it in [hosts]")
-    return row(Result.FAIL, "its BMC does not say on or off", "look at its web page; reset the BMC")
+        cure = "switch it on, or exclude it in [hosts]"
+        return row.says(Result.WARN, f"{row.name} reads off", cure)
+    cure = "look at its web page; reset the BMC"
+    return row.says(Result.FAIL, f"{row.name} does not say on or off", cure)

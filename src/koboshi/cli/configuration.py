@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from textwrap import wrap
 
 from koboshi import __version__
-from koboshi.settings.keys import ANY_HOST, Key, Table, as_toml, keys, tables
+from koboshi.settings.keys import ANY_NAME, FOR_HOSTS, Key, Table, as_toml, keys, tables
 
 WIDTH = 98
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -19,6 +19,7 @@ EXAMPLES = {
     "fencing.defaults.username": '"koboshi"',
     "fencing.defaults.password": '"…"',
     "fencing.defaults.password_env": '"KOBOSHI_BMC_PASSWORD"',
+    "fencing.defaults.password_credential": '"bmc-password"',
     "fencing.defaults.password_file": '"/etc/koboshi/bmc-password"',
     "fencing.defaults.verify_tls": "true",
     "fencing.defaults.ca_file": '"/etc/koboshi/bmc-ca.pem"',
@@ -48,8 +49,10 @@ def configuration_text(found: Found) -> str:
     """Return the whole file: what is known is set, all else stands there as a comment."""
     parts = [_head(found)]
     for table in tables():
-        if ANY_HOST in table.path:
+        if table.path[:2] == FOR_HOSTS:
             parts.append(_hosts(table, found))
+        elif ANY_NAME in table.path:
+            parts.append(_outlets(table))
         else:
             parts.append(_table(table, found))
     return "\n".join(part.strip("\n") + "\n" for part in parts)
@@ -96,7 +99,8 @@ def _hosts(table: Table, found: Found) -> str:
         f"them. {own}"
     )
     lines = f"\n{_comment(about)}\n"
-    for host, address in found.hosts or (("compute1", None),):
+    host = "compute1"
+    for host, address in found.hosts or ((host, None),):
         where = f"  # the host itself answers at {address}" if address else ""
         lines += (
             f"# [fencing.hosts.{_quoted(host)}]{where}\n"
@@ -104,7 +108,28 @@ def _hosts(table: Table, found: Found) -> str:
             f'# url = "https://BMC-OF-{host}"\n'
             '# system_id = "1"\n\n'
         )
-    return lines
+    return lines + (
+        "## ... or through a fence agent of this machine:\n"
+        f"## [fencing.hosts.{_quoted(host)}]\n"
+        '## type = "fence_ipmilan"\n'
+        '## parameters = { ip = "192.0.2.9", lanplus = true }\n'
+    )
+
+
+def _outlets(table: Table) -> str:
+    """Return how what feeds a host is set."""
+    about = (
+        "What feeds a host (the outlets of its power distribution units), for when its BMC is dead: asked "
+        "when that gives no clear answer, and switched off when that does not end in off. Of several, all "
+        "must be off. The keys are those of [fencing.hosts.HOST]; username and password are the outlet's "
+        "own, never those of [fencing.defaults]."
+    )
+    return (
+        f"\n{_comment(about)}"
+        f"## [{'.'.join(table.path)}]\n"
+        '## type = "fence_apc"\n## parameters = { ip = "192.0.2.8", plug = "3" }\n'
+        '## username = "koboshi"\n## password_file = "/etc/koboshi/pdu-password"\n'
+    )
 
 
 def _quoted(host: str) -> str:

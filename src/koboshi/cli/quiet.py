@@ -7,5 +7,5 @@ from koboshi.settings import Settings
 
 def keep_logs_apart(context: Context, settings: Settings) -> None:
     """Let nothing that a library logs get between a command's own output."""
-    secrets = [device.password for device in settings.fencing.devices()]
+    secrets = list(settings.fencing.secrets())
     configure_logs(level="error", as_json=False, secrets=secrets, stream=context.stderr)

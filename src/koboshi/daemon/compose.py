@@ -63,7 +63,7 @@ def run(settings: Settings, *, probe: Probe | None = None) -> int:
 
 def _configure_logs(settings: Settings) -> None:
     as_json = {LogFormat.JSON: True, LogFormat.CONSOLE: False}.get(settings.log.format)
-    secrets: list[SecretStr] = [d.password for d in settings.fencing.devices()]
+    secrets: list[SecretStr] = list(settings.fencing.secrets())
     if settings.webhook.secret is not None:
         secrets.append(settings.webhook.secret)
     configure_logs(level=settings.log.level.value, as_json=as_json, secrets=secrets)
@@ -198,9 +198,10 @@ def _assert_fenced(settings: Settings, hypervisors: tuple[Hypervisor, ...]) -> N
 async def _fences(settings: Settings) -> AsyncGenerator[dict[HostName, Fence]]:
     async with AsyncExitStack() as stack:
         fences: dict[HostName, Fence] = {}
-        for device in settings.fencing.devices():
-            fence = await stack.enter_async_context(wiring.fence(device))
-            fences[HostName(device.host)] = fence
+        for host in settings.fencing.known_hosts():
+            devices = settings.fencing.of(host)
+            if devices is not None:
+                fences[HostName(host)] = await stack.enter_async_context(wiring.fence(devices))
         yield fences
 
 

@@ -1,10 +1,26 @@
 """From settings to adapters, for the daemon and for the commands that ask as it would."""
 
-from koboshi.adapters.fencing import BmcAccess, RedfishFence
+import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from koboshi.adapters.fencing import (
+    AgentAccess,
+    AgentFence,
+    BmcAccess,
+    Chain,
+    Feeds,
+    RedfishFence,
+    Trouble,
+    inspect,
+)
 from koboshi.adapters.openstack import CloudAccess, TimeLimits
 from koboshi.adapters.probing import SshProbe, TcpProbe
+from koboshi.domain.device import BMC, OUTLETS
+from koboshi.domain.names import HostName
+from koboshi.ports.fence import Fence
 from koboshi.ports.probe import Probe
-from koboshi.settings import ProbeKind, RedfishDevice, Settings
+from koboshi.settings import AgentDevice, Device, HostDevices, ProbeKind, Settings
 
 
 def cloud_access(settings: Settings) -> CloudAccess:
@@ -36,18 +52,76 @@ def probe(settings: Settings) -> Probe:
     return TcpProbe(port=port, timeout=timeout)
 
 
-def fence(device: RedfishDevice) -> RedfishFence:
-    """Return one host's power device."""
-    return RedfishFence(
-        BmcAccess(
-            host=device.host,
-            url=device.url,
-            username=device.username,
-            password=device.password,
-            system_id=device.system_id,
-            verify_tls=device.verify_tls,
-            ca_file=device.ca_file,
-            fingerprint=device.fingerprint,
-            timeout=device.timeout,
+@asynccontextmanager
+async def fence(devices: HostDevices) -> AsyncGenerator[Fence]:
+    """Open all power devices of one host, as one."""
+    async with AsyncExitStack() as stack:
+        named: dict[str, Fence] = {}
+        if devices.bmc is not None:
+            named[BMC] = await _opened(devices.bmc, stack)
+        outlets = {name: await _opened(one, stack) for name, one in devices.outlets.items()}
+        if outlets:
+            named[OUTLETS] = Feeds(outlets)
+        yield Chain(named) if OUTLETS in named else named[BMC]
+
+
+@asynccontextmanager
+async def device(one: Device) -> AsyncGenerator[Fence]:
+    """Open one power device."""
+    async with AsyncExitStack() as stack:
+        yield await _opened(one, stack)
+
+
+async def _opened(one: Device, stack: AsyncExitStack) -> Fence:
+    if isinstance(one, AgentDevice):
+        return AgentFence(agent_access(one))
+    return await stack.enter_async_context(
+        RedfishFence(
+            BmcAccess(
+                host=one.host,
+                url=one.url,
+                username=one.username,
+                password=one.password,
+                system_id=one.system_id,
+                verify_tls=one.verify_tls,
+                ca_file=one.ca_file,
+                fingerprint=one.fingerprint,
+                timeout=one.timeout,
+            )
         )
     )
+
+
+async def inspected(one: Device) -> tuple[Trouble, ...]:
+    """Return what is wrong with a device's fence agent; nothing is switched."""
+    return await inspect(agent_access(one)) if isinstance(one, AgentDevice) else ()
+
+
+def agent_access(one: AgentDevice) -> AgentAccess:
+    """Return how a device is reached through its fence agent."""
+    return AgentAccess(
+        host=one.host,
+        agent=one.agent,
+        folder=one.folder,
+        parameters=one.parameters,
+        username=one.username,
+        password=one.password,
+        timeout=one.timeout,
+    )
+
+
+def device_tables(settings: Settings) -> dict[HostName, dict[str, str]]:
+    """Return what each host's devices are, in short: another text is another device."""
+    found: dict[HostName, dict[str, str]] = {}
+    for host in settings.fencing.known_hosts():
+        devices = settings.fencing.of(host)
+        named = found.setdefault(HostName(host), {})
+        if devices is not None and devices.bmc is not None:
+            named[BMC] = _short(devices.bmc.table)
+        if devices is not None and devices.outlets:
+            named[OUTLETS] = _short("\n".join(one.table for one in devices.outlets.values()))
+    return found
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -15,3 +15,8 @@ class Identity:
 
 NAMELESS = Identity()
 """A device that tells nothing of itself."""
+
+BMC = "bmc"
+"""The name of a host's first power device."""
+OUTLETS = "outlets"
+"""... and of what feeds it, all of it together."""

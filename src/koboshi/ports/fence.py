@@ -1,9 +1,10 @@
 """Switching a host off, and reading whether it is off."""
 
-from typing import Protocol
+from collections.abc import Collection
+from typing import Protocol, runtime_checkable
 
 from koboshi.domain.cloud import Power
-from koboshi.domain.device import Identity
+from koboshi.domain.device import BMC, Identity
 
 
 class Fence(Protocol):
@@ -37,3 +38,37 @@ class Fence(Protocol):
         Raises FenceError when the device does not answer or answers nonsense.
         """
         ...
+
+
+@runtime_checkable
+class FenceChain(Fence, Protocol):
+    """A host's power devices in order: the first that gives a clear answer speaks.
+
+    *Off* goes to the next ones too when the first did not end in off.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the devices' names, in order."""
+        ...
+
+    @property
+    def spoke(self) -> str:
+        """Return whose word the newest reading of this object was."""
+        ...
+
+    def without(self, distrusted: Collection[str]) -> "FenceChain":
+        """Return the same devices but for some, to be asked once."""
+        ...
+
+
+def trusted(fence: Fence, distrusted: Collection[str]) -> Fence | None:
+    """Return what of `fence` may be asked and switched; None when all of it is distrusted."""
+    if isinstance(fence, FenceChain):
+        return fence.without(distrusted) if set(fence.names) - set(distrusted) else None
+    return None if BMC in distrusted else fence
+
+
+def spoke(fence: Fence) -> str:
+    """Return whose word the newest reading was."""
+    return fence.spoke if isinstance(fence, FenceChain) else BMC

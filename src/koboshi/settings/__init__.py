@@ -1,7 +1,13 @@
 """What an operator decides: typed, bounded settings, each with its default and its reason."""
 
 from koboshi.settings.deciding import PaceSettings, PolicySettings
-from koboshi.settings.fencing import FencingSettings, RedfishDevice
+from koboshi.settings.fencing import (
+    AgentDevice,
+    Device,
+    FencingSettings,
+    HostDevices,
+    RedfishDevice,
+)
 from koboshi.settings.load import (
     CONFIG_VARIABLE,
     DEFAULT_PATH,
@@ -29,9 +35,12 @@ from koboshi.settings.watching import (
 __all__ = [
     "CONFIG_VARIABLE",
     "DEFAULT_PATH",
+    "AgentDevice",
     "CloudSettings",
+    "Device",
     "EvidenceSettings",
     "FencingSettings",
+    "HostDevices",
     "HostsSettings",
     "HttpSettings",
     "InvalidSettings",

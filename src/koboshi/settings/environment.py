@@ -7,9 +7,9 @@ variables that Kubernetes invents for a service named koboshi are left alone.
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
-from koboshi.settings.keys import ANY_HOST, FOR_HOSTS, keys, nearest
+from koboshi.settings.keys import PLACEHOLDERS, generic, keys, nearest
 from koboshi.settings.secrets import named_variables
 
 PREFIX = "KOBOSHI_"
@@ -40,7 +40,7 @@ def from_environment(
         if _OF_KUBERNETES.fullmatch(variable):
             continue
         path = _spelled(tuple(variable.removeprefix(PREFIX).lower().split("__")), data)
-        if _generic(path) in known:
+        if ".".join(generic(path)) in known:
             overrides[path] = (variable, value)
         else:
             place = f"environment variable {variable}"
@@ -48,20 +48,16 @@ def from_environment(
     return overrides, strangers
 
 
-def _generic(path: tuple[str, ...]) -> str:
-    if path[:2] == FOR_HOSTS and path[2:]:
-        path = (*path[:2], ANY_HOST, *path[3:])
-    return ".".join(path)
-
-
 def _spelled(path: tuple[str, ...], data: dict[str, Any]) -> tuple[str, ...]:
-    """Return `path` with a host's name as the file spells it."""
-    if path[:2] != FOR_HOSTS or not path[2:]:
-        return path
-    hosts = data.get("fencing", {}).get("hosts", {})
-    for host in hosts:
-        if re.sub(r"\W", "_", str(host)).lower() == path[2]:
-            return (*path[:2], host, *path[3:])
+    """Return `path` with the names that an operator chose as the file spells them."""
+    found: Any = data
+    for depth in range(len(path)):
+        table: dict[str, Any] = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+        is_chosen = 0 <= depth - 2 < len(PLACEHOLDERS.get(path[:2], ()))
+        if is_chosen:
+            same = (n for n in table if re.sub(r"\W", "_", str(n)).lower() == path[depth])
+            path = (*path[:depth], next(same, path[depth]), *path[depth + 1 :])
+        found = table.get(path[depth])
     return path
 
 

@@ -5,12 +5,14 @@ from typing import Any, cast
 from pydantic import SecretStr
 from pydantic_core import ErrorDetails
 
-from koboshi.settings.keys import ANY_HOST, FOR_HOSTS, Key, keys, nearest, tables, value_text
+from koboshi.settings.keys import FOR_HOSTS, Key, generic, keys, nearest, tables, value_text
 
 Path = tuple[str, ...]
 
 _PATTERNS = {
     "install": "letters, digits, dots, dashes and underscores, 32 at most",
+    "type": "redfish, or the name of a fence agent (fence_ipmilan)",
+    "password_credential": "a name: letters, digits, dots, dashes and underscores",
     "fingerprint": "a SHA-256 in hexadecimal (openssl x509 -noout -fingerprint -sha256)",
 }
 """What the schema's patterns mean, in words."""
@@ -46,11 +48,11 @@ def explain(detail: ErrorDetails, data: dict[str, Any]) -> tuple[Path, str, str]
 
 def _known(path: Path) -> Key | None:
     """Return the key that `path` names, or whose item it names."""
-    generic = (*path[:2], ANY_HOST, *path[3:]) if path[:2] == FOR_HOSTS else path
+    known = generic(path)
     by_path = {tuple(key.dotted.split(".")): key for key in keys()}
-    for length in range(len(generic), 0, -1):
-        if generic[:length] in by_path:
-            return by_path[generic[:length]]
+    for length in range(len(known), 0, -1):
+        if known[:length] in by_path:
+            return by_path[known[:length]]
     return None
 
 
@@ -88,14 +90,13 @@ def _suggestion(path: Path, data: dict[str, Any]) -> str:
 
 def _beside(path: Path) -> tuple[str, ...]:
     """Return the names that may stand in the table of `path`."""
-    table = path[:-1]
-    generic = (*table[:2], ANY_HOST, *table[3:]) if table[:2] == FOR_HOSTS and table[2:] else table
-    depth = len(generic)
-    names = [key.name for known in tables() if known.path == generic for key in known.keys]
+    table = generic(path[:-1])
+    depth = len(table)
+    names = [key.name for known in tables() if known.path == table for key in known.keys]
     names += [
         known.path[depth]
         for known in tables()
-        if known.path[:depth] == generic and len(known.path) > depth
+        if known.path[:depth] == table and len(known.path) > depth
     ]
     return tuple(dict.fromkeys(names))
 

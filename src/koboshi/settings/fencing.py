@@ -1,13 +1,23 @@
 """Settings of the power devices: without one there is no proof that a host is dead."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Self, cast
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from koboshi.settings.base import Duration, Section, http_url, seconds
+from koboshi.settings.base import Duration, Section, http_url, minutes, seconds
+from koboshi.settings.secrets import SECRET_PARAMETERS
 
 
 class FencingOptions(Section):
@@ -27,8 +37,13 @@ class FencingOptions(Section):
     )
     password_file: Path | None = Field(
         default=None,
-        description="... or a file that holds it (one line), as systemd's LoadCredential and "
-        "Kubernetes give it.",
+        description="... or a file that holds it (one line), which nobody else may read: mode 0600, "
+        "or 0640 where it is root's.",
+    )
+    password_credential: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,255}$",
+        description="... or the name of a systemd credential (LoadCredential=NAME:PATH in the unit).",
     )
     verify_tls: bool | None = Field(
         default=None,
@@ -48,38 +63,90 @@ class FencingOptions(Section):
     )
 
 
+RESERVED = re.compile(
+    r"action|option|verbose.*|debug.*|quiet|method|sudo|sudo_path|passwd|password"
+)
+"""Parameters that are ours to set, or that would write secrets down, or that would not end in off."""
+
+
+def _parameters(value: object) -> object:
+    """Let numbers and true or false stand for the texts that an agent reads."""
+    if not isinstance(value, dict):
+        return value
+    table = cast("dict[str, Any]", value)
+    return {k: str(int(v)) if isinstance(v, bool | int) else v for k, v in table.items()}
+
+
+Parameters = Annotated[dict[str, str], BeforeValidator(_parameters)]
+
+
 class FencingHost(FencingOptions):
     """One host's power device; what it does not say, [fencing.defaults] says."""
 
-    type: Literal["redfish"] = Field(
+    type: str = Field(
         default="redfish",
-        description="The kind of power device: Redfish, which every BMC since about 2016 speaks.",
+        pattern=r"^(redfish|fence_[a-z0-9_]+)$",
+        description="The kind of power device: `redfish`, which every BMC since about 2016 speaks, or a "
+        "fence agent of this machine by its name (`fence_ipmilan`, `fence_apc`, ...).",
     )
-    url: str = Field(
-        description="The BMC's address, as https://HOST[:PORT].",
+    url: str | None = Field(
+        default=None,
+        description="Redfish: the BMC's address, as https://HOST[:PORT].",
     )
     system_id: str | None = Field(
         default=None,
-        description="Which of the BMC's systems this host is (the last part of "
+        description="Redfish: which of the BMC's systems this host is (the last part of "
         "/redfish/v1/Systems/ID); without it the only one.",
     )
 
     fingerprint: str | None = Field(
         default=None,
         pattern=r"^(?:[sS][hH][aA]256[:= ]?)?(?:[0-9A-Fa-f]{2}:?){32}$",
-        description="The SHA-256 of the BMC's certificate (openssl x509 -noout -fingerprint "
+        description="Redfish: the SHA-256 of the BMC's certificate (openssl x509 -noout -fingerprint "
         "-sha256): trusts exactly this one, as most BMCs sign their own.",
+    )
+    parameters: Parameters = Field(
+        default_factory=dict[str, str],
+        description="Fence agent: what it needs to know, as its manual page names it (ip, plug, lanplus, "
+        '...); several outlets of one host, where the agent can: plug = "3,4". All of them must be off.',
     )
 
     @field_validator("url")
     @classmethod
-    def _is_http(cls, value: str) -> str:
-        return http_url(value)
+    def _is_http(cls, value: str | None) -> str | None:
+        return None if value is None else http_url(value)
+
+    @field_validator("parameters")
+    @classmethod
+    def _are_lines(cls, parameters: dict[str, str]) -> dict[str, str]:
+        for name, value in parameters.items():
+            if RESERVED.fullmatch(name):
+                raise ValueError(
+                    f"{name} is not for the agent's parameters: Koboshi sets the action itself, and has "
+                    "username and password as keys of their own",
+                )
+            if not re.fullmatch(r"[a-z0-9_-]+", name) or not value.isprintable():
+                raise ValueError(f"{name} cannot be told to an agent: one line, name=value")
+        return parameters
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.type == "redfish":
+            if self.url is None:
+                raise ValueError('url is missing; write url = "https://BMC-OF-THIS-HOST"')
+            if self.parameters:
+                raise ValueError("parameters are a fence agent's; name it in type, or remove them")
+        elif self.url is not None or self.system_id is not None or self.fingerprint is not None:
+            raise ValueError(
+                f"url, system_id and fingerprint are Redfish's; {self.type} takes its address from "
+                'parameters = { ip = "..." }',
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedfishDevice:
-    """One host's BMC with everything that is needed to speak to it."""
+    """A BMC with everything that is needed to speak to it."""
 
     host: str
     url: str
@@ -91,6 +158,53 @@ class RedfishDevice:
     fingerprint: str | None
     timeout: timedelta
 
+    @property
+    def table(self) -> str:
+        """Return what this device is, without its secrets: another text is another device."""
+        return f"redfish {self.url} {self.system_id or ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentDevice:
+    """A power device behind a fence agent."""
+
+    host: str
+    agent: str
+    folder: Path
+    parameters: Mapping[str, str] = field(repr=False)
+    username: str | None
+    password: SecretStr | None
+    timeout: timedelta
+
+    @property
+    def table(self) -> str:
+        """Return what this device is, without its secrets: another text is another device."""
+        shown = (f"{k}={v}" for k, v in sorted(self.parameters.items()) if not is_secret(k))
+        return f"{self.agent} {' '.join(shown)}"
+
+
+Device = RedfishDevice | AgentDevice
+
+
+def is_secret(parameter: str) -> bool:
+    """Return whether an agent's parameter is a secret, by its name."""
+    return any(word in parameter.lower() for word in SECRET_PARAMETERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostDevices:
+    """All power devices of one host, in the order in which they are asked."""
+
+    host: str
+    bmc: Device | None
+    outlets: Mapping[str, Device]
+    """What feeds it: only when all of these are off is it off by them."""
+
+    def all(self) -> tuple[Device, ...]:
+        """Return every device."""
+        first = () if self.bmc is None else (self.bmc,)
+        return (*first, *self.outlets.values())
+
 
 DEFAULT_FENCE_TIMEOUT = seconds(10)
 
@@ -98,66 +212,165 @@ DEFAULT_FENCE_TIMEOUT = seconds(10)
 class FencingSettings(Section):
     """Each protected host's power device: without one there is no proof that a host is dead."""
 
+    agents_dir: Path = Field(
+        default=Path("/usr/sbin"),
+        description="Where the fence agents are, as the package fence-agents installs them.",
+    )
+    quarantine: Duration = Field(
+        default=minutes(24 * 60),
+        ge=minutes(10),
+        le=minutes(30 * 24 * 60),
+        description="How long a device that read off while its host answered must read on, without a "
+        "break, before it is believed again: it may be another host's. Mending its settings, or a "
+        "`koboshi host test-fence` that works, ends it at once.",
+    )
+    look_first: int = Field(
+        default=32,
+        ge=0,
+        le=1000,
+        description="How many other hosts' devices are read before the first *off* of a host whose power "
+        "reads on: one that reads off while its host answers tells of devices that are swapped.",
+    )
     defaults: FencingOptions = Field(default_factory=FencingOptions)
     hosts: dict[str, FencingHost] = Field(default_factory=dict[str, FencingHost])
+    outlets: dict[str, dict[str, FencingHost]] = Field(
+        default_factory=dict[str, dict[str, FencingHost]],
+        description="[fencing.outlets.HOST.NAME]",
+    )
 
-    @field_validator("hosts")
+    @field_validator("hosts", "outlets")
     @classmethod
-    def _credentials_are_complete(
-        cls,
-        hosts: dict[str, FencingHost],
-        info: ValidationInfo,
-    ) -> dict[str, FencingHost]:
+    def _each_is_complete(cls, devices: Any, info: ValidationInfo) -> Any:
         defaults = info.data.get("defaults")
         if not isinstance(defaults, FencingOptions):
-            return hosts  # they are reported already
-        _each_device_is_one_hosts(hosts)
-        for option in ("username", "password"):
-            if getattr(defaults, option) is not None:
-                continue
-            without = [name for name, host in hosts.items() if getattr(host, option) is None]
-            if without:
-                raise ValueError(
-                    f"no {option} for {', '.join(without)}; "
-                    f"set {option} in [fencing.defaults] or in the host's own table",
+            return devices  # they are reported already
+        if info.field_name == "hosts":
+            hosts = cast("dict[str, FencingHost]", devices)
+            _credentials_are_complete(hosts, defaults)
+            _each_device_is_one_hosts((h, d) for h, d in hosts.items())
+        else:
+            outlets = cast("dict[str, dict[str, FencingHost]]", devices)
+            for host, named in outlets.items():
+                _credentials_are_complete(
+                    {f"{host}.{n}": d for n, d in named.items()}, FencingOptions()
                 )
-        return hosts
+            _each_device_is_one_hosts(
+                (h, d) for h, named in outlets.items() for d in named.values()
+            )
+        return devices
 
-    def device(self, host: str) -> RedfishDevice | None:
-        """Return how to reach the host's BMC, or None if it has none."""
-        entry = self.hosts.get(host)
-        if entry is None:
+    def of(self, host: str) -> HostDevices | None:
+        """Return the power devices of `host`; None if it has none."""
+        entry, outlets = self.hosts.get(host), self.outlets.get(host, {})
+        if entry is None and not outlets:
             return None
-        both = (entry, self.defaults)
-        username = next(o.username for o in both if o.username is not None)
-        password = next(o.password for o in both if o.password is not None)
-        verify_tls = next((o.verify_tls for o in both if o.verify_tls is not None), True)
-        timeout = next((o.timeout for o in both if o.timeout is not None), DEFAULT_FENCE_TIMEOUT)
+        own = FencingOptions()  # an outlet is no BMC: it never gets the BMCs' password
+        return HostDevices(
+            host=host,
+            bmc=None if entry is None else self._device(host, entry, self.defaults),
+            outlets={name: self._device(host, device, own) for name, device in outlets.items()},
+        )
+
+    def device(self, host: str) -> Device | None:
+        """Return the first power device of `host`; None if it has none."""
+        found = self.of(host)
+        return next(iter(found.all()), None) if found else None
+
+    def known_hosts(self) -> tuple[str, ...]:
+        """Return every host that has a power device."""
+        return tuple(dict.fromkeys((*self.hosts, *self.outlets)))
+
+    def devices(self) -> tuple[Device, ...]:
+        """Return every power device that is configured."""
+        found = (self.of(host) for host in self.known_hosts())
+        return tuple(device for one in found if one is not None for device in one.all())
+
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """Return everything that must not be shown."""
+        return tuple(_secrets(self.devices()))
+
+    def _device(self, host: str, entry: FencingHost, defaults: FencingOptions) -> Device:
+        both = (entry, defaults)
+        username = next((o.username for o in both if o.username is not None), None)
+        password = next((o.password for o in both if o.password is not None), None)
+        limits = (entry.timeout, self.defaults.timeout, DEFAULT_FENCE_TIMEOUT)
+        timeout = next(limit for limit in limits if limit is not None)
+        if entry.type != "redfish":
+            return AgentDevice(
+                host=host,
+                agent=entry.type,
+                folder=self.agents_dir,
+                parameters=entry.parameters,
+                username=None if "username" in entry.parameters else username,
+                password=password,
+                timeout=timeout,
+            )
+        verify = next(
+            (o.verify_tls for o in (entry, self.defaults) if o.verify_tls is not None), True
+        )
         return RedfishDevice(
             host=host,
-            url=entry.url,
+            url=entry.url or "",
             system_id=entry.system_id,
-            username=username,
-            password=password,
-            verify_tls=verify_tls,
+            username=username or "",
+            password=password or SecretStr(""),
+            verify_tls=verify,
             ca_file=entry.ca_file or self.defaults.ca_file,
             fingerprint=entry.fingerprint,
             timeout=timeout,
         )
 
-    def devices(self) -> tuple[RedfishDevice, ...]:
-        """Return every BMC that is configured."""
-        found = (self.device(host) for host in self.hosts)
-        return tuple(device for device in found if device is not None)
+
+def _secrets(devices: tuple[Device, ...]) -> Iterator[SecretStr]:
+    for device in devices:
+        if device.password is not None:
+            yield device.password
+        if isinstance(device, AgentDevice):
+            yield from (SecretStr(v) for k, v in device.parameters.items() if is_secret(k))
 
 
-def _each_device_is_one_hosts(hosts: dict[str, FencingHost]) -> None:
-    """Refuse two hosts with one power device: fencing the one would kill the other."""
-    seen: dict[tuple[str, str | None], str] = {}
-    for name, host in hosts.items():
-        other = seen.setdefault((host.url.rstrip("/").lower(), host.system_id), name)
-        if other != name:
+def _credentials_are_complete(devices: Mapping[str, FencingHost], defaults: FencingOptions) -> None:
+    """Refuse a Redfish device without credentials; what an agent needs, only the agent knows."""
+    for option in ("username", "password"):
+        if getattr(defaults, option) is not None:
+            continue
+        without = [
+            name
+            for name, device in devices.items()
+            if device.type == "redfish" and getattr(device, option) is None
+        ]
+        if without:
             raise ValueError(
-                f"{other} and {name} have the same power device ({host.url}, system_id "
-                f"{host.system_id or 'none'}): fencing one would switch the other off; correct one",
+                f"no {option} for {', '.join(without)}; "
+                f"set {option} in [fencing.defaults] or in the host's own table",
             )
+
+
+def _each_device_is_one_hosts(devices: Iterator[tuple[str, FencingHost]]) -> None:
+    """Refuse two hosts with one power device: fencing the one would kill the other."""
+    seen: dict[tuple[object, ...], str] = {}
+    for name, device in devices:
+        where = _where(device)
+        if where is None:
+            continue
+        other = seen.setdefault(where, name)
+        if other != name:
+            at = f"{device.url}, system_id {device.system_id or 'none'}"
+            if device.url is None:
+                at = f"{device.type}, {', '.join(str(part) for part in where[1:] if part)}"
+            raise ValueError(
+                f"{other} and {name} have the same power device ({at}): fencing one would switch the "
+                "other off; correct one",
+            )
+
+
+def _where(device: FencingHost) -> tuple[object, ...] | None:
+    """Return what no two hosts may share; None when that cannot be told."""
+    if device.url is not None:
+        return device.url.rstrip("/").lower(), device.system_id
+    told = device.parameters
+    address = told.get("ip") or told.get("ipaddr")
+    if address is None:
+        return None
+    plug = told.get("plug") or told.get("port")
+    return device.type, address.lower(), plug, told.get("ipport"), told.get("target")

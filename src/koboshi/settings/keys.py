@@ -21,8 +21,23 @@ ANY_HOST = "HOST"
 """Stands for a host's name in the keys of a table that has one entry for each host."""
 
 
+ANY_NAME = "NAME"
+"""... and for the name of one of several of that host's."""
 FOR_HOSTS = ("fencing", "hosts")
 """That table."""
+FOR_OUTLETS = ("fencing", "outlets")
+"""The one with several entries for each host."""
+PLACEHOLDERS: dict[tuple[str, ...], tuple[str, ...]] = {
+    FOR_HOSTS: (ANY_HOST,),
+    FOR_OUTLETS: (ANY_HOST, ANY_NAME),
+}
+
+
+def generic(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return `path` with placeholders where it has names that an operator chose."""
+    stand_ins = PLACEHOLDERS.get(path[:2], ())
+    replaced = stand_ins[: max(0, len(path) - 2)]
+    return (*path[:2], *replaced, *path[2 + len(replaced) :])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,26 +106,26 @@ def _tables(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[Table]:
     below: list[tuple[type[BaseModel], tuple[str, ...]]] = []
     found: list[Key] = []
     for name, field in model.model_fields.items():
-        inner, keyed = _model_of(field.annotation)
+        inner, names = _model_of(field.annotation)
         if inner is None:
             found.append(_key(path, name, field))
         else:
-            below.append((inner, (*path, name, ANY_HOST) if keyed else (*path, name)))
+            below.append((inner, (*path, name, *names)))
     if found:
         yield Table(path=path, purpose=(model.__doc__ or "").strip(), keys=tuple(found))
     for inner, inner_path in below:
         yield from _tables(inner, inner_path)
 
 
-def _model_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """Return the model behind an annotation, and whether it stands once for each host."""
+def _model_of(annotation: Any) -> tuple[type[BaseModel] | None, tuple[str, ...]]:
+    """Return the model behind an annotation, and the names below which it stands."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, False
+        return annotation, ()
     if get_origin(annotation) is dict:
-        value = get_args(annotation)[1]
-        if isinstance(value, type) and issubclass(value, BaseModel):
-            return value, True
-    return None, False
+        model, names = _model_of(get_args(annotation)[1])
+        if model is not None:
+            return model, (*names, ANY_NAME) if names else (ANY_HOST,)
+    return None, ()
 
 
 def _key(path: tuple[str, ...], name: str, field: FieldInfo) -> Key:

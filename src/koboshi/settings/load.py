@@ -19,7 +19,12 @@ from koboshi.settings.environment import from_environment
 from koboshi.settings.explain import explain
 from koboshi.settings.places import lines_of_keys
 from koboshi.settings.schema import Settings
-from koboshi.settings.secrets import SECRET_NAMES, resolve_secrets, secret_tables
+from koboshi.settings.secrets import (
+    SECRET_NAMES,
+    resolve_secrets,
+    secret_parameters,
+    secret_tables,
+)
 
 DEFAULT_PATH = Path("/etc/koboshi/koboshi.toml")
 CONFIG_VARIABLE = "KOBOSHI_CONFIG"
@@ -171,8 +176,8 @@ def _too_open(source: Path, data: dict[str, Any]) -> list[Problem]:
     if not mode & 0o077:
         return []
     for path, table in secret_tables(data):
-        for name in SECRET_NAMES:
-            if name in table:
+        for name in (*SECRET_NAMES, *secret_parameters(table)):
+            if name in table or name.startswith("parameters."):
                 key = ".".join((*path, name))
                 what = f"holds a secret ({key}) and may be read by others (mode {mode:04o})"
                 return [Problem(place=str(source), what=what, cure=f"type: chmod 0600 {source}")]

@@ -112,7 +112,7 @@ class Settings(Section):
     ) -> FencingSettings:
         policy = info.data.get("policy")
         by_power = isinstance(policy, PolicySettings) and policy.proof is ProofPolicy.POWER
-        if info.data.get("mode") is Mode.ACT and by_power and not fencing.hosts:
+        if info.data.get("mode") is Mode.ACT and by_power and not fencing.known_hosts():
             raise ValueError(
                 'mode = "act" needs the power devices of the hosts that it protects: without them '
                 "there is no proof that a host is dead, and nothing could be evacuated; add "

@@ -1,5 +1,7 @@
-"""Secrets come inline, from an environment variable, or from a file: exactly one of the three."""
+"""Secrets come inline, from an environment variable, from a file, or from systemd: exactly one of these."""
 
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -7,6 +9,10 @@ from typing import Any, cast
 from pydantic import SecretStr
 
 SECRET_NAMES = ("password", "secret")
+SECRET_PARAMETERS = ("passw", "community", "secret", "token", "hexadecimal_kg")
+"""Words in the names of a fence agent's parameters that hold a secret."""
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+"""Where systemd puts what a unit's LoadCredential names."""
 MAX_BYTES = 64 * 1024
 
 Trouble = tuple[tuple[str, ...], str, str]
@@ -20,7 +26,19 @@ def secret_tables(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], di
         yield ("fencing", "defaults"), _table(fencing["defaults"])
     for host, entry in _table(fencing.get("hosts")).items():
         yield ("fencing", "hosts", host), _table(entry)
+    for host, named in _table(fencing.get("outlets")).items():
+        for name, entry in _table(named).items():
+            yield ("fencing", "outlets", host, name), _table(entry)
     yield ("webhook",), _table(data.get("webhook"))
+
+
+def secret_parameters(table: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the keys of a fence agent's parameters that hold secrets."""
+    return tuple(
+        f"parameters.{name}"
+        for name in _table(table.get("parameters"))
+        if any(word in name.lower() for word in SECRET_PARAMETERS)
+    )
 
 
 def named_variables(data: Mapping[str, Any]) -> frozenset[str]:
@@ -45,7 +63,8 @@ def resolve_secrets(
     troubles: list[Trouble] = []
     for path, table in secret_tables(data):
         for name in SECRET_NAMES:
-            forms = [form for form in (name, f"{name}_env", f"{name}_file") if form in table]
+            written = (name, f"{name}_env", f"{name}_file", f"{name}_credential")
+            forms = [form for form in written if form in table]
             if len(forms) > 1:
                 what = f"{' and '.join(forms)} are both set in [{'.'.join(path)}]"
                 troubles.append(((*path, forms[1]), what, "keep one of them"))
@@ -76,20 +95,42 @@ def _resolve(
         if not value:
             what = f"{form} names the environment variable {source}, which is not set"
             return what, "set it where the daemon starts (systemd: EnvironmentFile=)"
+        table[name] = SecretStr(value)
+        return None
+    if form.endswith("_credential"):
+        folder = environ.get(CREDENTIALS_VARIABLE)
+        if not folder:
+            what = f"{form} names {source}, but {CREDENTIALS_VARIABLE} is not set"
+            return what, f"add to the unit: LoadCredential={source}:/PATH"
+        file = Path(folder) / source
     else:
         file = base / Path(source).expanduser()
-        try:
-            with file.open("rb") as opened:
-                value = opened.read(MAX_BYTES).decode().rstrip("\r\n")
-        except OSError as error:
-            what = f"{form} names {file}, which cannot be read: {error.strerror}"
-            return what, "create it with mode 0600, owned by the daemon's user"
-        except UnicodeDecodeError:
-            return f"{form} names {file}, which is not UTF-8", "put the secret there as one line"
-        if not value:
-            return f"{form} names {file}, which is empty", "put the secret there as one line"
-    table[name] = SecretStr(value)
+    found = _read(file, form, is_guarded=form.endswith("_credential"))
+    if isinstance(found, tuple):
+        return found
+    table[name] = SecretStr(found)
     return None
+
+
+def _read(file: Path, form: str, *, is_guarded: bool) -> str | tuple[str, str]:
+    """Return the secret in `file`, or what is wrong with it; systemd guards its own files."""
+    try:
+        with file.open("rb") as opened:
+            seen = os.fstat(opened.fileno())
+            value = opened.read(MAX_BYTES).decode().rstrip("\r\n")
+    except OSError as error:
+        what = f"{form} names {file}, which cannot be read: {error.strerror}"
+        return what, "create it with mode 0600, owned by the daemon's user"
+    except UnicodeDecodeError:
+        return f"{form} names {file}, which is not UTF-8", "put the secret there as one line"
+    mode = stat.S_IMODE(seen.st_mode)
+    allowed = 0o640 if seen.st_uid == 0 else 0o600
+    if not is_guarded and stat.S_ISREG(seen.st_mode) and mode & 0o077 & ~allowed:
+        what = f"{form} names {file}, which others may read (mode {mode:04o})"
+        return what, f"type: chmod 0600 {file}"
+    if not value:
+        return f"{form} names {file}, which is empty", "put the secret there as one line"
+    return value
 
 
 def _table(value: object) -> dict[str, Any]:

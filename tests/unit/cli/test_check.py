@@ -7,6 +7,7 @@ from typing import Self
 import pytest
 from pydantic import SecretStr
 
+from koboshi.adapters.fencing import Trouble
 from koboshi.cli.check_hosts import Instruments, check_hosts
 from koboshi.cli.checks import Check, Result, check_settings, exit_code
 from koboshi.cli.exit_codes import ExitCode
@@ -14,7 +15,7 @@ from koboshi.domain.cloud import Hypervisor, Power, ProbeAnswer
 from koboshi.domain.device import NAMELESS, Identity
 from koboshi.domain.errors import FenceError
 from koboshi.domain.names import HostName
-from koboshi.settings import RedfishDevice, Settings, load_settings
+from koboshi.settings import Device, RedfishDevice, Settings, load_settings
 from koboshi.settings.fencing import FencingHost, FencingOptions, FencingSettings
 
 from .terminal import koboshi
@@ -90,12 +91,17 @@ def fenced(*hosts: str, mode: str = "act") -> Settings:
 def instruments(
     answers: Mapping[str, ProbeAnswer] | None = None,
     powers: Mapping[str, Power | FenceError] | None = None,
+    troubles: tuple[Trouble, ...] = (),
 ) -> Instruments:
-    def new_fence(device: RedfishDevice) -> SimFence:
+    def new_fence(device: Device) -> SimFence:
         return SimFence((powers or {}).get(device.host, Power.ON))
 
+    async def inspect(device: Device) -> tuple[Trouble, ...]:
+        return () if isinstance(device, RedfishDevice) else troubles
+
     known = {f"10.0.0.{n}": ProbeAnswer.USERLAND for n in range(10)}
-    return Instruments(probe=SimProbe({**known, **(answers or {})}), new_fence=new_fence)
+    probe = SimProbe({**known, **(answers or {})})
+    return Instruments(probe=probe, new_fence=new_fence, inspect=inspect)
 
 
 def row(checks: list[Check], check: str, subject: str) -> Check:
@@ -148,6 +154,27 @@ async def test_what_a_bmc_says(
     assert found.result is result
     assert detail in found.detail
     assert bool(found.cure) == (result is not Result.OK)
+
+
+async def test_each_device_of_a_host_has_its_row_and_its_agent_is_looked_at() -> None:
+    settings = fenced("cmp1")
+    outlet = FencingHost(type="fence_apc", parameters={"ip": "pdu", "plug": "3"})
+    fencing = settings.fencing.model_copy(update={"outlets": {"cmp1": {"a": outlet}}})
+    settings = settings.model_copy(update={"fencing": fencing})
+    hosts = [hypervisor("cmp1")]
+    checks = await check_hosts(settings, hosts, instruments())
+    powers = [c.detail for c in checks if c.check == "power"]
+    assert powers == ["its BMC reads on", "its outlet a (fence_apc) reads on"]
+
+    shows = Trouble(text="others may read its secrets", cure="let nobody in", is_fatal=False)
+    checks = await check_hosts(settings, hosts, instruments(troubles=(shows,)))
+    assert row(checks, "fence agent", "cmp1").result is Result.WARN
+    assert len([c for c in checks if c.check == "power"]) == 2
+
+    missing = Trouble(text="there is no fence_apc", cure="install it", is_fatal=True)
+    checks = await check_hosts(settings, hosts, instruments(troubles=(missing,)))
+    assert row(checks, "fence agent", "cmp1").result is Result.FAIL
+    assert row(checks, "power", "cmp1").detail == "its BMC reads on"
 
 
 @pytest.mark.parametrize(

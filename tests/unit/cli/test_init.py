@@ -55,7 +55,7 @@ def test_what_is_commented_out_is_the_default(tmp_path: Path) -> None:
 def test_each_host_has_its_table_to_complete(tmp_path: Path) -> None:
     text = configuration_text(FOUND)
     assert "# [fencing.hosts.cmp1]  # the host itself answers at 10.0.0.1" in text
-    begin, end = text.index("# [fencing.hosts.cmp1]"), text.index("# Where notices go")
+    begin, end = text.index("# [fencing.hosts.cmp1]"), text.index("# What feeds a host")
     completed = text[begin:end].replace("\n# ", "\n").removeprefix("# ")
     text = text.replace("# username = ", "username = ").replace("# password = ", "password = ")
     settings = loaded(text + "\n" + completed, tmp_path)

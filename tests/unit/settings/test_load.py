@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from koboshi.domain.rules import Mode, OnLocalDisk, ProofPolicy, Rules
-from koboshi.settings import InvalidSettings, Settings, load_settings
+from koboshi.settings import AgentDevice, InvalidSettings, RedfishDevice, Settings, load_settings
 
 Write = Callable[..., Path]
 
@@ -19,6 +19,13 @@ password = "correct horse"
 [fencing.hosts.compute1]
 url = "https://192.0.2.1"
 """
+
+
+def bmc(settings: Settings, number: int = 0) -> RedfishDevice:
+    """Return one of the power devices, which is a BMC."""
+    device = settings.fencing.devices()[number]
+    assert isinstance(device, RedfishDevice)
+    return device
 
 
 @pytest.fixture
@@ -85,7 +92,7 @@ def test_the_environment_can_hold_a_list_and_a_hosts_key(write: Write) -> None:
     }
     settings = load_settings(write(FENCED.replace("compute1", '"Compute1.example.com"')), environ)
     device = settings.fencing.device("Compute1.example.com")
-    assert device is not None
+    assert isinstance(device, RedfishDevice)
     assert device.system_id == "7"
     assert settings.hosts.is_protected("compute1")
     assert not settings.hosts.is_protected("gpu17")
@@ -183,7 +190,8 @@ verify_tls = false
 timeout = "3s"
 """,
     )
-    first, second = load_settings(path, {}).fencing.devices()
+    settings = load_settings(path, {})
+    first, second = bmc(settings), bmc(settings, 1)
     assert (first.username, first.verify_tls, first.timeout) == ("admin", True, timedelta(0, 10))
     assert (second.username, second.verify_tls, second.timeout) == ("other", False, timedelta(0, 3))
     assert second.password.get_secret_value() == "correct horse"
@@ -201,18 +209,23 @@ def test_a_file_without_a_secret_may_be_read_by_all(write: Write) -> None:
     load_settings(write('install = "x"', mode=0o644), {})
 
 
-@pytest.mark.parametrize("form", ["env", "file"])
+@pytest.mark.parametrize("form", ["env", "file", "credential"])
 def test_secrets_from_elsewhere(write: Write, tmp_path: Path, form: str) -> None:
-    (tmp_path / "bmc").write_text("s3cret\n", encoding="utf-8")
+    secret = tmp_path / "bmc"
+    secret.write_text("s3cret\n", encoding="utf-8")
+    secret.chmod(0o440 if form == "credential" else 0o600)  # systemd guards its own by their folder
     value = "BMC" if form == "env" else "bmc"
     text = FENCED.replace('password = "correct horse"', f'password_{form} = "{value}"')
-    settings = load_settings(write(text, mode=0o644), {"BMC": "s3cret"})
-    assert settings.fencing.devices()[0].password.get_secret_value() == "s3cret"
+    environ = {"BMC": "s3cret", "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    settings = load_settings(write(text, mode=0o644), environ)
+    assert bmc(settings).password.get_secret_value() == "s3cret"
 
 
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
+        ('password_credential = "nope"', "CREDENTIALS_DIRECTORY is not set"),
+        ('password_file = "open"', "which others may read (mode 0644); type: chmod 0600"),
         ('password_env = "NOPE"', "environment variable NOPE, which is not set"),
         ('password_file = "nope"', "which cannot be read: No such file"),
         ('password_file = "empty"', "which is empty"),
@@ -220,7 +233,9 @@ def test_secrets_from_elsewhere(write: Write, tmp_path: Path, form: str) -> None
     ],
 )
 def test_a_secret_that_is_not_there(write: Write, tmp_path: Path, line: str, expected: str) -> None:
-    (tmp_path / "empty").write_text("", encoding="utf-8")
+    (tmp_path / "empty").touch(mode=0o600)
+    (tmp_path / "open").write_text("s3cret", encoding="utf-8")
+    (tmp_path / "open").chmod(0o644)
     text = complaint(write(FENCED.replace('password = "correct horse"', line)))
     assert expected in text
     assert text.count("\n") == 0
@@ -296,11 +311,90 @@ def test_a_table_where_a_value_belongs_and_the_reverse(write: Write) -> None:
 def test_the_variable_that_holds_a_secret_is_no_unknown_setting(write: Write) -> None:
     text = FENCED.replace('password = "correct horse"', 'password_env = "KOBOSHI_BMC_PASSWORD"')
     settings = load_settings(write(text), {"KOBOSHI_BMC_PASSWORD": "s3cret"})
-    assert settings.fencing.devices()[0].password.get_secret_value() == "s3cret"
+    assert bmc(settings).password.get_secret_value() == "s3cret"
 
 
 def test_a_fingerprint_is_a_sha256(write: Write) -> None:
     pin = ":".join(["AB"] * 32)
     settings = load_settings(write(f'{FENCED}fingerprint = "{pin}"'), {})
-    assert settings.fencing.devices()[0].fingerprint == pin
+    assert bmc(settings).fingerprint == pin
     assert "a SHA-256 in hexadecimal" in complaint(write(f'{FENCED}fingerprint = "AB"'))
+
+
+AGENT = """
+[fencing.hosts.cmp1]
+type = "fence_ipmilan"
+username = "admin"
+password = "correct horse"
+parameters = { ip = "192.0.2.1", lanplus = true, cipher = 17 }
+[fencing.outlets.cmp1.a]
+type = "fence_apc_snmp"
+parameters = { ip = "pdu1", plug = "3", community = "between us" }
+[fencing.outlets.cmp1.b]
+url = "https://pdu2"
+username = "pdu"
+password = "battery"
+"""
+
+
+def test_a_host_may_have_a_fence_agent_and_outlets(write: Write) -> None:
+    settings = load_settings(write(AGENT), {})
+    devices = settings.fencing.of("cmp1")
+    assert devices is not None
+    agent, outlet = devices.bmc, devices.outlets["a"]
+    assert isinstance(agent, AgentDevice)
+    assert isinstance(outlet, AgentDevice)
+    assert agent.parameters == {"ip": "192.0.2.1", "lanplus": "1", "cipher": "17"}
+    assert (agent.username, agent.folder) == ("admin", Path("/usr/sbin"))
+    assert isinstance(devices.outlets["b"], RedfishDevice)
+    secrets = {s.get_secret_value() for s in settings.fencing.secrets()}
+    assert secrets == {"correct horse", "between us", "battery"}
+    shown = repr(settings.fencing.devices()) + "".join(d.table for d in settings.fencing.devices())
+    assert not any(secret in shown for secret in secrets)
+
+
+def test_an_outlet_never_gets_the_bmcs_password(write: Write) -> None:
+    outlet = (
+        '[fencing.outlets.compute1.a]\ntype = "fence_apc"\nparameters = { ip = "p", plug = "1" }'
+    )
+    device = load_settings(write(f"{FENCED}{outlet}"), {}).fencing.devices()[1]
+    assert (device.username, device.password) == (None, None)
+
+
+def test_the_environment_can_name_an_outlet(write: Write) -> None:
+    environ = {"KOBOSHI_FENCING__OUTLETS__CMP1__B__TIMEOUT": "4s"}
+    device = load_settings(write(AGENT), environ).fencing.devices()[2]
+    assert device.timeout == timedelta(seconds=4)
+
+
+def test_a_secret_parameter_in_an_open_file_is_refused(write: Write) -> None:
+    text = """
+[fencing.hosts.cmp1]
+type = "fence_apc_snmp"
+parameters = { ip = "pdu1", plug = "3", community = "between us" }
+"""
+    found = complaint(write(text, mode=0o644))
+    assert "holds a secret (fencing.hosts.cmp1.parameters.community)" in found
+    assert "between us" not in found
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ('type = "ipmi"', "type must be redfish, or the name of a fence agent"),
+        ('type = "fence_x"\nurl = "https://a"', "url, system_id and fingerprint are Redfish's"),
+        ('username = "u"\npassword = "p"', "url is missing"),
+        ('type = "fence_x"\nparameters = { action = "reboot" }', "action is not for the agent's"),
+        ('type = "fence_x"\nparameters = { password = "p" }', "password is not for the agent's"),
+        ('type = "fence_x"\nparameters = { plug = "1\\naction=on" }', "cannot be told to an agent"),
+        ('type = "fence_x"\nparameters = { "a b" = "1" }', "cannot be told to an agent"),
+    ],
+)
+def test_what_an_agent_cannot_be_told(write: Write, table: str, expected: str) -> None:
+    assert expected in complaint(write(f"[fencing.hosts.cmp1]\n{table}"))
+
+
+def test_two_hosts_with_one_outlet(write: Write) -> None:
+    table = '[fencing.hosts.{}]\ntype = "fence_apc"\nparameters = {{ ip = "pdu1", plug = "3" }}\n'
+    text = complaint(write(table.format("a") + table.format("b")))
+    assert "a and b have the same power device (fence_apc, pdu1, 3)" in text
