@@ -99,8 +99,7 @@ def _hosts(table: Table, found: Found) -> str:
         f"them. {own}"
     )
     lines = f"\n{_comment(about)}\n"
-    host = "compute1"
-    for host, address in found.hosts or ((host, None),):
+    for host, address in found.hosts or (("compute1", None),):
         where = f"  # the host itself answers at {address}" if address else ""
         lines += (
             f"# [fencing.hosts.{_quoted(host)}]{where}\n"
@@ -110,7 +109,7 @@ def _hosts(table: Table, found: Found) -> str:
         )
     return lines + (
         "## ... or through a fence agent of this machine:\n"
-        f"## [fencing.hosts.{_quoted(host)}]\n"
+        "## [fencing.hosts.compute1]\n"
         '## type = "fence_ipmilan"\n'
         '## parameters = { ip = "192.0.2.9", lanplus = true }\n'
     )
