@@ -113,6 +113,8 @@ class _Packing:
         self._pacing = pacing
         self._spots = [s for s in on.spots if s.host not in dead]
         self._left = {s.host: s.room for s in self._spots}
+        self._as_read = dict(self._left)
+        """What the recovery would have read last: it prefers hosts by that."""
         self._pools: dict[str, int] = {s.pool: s.room.disk_gb for s in self._spots if s.pool}
         self._pool_of = {s.host: s.pool for s in self._spots}
         self._placed: dict[ServerId, HostName] = {}
@@ -166,6 +168,7 @@ class _Packing:
         ended = min(self._moving, key=lambda t: t.ends)
         self._moving.remove(ended)
         self._now = ended.ends
+        self._as_read = dict(self._left)
         if ended.destination is not None:
             self._onto[ended.destination] -= 1
             self._rebuilds[ended.destination] -= ended.candidate.treatment is Treatment.REBUILD
@@ -188,7 +191,7 @@ class _Packing:
         best: tuple[tuple[int, int, HostName], HostName] | None = None
         for spot in self._spots:
             host = spot.host
-            key = preference(self._left[host], self._onto)
+            key = preference(self._as_read[host], self._onto)
             if best is not None and key >= best[0]:
                 continue
             if not has_slot(candidate, self._onto[host], self._rebuilds[host], self._rules):
