@@ -26,6 +26,9 @@ def why_not_silent(host: HostName, world: World, now: Instant) -> str | None:
 def _words(host: HostName, world: World, now: Instant) -> Iterator[str]:
     if word := _heard("management address", world.probes.get(host), now):
         yield word
+    for network, tracks in world.further.items():
+        if host in tracks and (word := _heard(f"address in {network}", tracks[host], now)):
+            yield word
     for name, moment in _last_heard(host, world):
         if moment is not None and now.since(moment) < SILENT_FOR:
             yield f"its {name} {seconds(now.since(moment))} ago"
@@ -37,9 +40,6 @@ def _words(host: HostName, world: World, now: Instant) -> Iterator[str]:
 
 def _last_heard(host: HostName, world: World) -> Iterator[tuple[str, Instant | None]]:
     """Return what else may tell that the host lives, and when it last did."""
-    for name, tracks in world.further.items():
-        track = tracks.get(host)
-        yield f"address on network {name} answered", track.kernel_at if track else None
     heartbeat, agents = world.services.get(host), world.agents.get(host)
     yield "heartbeat moved", heartbeat.advanced_at if heartbeat else None
     yield "Neutron agents reported", agents.advanced_at if agents else None
