@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry
@@ -12,19 +13,24 @@ from koboshi.api.build import (
     health_view,
     incident_detail,
     incidents_of,
+    snapshot_of,
     status_of,
 )
+from koboshi.api.explain import domains, explain
 from koboshi.api.lookup import NoSuchIncident, find_incident
 from koboshi.api.source import Health, StatusSource
 from koboshi.api.timeline import read_all
 from koboshi.api.views import (
+    DomainView,
     ErrorView,
     HealthView,
+    HostDetail,
+    HostView,
     IncidentDetail,
     IncidentView,
     StatusView,
 )
-from koboshi.api.words import add_words
+from koboshi.api.words import add_words, known_host
 from koboshi.domain.errors import JournalError
 
 
@@ -35,7 +41,8 @@ def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
 
     @app.get("/v1/status", summary="The overview: hosts, open incidents, what to do next")
     async def status() -> StatusView:
-        return status_of(source)
+        # In a thread of its own: the deciding loop must not wait for ten thousand rows.
+        return await to_thread.run_sync(status_of, snapshot_of(source))
 
     @app.get("/v1/incidents", summary="All incidents, newest first")
     async def incidents() -> list[IncidentView]:
@@ -53,6 +60,22 @@ def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
         read = source.world().from_host.get(found.host)
         return incident_detail(found, state, recorded, read.records if read else None)
 
+    @app.get("/v1/hosts", summary="All hosts with their verdicts")
+    async def hosts() -> list[HostView]:
+        return (await to_thread.run_sync(status_of, snapshot_of(source))).hosts
+
+    @app.get(
+        "/v1/hosts/{host}",
+        summary="One host explained: each witness, the rule, what would change it",
+        responses={404: {"model": ErrorView}},
+    )
+    async def host(host: str) -> HostDetail:
+        return explain(source, known_host(source, host))
+
+    @app.get("/v1/domains", summary="The declared domains with their hosts' verdicts")
+    async def all_domains() -> list[DomainView]:
+        return domains(source)
+
     add_words(app, source)
 
     @app.exception_handler(NoSuchIncident)
@@ -64,7 +87,7 @@ def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
         return _error(503, error)
 
     # Registered by their decorators; named here so that nobody takes them for unused.
-    _ = (status, incidents, incident, no_such_incident, journal_trouble)
+    _ = (status, incidents, incident, hosts, host, all_domains, no_such_incident, journal_trouble)
     return app
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from koboshi.domain.cloud import Power
 from koboshi.domain.incident import IncidentState, ProofKind
 from koboshi.domain.recovery import RecoveryState, Treatment
+from koboshi.domain.testimony import Group
 from koboshi.domain.verdict import Control, Network, Verdict
 
 
@@ -71,6 +72,61 @@ class HostView(View):
     disabled_reason: str | None
     incident: str | None
     """The host's open incident."""
+
+
+class TestimonyView(View):
+    """One witness's word on a host."""
+
+    witness: str
+    group: Group
+    """Witnesses of one group fail together, and have one vote."""
+    group_meaning: str
+    says: str
+    age_s: Seconds | None
+    """Since it last heard of the host, or its answer came; None: never."""
+    sentence: str
+
+
+class WordView(View):
+    """A person's word that a host is dead."""
+
+    at: Utc
+    by: str
+    note: str
+
+
+class ArmingView(View):
+    """Whether Koboshi may act, and whose word that is."""
+
+    is_armed: bool
+    reason: str
+    """Why it may, or may not."""
+    by: str | None
+    """Who said so last; None: the configuration."""
+    since: Utc | None
+    until: Utc | None
+    """When a disarm ends by itself."""
+
+
+class DomainHostView(View):
+    """One host of a domain."""
+
+    host: str
+    verdict: Verdict | None
+    """None: Nova lists no such host."""
+    reasons: list[str]
+    is_silent: bool
+    """Whether no witness hears it: a confirmed domain counts such hosts for dead."""
+    servers: int | None
+
+
+class DomainView(View):
+    """Hosts that can fail together for one cause."""
+
+    domain: str
+    hosts: list[DomainHostView]
+    is_confirmed: bool
+    """Whether a person has said that it is dead."""
 
 
 class IncidentView(View):
@@ -148,6 +204,34 @@ class WayHomeView(View):
     """In order."""
 
 
+class NoticeView(View):
+    """Something that a person should know about a host."""
+
+    host: str
+    topic: str
+    text: str
+    since: Utc
+
+
+class HostDetail(View):
+    """Everything about one host: the verdict, who says what, and what would change it."""
+
+    host: HostView
+    rule: str
+    """The rule that made the verdict."""
+    would_change: str
+    """What would change it."""
+    testimony: list[TestimonyView]
+    against_a_word: str | None
+    """What speaks against a person's word that it is dead; None: nothing does now."""
+    incident: IncidentView | None
+    proof: ProofView | None
+    word: WordView | None
+    notices: list[NoticeView]
+    next: list[str]
+    """What to type next."""
+
+
 class IncidentDetail(View):
     """Everything about one incident."""
 
@@ -172,15 +256,6 @@ class HeldServer(View):
     local_disks: list[str]
 
 
-class NoticeView(View):
-    """Something that a person should know about a host."""
-
-    host: str
-    topic: str
-    text: str
-    since: Utc
-
-
 class StatusView(View):
     """The overview."""
 
@@ -193,6 +268,7 @@ class StatusView(View):
     is_acting: bool
     acting_reason: str
     """Why it acts or does not."""
+    arming: ArmingView
     started_at: Utc | None
     cloud: str
     evidence: list[EvidenceView] = Field(default_factory=list[EvidenceView])
@@ -223,21 +299,6 @@ class HealthView(View):
     is_acting: bool
     acting_reason: str
     checks: list[CheckView]
-
-
-class Asked(BaseModel):
-    """What every request that changes something shares: unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ConfirmDeadAsked(Asked):
-    """A person's word that a host is dead."""
-
-    confirm: str
-    """The host's name once more: whoever sends this has read whom it is about."""
-    note: str = Field(default="", max_length=500)
-    """Why they are sure; stands in the journal."""
 
 
 class AnswerView(View):

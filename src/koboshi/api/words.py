@@ -4,6 +4,7 @@ They exist on the Unix socket only. The kernel names the caller; who is neither 
 daemon's own user was disconnected before a byte was read.
 """
 
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import cast
 
@@ -11,14 +12,22 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from koboshi.api.asked import (
+    ArmAsked,
+    ConfirmDeadAsked,
+    ConfirmDomainAsked,
+    DisarmAsked,
+    TestFenceAsked,
+)
 from koboshi.api.caller import Caller
 from koboshi.api.source import StatusSource
-from koboshi.api.views import AnswerView, ConfirmDeadAsked, ErrorView
+from koboshi.api.views import AnswerView, ErrorView
 from koboshi.domain import events as ev
 from koboshi.domain.decision import Decision, Refused
 from koboshi.domain.errors import KoboshiError
-from koboshi.domain.names import HostName
-from koboshi.domain.word import ConfirmDead, Word
+from koboshi.domain.holds import HoldEvent, words_for
+from koboshi.domain.names import DomainName, HostName
+from koboshi.domain.word import Arm, ConfirmDead, ConfirmDomain, Disarm, TestFence, Word
 
 REFUSED = 409
 
@@ -65,9 +74,37 @@ def add_words(app: FastAPI, source: StatusSource) -> None:
         responses=_ERRORS,
     )
     async def confirm_dead(host: str, asked: ConfirmDeadAsked, request: Request) -> AnswerView:
-        if asked.confirm != host:
-            raise NotMeant(f"confirm names {asked.confirm!r}, the request is about {host!r}")
-        return await hear(request, ConfirmDead(host=_known(source, host), note=asked.note))
+        _assert_meant(asked.confirm, host)
+        return await hear(request, ConfirmDead(host=known_host(source, host), note=asked.note))
+
+    @routes.post(
+        "/v1/hosts/{host}/test-fence",
+        summary="Switch an empty, disabled host off and on, to see that it can be done",
+        responses=_ERRORS,
+    )
+    async def test_fence(host: str, asked: TestFenceAsked, request: Request) -> AnswerView:
+        _assert_meant(asked.confirm, host)
+        return await hear(request, TestFence(host=known_host(source, host)))
+
+    @routes.post(
+        "/v1/domains/{domain}/confirm",
+        summary="A person's word that the silent hosts of a domain are dead",
+        responses=_ERRORS,
+    )
+    async def confirm_domain(
+        domain: str, asked: ConfirmDomainAsked, request: Request
+    ) -> AnswerView:
+        _assert_meant(asked.confirm, domain)
+        return await hear(request, ConfirmDomain(domain=_known_domain(source, domain)))
+
+    @routes.post("/v1/arm", summary="Act from now on", responses=_ERRORS)
+    async def arm(asked: ArmAsked, request: Request) -> AnswerView:
+        return await hear(request, Arm(keep=asked.keep))
+
+    @routes.post("/v1/disarm", summary="Begin nothing new for a while", responses=_ERRORS)
+    async def disarm(asked: DisarmAsked, request: Request) -> AnswerView:
+        until = source.now().later(timedelta(seconds=asked.for_s)) if asked.for_s else None
+        return await hear(request, Disarm(until=until, reason=asked.reason))
 
     @app.exception_handler(WordRefused)
     async def refused(_: Request, error: WordRefused) -> JSONResponse:
@@ -85,7 +122,7 @@ def add_words(app: FastAPI, source: StatusSource) -> None:
     for kind, status in ((NoCaller, 403), (NoSuchHost, 404), (NotMeant, 400)):
         app.add_exception_handler(kind, _answers(status))
 
-    _ = (confirm_dead, refused, not_understood)
+    _ = (confirm_dead, test_fence, confirm_domain, arm, disarm, refused, not_understood)
 
 
 def _answers(status: int):  # noqa: ANN202 the handler's type is Starlette's own
@@ -103,7 +140,22 @@ def caller(request: Request) -> Caller:
     return found
 
 
-def _known(source: StatusSource, host: str) -> HostName:
+def _assert_meant(confirm: str, name: str) -> None:
+    if confirm != name:
+        raise NotMeant(f"confirm names {confirm!r}, the request is about {name!r}")
+
+
+def _known_domain(source: StatusSource, domain: str) -> DomainName:
+    known = source.world().domains
+    if domain in known:
+        return DomainName(domain)
+    raise NoSuchHost(
+        f"no domain {domain!r} is declared; there are: {', '.join(sorted(known)) or 'none'}"
+    )
+
+
+def known_host(source: StatusSource, host: str) -> HostName:
+    """Return the host of that name; raises NoSuchHost with the nearest one."""
     services = source.world().services
     if host in services:
         return HostName(host)
@@ -126,5 +178,8 @@ def _sentence(event: ev.Event) -> str:
                 f"your word that {event.host} is dead stands in the journal; it is void as soon as the "
                 "host gives a sign of life"
             )
+        case _ if isinstance(event, HoldEvent):
+            what, why = words_for(event)
+            return f"{what} ({why})"
         case _:
             return event.kind.replace("_", " ")

@@ -50,6 +50,30 @@ COMMANDS = (
         target="koboshi.cli.status:status",
     ),
     CommandLine(
+        words=("arm",),
+        arguments="[--keep]",
+        help="Let the daemon act; ends a disarm.",
+        target="koboshi.cli.arming:arm",
+    ),
+    CommandLine(
+        words=("disarm",),
+        arguments="-m REASON",
+        help="Let the daemon begin nothing new, for a while (--for 2h).",
+        target="koboshi.cli.arming:disarm",
+    ),
+    CommandLine(
+        words=("host", "list"),
+        arguments="",
+        help="List all compute hosts with their verdicts.",
+        target="koboshi.cli.host:list_hosts",
+    ),
+    CommandLine(
+        words=("host", "explain"),
+        arguments="HOST",
+        help="Who says what of a host, and what would change the verdict.",
+        target="koboshi.cli.host:explain_host",
+    ),
+    CommandLine(
         words=("host", "ok-to-stop"),
         arguments="HOST...",
         help="Say whether hosts may be stopped (exit code 0) or not (4).",
@@ -60,6 +84,24 @@ COMMANDS = (
         arguments="HOST",
         help="Say that a host is dead: its servers come back on your word.",
         target="koboshi.cli.host:confirm_dead",
+    ),
+    CommandLine(
+        words=("host", "test-fence"),
+        arguments="HOST",
+        help="Switch an empty, disabled host off and on: does it work?",
+        target="koboshi.cli.host:try_fence",
+    ),
+    CommandLine(
+        words=("domain", "list"),
+        arguments="",
+        help="List the declared domains and their hosts.",
+        target="koboshi.cli.domain:list_domains",
+    ),
+    CommandLine(
+        words=("domain", "confirm"),
+        arguments="DOMAIN",
+        help="Say that a domain's silent hosts are dead: the brake lets go.",
+        target="koboshi.cli.domain:confirm_domain",
     ),
     CommandLine(
         words=("incident", "list"),
@@ -125,6 +167,7 @@ COMMANDS = (
 
 GROUPS = {
     "demo": "A simulated cloud on this machine, and Koboshi that watches it.",
+    "domain": "Hosts that can fail together for one cause.",
     "host": "One compute host: what is known of it, and what a person says of it.",
     "incident": "What has happened to a host and its servers.",
     "sim": "The same program on a simulated cloud, in virtual time.",

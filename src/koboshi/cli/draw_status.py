@@ -53,6 +53,11 @@ def cell(text: object, style: str = "") -> Text:
     return Text("-" if text is None else clean(str(text)), style=style)
 
 
+def verdict_cell(verdict: Verdict) -> Text:
+    """Return a verdict as all tables show it: word, icon and colour."""
+    return cell(f"{_ICON.get(verdict, OTHER_ICON)} {verdict}", _STYLE[verdict])
+
+
 def heading(text: str) -> Text:
     """Return the heading of a part."""
     return Text(f"\n{text}", style="bold")
@@ -67,7 +72,12 @@ def status_parts(status: StatusView, width: int) -> Group:
     """Return the overview, drawable; `--watch` draws it again and again."""
     parts: list[RenderableType] = [_head(status)]
     if status.source is Source.DAEMON:
-        parts += [heading("Hosts"), _hosts(status.hosts), heading("Evidence"), _evidence(status)]
+        parts += [
+            heading("Hosts"),
+            hosts_table(status.hosts),
+            heading("Evidence"),
+            _evidence(status),
+        ]
     elif status.found_down:
         parts.append(Text(f"down from the start: {', '.join(map(clean, status.found_down))}"))
     if status.incidents:
@@ -106,15 +116,31 @@ def _head(status: StatusView) -> Group:
     started = since(status.started_at, status.at) if status.started_at else "never"
     words = "daemon started" if status.source is Source.DAEMON else "the last daemon started"
     name = f"{status.cloud}, " if status.cloud else ""
-    return Group(
+    lines = [
         Text(f"{name}mode {status.mode or '-'}: ")
         .append(acting)
-        .append(f" ({clean(status.acting_reason)})"),
+        .append(f" ({clean(status.acting_reason)})")
+    ]
+    if (disarmed := _disarmed(status)) is not None:
+        lines.append(disarmed)
+    return Group(
+        *lines,
         Text(f"{words} {started}, Koboshi {status.version}, install {status.install or '-'}"),
     )
 
 
-def _hosts(hosts: list[HostView]) -> RenderableType:
+def _disarmed(status: StatusView) -> Text | None:
+    """Return the line that must not be overlooked: that a person let Koboshi rest."""
+    arming = status.arming
+    if arming.is_armed or arming.by is None or status.source is not Source.DAEMON:
+        return None
+    end = f"arms itself at {moment(arming.until)}" if arming.until else "until somebody arms it"
+    text = f"▲ DISARMED, {end}: no host is fenced and no server recovered. Arm it with: koboshi arm"
+    return Text(text, style="bold yellow")
+
+
+def hosts_table(hosts: list[HostView]) -> RenderableType:
+    """Return all hosts, one a row."""
     if not hosts:
         return Text("  none is known yet")
     right = ("heartbeat", "servers")
@@ -122,10 +148,9 @@ def _hosts(hosts: list[HostView]) -> RenderableType:
     columns = ("host", "verdict", "power", "heartbeat", "servers", "why")
     table = plain_table(*columns, right=right, whole=whole)
     for host in hosts:
-        icon = _ICON.get(host.verdict, OTHER_ICON)
         table.add_row(
             cell(host.host),
-            cell(f"{icon} {host.verdict}", _STYLE[host.verdict]),
+            verdict_cell(host.verdict),
             cell(host.power),
             cell(span(host.heartbeat_age_s)),
             cell(host.servers),

@@ -1,16 +1,18 @@
-"""`koboshi host ...`: what a person may say of one host."""
+"""`koboshi host ...`: what is known of one host, and what a person may say of it."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from koboshi.cli.answering import write_answer
 from koboshi.cli.consent import severe
 from koboshi.cli.context import Context
 from koboshi.cli.exit_codes import ExitCode
-from koboshi.cli.output import Output, write_item
+from koboshi.cli.output import Output, write_item, write_rows
 
 if TYPE_CHECKING:
-    from koboshi.api.views import AnswerView
+    from koboshi.api.views import HostDetail
 
 
 def confirm_dead(
@@ -51,13 +53,95 @@ def confirm_dead(
     return ExitCode.DONE
 
 
-def write_answer(context: Context, output: Output, answer: "AnswerView") -> None:
-    """Write what came of a word, and where to look on."""
+def try_fence(
+    host: str,
+    /,
+    *,
+    confirm: str | None = None,
+    output: Output | None = None,
+    context: Annotated[Context, Parameter(parse=False)],
+) -> ExitCode:
+    """Switch an empty, disabled host off and on again, to see that its power device works.
+
+    Refused while the host has servers, or is not disabled in Nova.
+
+    Parameters
+    ----------
+    host
+        The host, as Nova spells it.
+    confirm
+        Its name once more, instead of typing it when asked.
+    """
+    warning = f"{host} will really be switched off, and on again when its power has read off."
+    if not severe(context, host, confirm, warning=warning):
+        return ExitCode.USAGE
+    from koboshi.client import ApiClient  # noqa: PLC0415 - slow to import
+
+    with ApiClient(context.settings().socket_path) as client:
+        answer = client.test_fence(host)
+    write_answer(context, output or Output(), answer)
+    return ExitCode.DONE
+
+
+def list_hosts(
+    *,
+    output: Output | None = None,
+    context: Annotated[Context, Parameter(parse=False)],
+) -> ExitCode:
+    """List all compute hosts with their verdicts."""
+    from koboshi.api.views import HostView  # noqa: PLC0415 - slow to import
+    from koboshi.client import ApiClient  # noqa: PLC0415 - slow to import
+
+    with ApiClient(context.settings().socket_path) as client:
+        hosts = client.hosts()
 
     def table() -> None:
-        for sentence in answer.said:
-            context.stdout.write(f"{sentence}\n")
-        if answer.incident is not None:
-            context.stdout.write(f"Watch it with: koboshi incident show {answer.incident}\n")
+        from koboshi.cli.draw_status import hosts_table  # noqa: PLC0415 - rich is slow to import
 
-    write_item(context, output, answer.model_dump(mode="json"), table=table)
+        context.out().print(hosts_table(hosts))
+
+    write_rows(
+        context,
+        output or Output(),
+        [view.model_dump(mode="json") for view in hosts],
+        columns=tuple(HostView.model_fields),
+        table=table,
+        nothing="No compute host is known yet.",
+    )
+    return ExitCode.DONE
+
+
+def explain_host(
+    host: str,
+    /,
+    *,
+    output: Output | None = None,
+    context: Annotated[Context, Parameter(parse=False)],
+) -> ExitCode:
+    """Explain one host: each witness and its age, the rule that made the verdict, what would change it.
+
+    Parameters
+    ----------
+    host
+        The host, as Nova spells it.
+    """
+    from koboshi.client import ApiClient  # noqa: PLC0415 - slow to import
+
+    with ApiClient(context.settings().socket_path) as client:
+        detail = client.host(host)
+
+    def table() -> None:
+        from koboshi.cli.draw_host import draw_host  # noqa: PLC0415 - rich is slow to import
+
+        draw_host(detail, context.out(), datetime.now(UTC))
+
+    write_item(context, output or Output(), _flat(detail), table=table)
+    return ExitCode.DONE
+
+
+def _flat(detail: "HostDetail") -> dict[str, object]:
+    """Return the host with its brief's fields beside the rest, so that `-c verdict` works."""
+    data = detail.model_dump(mode="json")
+    brief = data.pop("host")
+    brief["incident_id"] = brief.pop("incident")
+    return {**brief, **data}

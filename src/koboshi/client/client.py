@@ -9,12 +9,21 @@ from urllib.parse import quote
 import httpx2
 from pydantic import TypeAdapter, ValidationError
 
-from koboshi.api.views import (
-    AnswerView,
+from koboshi.api.asked import (
+    ArmAsked,
     Asked,
     ConfirmDeadAsked,
+    ConfirmDomainAsked,
+    DisarmAsked,
+    TestFenceAsked,
+)
+from koboshi.api.views import (
+    AnswerView,
+    DomainView,
     ErrorView,
     HealthView,
+    HostDetail,
+    HostView,
     IncidentDetail,
     IncidentView,
     StatusView,
@@ -59,6 +68,36 @@ class ApiClient:
     def health(self) -> HealthView:
         """Return how the daemon is."""
         return self._get("/readyz?verbose=true", HealthView, accepted=(200, 503))
+
+    def hosts(self) -> list[HostView]:
+        """Return all hosts with their verdicts."""
+        return self._get("/v1/hosts", list[HostView])
+
+    def host(self, host: str) -> HostDetail:
+        """Return one host, explained."""
+        return self._get(f"/v1/hosts/{quote(host, safe='')}", HostDetail)
+
+    def domains(self) -> list[DomainView]:
+        """Return the declared domains with their hosts."""
+        return self._get("/v1/domains", list[DomainView])
+
+    def confirm_domain(self, domain: str) -> AnswerView:
+        """Say that the silent hosts of a domain are dead; raises SafetyRefusal."""
+        path = f"/v1/domains/{quote(domain, safe='')}/confirm"
+        return self._post(path, ConfirmDomainAsked(confirm=domain), AnswerView)
+
+    def arm(self, *, keep: bool = False) -> AnswerView:
+        """Let the daemon act; raises SafetyRefusal."""
+        return self._post("/v1/arm", ArmAsked(keep=keep), AnswerView)
+
+    def disarm(self, reason: str, *, for_s: float | None = None) -> AnswerView:
+        """Let the daemon begin nothing new."""
+        return self._post("/v1/disarm", DisarmAsked(for_s=for_s, reason=reason), AnswerView)
+
+    def test_fence(self, host: str) -> AnswerView:
+        """Begin the test of a host's power device; raises SafetyRefusal."""
+        path = f"/v1/hosts/{quote(host, safe='')}/test-fence"
+        return self._post(path, TestFenceAsked(confirm=host), AnswerView)
 
     def confirm_dead(self, host: str, *, note: str = "") -> AnswerView:
         """Say that a host is dead; raises SafetyRefusal when a witness speaks against it."""

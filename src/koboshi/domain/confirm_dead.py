@@ -7,6 +7,7 @@ asks the same witnesses again.
 
 from dataclasses import replace
 
+from koboshi.domain.arming import why_not_acting
 from koboshi.domain.cloud import Power
 from koboshi.domain.decision import NOTHING, Decision, Picture, Refused
 from koboshi.domain.events import IncidentOpened, WordGiven, WordVoided
@@ -15,7 +16,7 @@ from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
 from koboshi.domain.ownership import MARKER_PREFIX, disabled_by_operator
 from koboshi.domain.proof import proof_by_word
-from koboshi.domain.rules import PROOF_MAX_AGE, Mode
+from koboshi.domain.rules import PROOF_MAX_AGE
 from koboshi.domain.silence import why_not_silent
 from koboshi.domain.steps import life_of
 from koboshi.domain.verdict import Control, Verdict, seconds
@@ -72,11 +73,8 @@ def _not_ours(picture: Picture, host: HostName) -> Refused | None:
             reason=f"{host} is not protected",
             cure="only QEMU/KVM hosts that [hosts] does not exclude are recovered",
         )
-    if picture.rules.mode is not Mode.ACT:
-        return Refused(
-            reason="Koboshi only observes: a word would lead to nothing",
-            cure='set mode = "act" in the configuration and restart koboshi run',
-        )
+    if why := why_not_acting(picture.rules, picture.state, picture.now):
+        return Refused(reason=f"Koboshi does not act: {why}", cure="arm it first: koboshi arm")
     incident = picture.state.open_incident(host)
     service = track.service
     ours = (service.disabled_reason or "").startswith(MARKER_PREFIX)

@@ -6,11 +6,12 @@ journal beside it.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from koboshi.domain.confirm_dead import confirm_dead
 from koboshi.domain.decision import Decision, Picture, Refused
-from koboshi.domain.names import HostName
+from koboshi.domain.instant import Instant
+from koboshi.domain.names import DomainName, HostName
+from koboshi.domain.orders import arm, confirm_domain, disarm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class ConfirmDead:
 class ConfirmDomain:
     """The whole domain has failed: the brake may let go of it."""
 
-    domain: str
+    domain: DomainName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class Arm:
 class Disarm:
     """Begin nothing new until then (None: until somebody arms it)."""
 
-    until: datetime | None
+    until: Instant | None
     reason: str
 
 
@@ -58,7 +59,14 @@ def answer(picture: Picture, word: Word, by: str) -> Decision | Refused:
     match word:
         case ConfirmDead():
             return confirm_dead(picture, word.host, word.note, by)
-        case ConfirmDomain() | Arm() | Disarm() | TestFence():
+        case ConfirmDomain():
+            return confirm_domain(picture, word.domain, by)
+        case Arm():
+            return arm(picture, by, keep=word.keep)
+        case Disarm():
+            return disarm(picture, word.until, word.reason, by)
+        case TestFence():
             return Refused(
-                reason="this version cannot do that yet", cure="use the configuration instead"
+                reason="this version cannot test a power device yet",
+                cure="read it at least: koboshi check",
             )

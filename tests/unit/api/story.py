@@ -19,13 +19,13 @@ from koboshi.domain.decision import Decision, Refused
 from koboshi.domain.evidence import Heartbeat, PowerReading, PowerTrack, ProbeTrack
 from koboshi.domain.incident import IncidentState, Isolation, Proof, ProofKind
 from koboshi.domain.instant import Instant
-from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId, ServiceId
+from koboshi.domain.names import CommandId, DomainName, HostName, IncidentId, ServerId, ServiceId
 from koboshi.domain.policy import swept
 from koboshi.domain.recovery import Candidate, RecoveryState, Treatment
 from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.state import State, fold
 from koboshi.domain.sweep import sweep_of
-from koboshi.domain.word import ConfirmDead, Word
+from koboshi.domain.word import Arm, ConfirmDead, ConfirmDomain, Disarm, Word
 from koboshi.domain.world import World
 from koboshi.ports.journal import JournalReader, Recorded
 
@@ -34,6 +34,7 @@ START = Instant(
 )
 HOST = HostName("cmp1")
 INCIDENT = IncidentId("cmp1-20260301T120010Z")
+RACK = DomainName("rack1")
 WEB = ServerId("11111111-1111-4111-8111-111111111111")
 DB = ServerId("22222222-2222-4222-8222-222222222222")
 FENCE, MOVE = CommandId("fence-1"), CommandId("evacuate-2")
@@ -217,6 +218,7 @@ def world() -> World:
         power={
             n: PowerTrack(readings=(PowerReading(at=after(28), power=p),)) for n, p in power.items()
         },
+        domains={RACK: frozenset(names[:2])},
         sweep=sweep_of((swept(server(DB, HOST)), swept(server(WEB, HOST))), after(20)),
     )
 
@@ -288,6 +290,13 @@ class StorySource:
     async def hear(self, word: Word, by: str) -> Decision | Refused:
         """Take every word but one about cmp2, which answers."""
         self.heard.append((word, by))
+        if isinstance(word, Arm):
+            return Decision(events=(ev.Armed(by=by, reason="ordered", keep=word.keep),))
+        if isinstance(word, Disarm):
+            return Decision(events=(ev.Disarmed(until=word.until, by=by, reason=word.reason),))
+        if isinstance(word, ConfirmDomain):
+            dead = frozenset({HOST})
+            return Decision(events=(ev.DomainConfirmed(domain=word.domain, hosts=dead, by=by),))
         if isinstance(word, ConfirmDead) and word.host == HOST:
             given = ev.WordGiven(host=HOST, incident=INCIDENT, by=by, note=word.note)
             return Decision(events=(given,))

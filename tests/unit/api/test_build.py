@@ -5,7 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from koboshi.api.build import incident_detail, incidents_of, status_of, status_of_journal
+from koboshi.api.build import (
+    incident_detail,
+    incidents_of,
+    snapshot_of,
+    status_of,
+    status_of_journal,
+)
 from koboshi.api.lookup import NoSuchIncident, find_incident
 from koboshi.api.views import Source, StatusView
 from koboshi.domain.incident import ProofKind
@@ -18,7 +24,7 @@ from .story import DB, INCIDENT, OPENING, WEB, StorySource, after, recorded, sta
 
 
 def test_the_overview_says_what_is_going_on() -> None:
-    view = status_of(StorySource())
+    view = status_of(snapshot_of(StorySource()))
     assert view.source is Source.DAEMON
     assert (view.is_acting, view.mode) == (True, "act")
     verdicts = {host.host: host.verdict for host in view.hosts}
@@ -44,7 +50,7 @@ def test_the_overview_says_what_is_going_on() -> None:
 
 
 def test_the_overview_has_the_way_home_of_a_settled_host_with_and_without_a_daemon() -> None:
-    for view in (status_of(StorySource()), status_of_journal(state(), after(60))):
+    for view in (status_of(snapshot_of(StorySource())), status_of_journal(state(), after(60))):
         (way,) = view.ways_home
         assert (way.incident, way.host) == (INCIDENT, "cmp1")
         commands = [command for step in way.steps for command in step.commands]
@@ -53,7 +59,9 @@ def test_the_overview_has_the_way_home_of_a_settled_host_with_and_without_a_daem
 
 
 def test_the_age_of_evidence_is_that_of_the_oldest_host() -> None:
-    ages = {evidence.kind: evidence.age_s for evidence in status_of(StorySource()).evidence}
+    ages = {
+        evidence.kind: evidence.age_s for evidence in status_of(snapshot_of(StorySource())).evidence
+    }
     assert ages["compute_services"] == pytest.approx(1)
     assert ages["servers"] == pytest.approx(10)
     assert ages["power"] == pytest.approx(2)
@@ -61,7 +69,7 @@ def test_the_age_of_evidence_is_that_of_the_oldest_host() -> None:
 
 
 def test_json_has_stable_values_and_utc_times() -> None:
-    data = json.loads(status_of(StorySource()).model_dump_json())
+    data = json.loads(status_of(snapshot_of(StorySource())).model_dump_json())
     assert data["started_at"] == "2026-03-01T12:00:20.000Z"
     assert data["source"] == "daemon"
     assert data["incidents"][0]["state"] == "settled"

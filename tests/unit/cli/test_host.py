@@ -62,3 +62,54 @@ def test_without_a_daemon(environ: dict[str, str]) -> None:
     asked = koboshi("host", "confirm-dead", "cmp1", "--confirm", "cmp1", environ=environ)
     assert asked.code == ExitCode.ERROR
     assert "no daemon answers" in asked.err
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_host_is_explained(environ: dict[str, str]) -> None:
+    typed = koboshi("host", "explain", "cmp1", environ=environ)
+    assert typed.code == ExitCode.DONE
+    for word in ("cmp1", "settled", "against a word", "forced down", "koboshi incident show"):
+        assert word in typed.out
+    verdict = koboshi("host", "explain", "cmp1", "-f", "value", "-c", "verdict", environ=environ)
+    assert verdict.out.strip() in {"suspect", "unknown", "unreachable"}
+
+
+@pytest.mark.usefixtures("daemon")
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "csv", "value"])
+@pytest.mark.parametrize(
+    "what", [("host", "list"), ("host", "explain", "cmp2"), ("domain", "list")]
+)
+def test_every_format(what: tuple[str, ...], form: str, environ: dict[str, str]) -> None:
+    typed = koboshi(*what, "-f", form, environ=environ)
+    assert typed.code == ExitCode.DONE
+    assert "cmp2" in typed.out
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_domain_is_confirmed_with_its_hosts_before_the_eyes(environ: dict[str, str]) -> None:
+    code, said = typed("rack1\n", "domain", "confirm", "rack1", environ=environ)
+    assert code == ExitCode.DONE
+    assert "cmp1: " in said
+    assert "cmp2: up" in said
+    assert "domain rack1 confirmed dead: cmp1" in said
+    assert koboshi("domain", "confirm", "rack9", environ=environ).code == ExitCode.USAGE
+
+
+@pytest.mark.usefixtures("daemon")
+def test_arming_and_disarming_ask(environ: dict[str, str]) -> None:
+    assert typed("n\n", "arm", environ=environ)[0] == ExitCode.USAGE
+    code, said = typed("y\n", "disarm", "--for", "2h", "-m", "work on the switch", environ=environ)
+    assert code == ExitCode.DONE
+    assert "disarmed until 2026-03-01 14:00:30 UTC" in said
+    assert koboshi("disarm", "-m", "x", environ=environ).code == ExitCode.USAGE
+    assert koboshi("disarm", "-m", "x", "-y", environ=environ).code == ExitCode.DONE
+    assert (
+        koboshi("disarm", "-m", "x", "-y", "--for", "soon", environ=environ).code == ExitCode.USAGE
+    )
+    assert koboshi("arm", "--yes", "--keep", environ=environ).code == ExitCode.DONE
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_fence_is_tested_only_by_name(environ: dict[str, str]) -> None:
+    asked = koboshi("host", "test-fence", "cmp2", "--confirm", "cmp2", environ=environ)
+    assert asked.code == ExitCode.REFUSED

@@ -117,7 +117,7 @@ REFUSED: dict[str, tuple[Callable[[Scene], object], str]] = {
     ),
     "observe": (
         lambda s: setattr(s, "rules", Rules(mode=Mode.OBSERVE, install="test")),
-        "only observes",
+        "observe mode",
     ),
     "an operator's disable": (
         lambda s: s.set_heartbeat("h1", 65, enabled=False, disabled_reason="mine"),

@@ -1,0 +1,102 @@
+"""One host explained: who says what of it, the rule that made the verdict, and what would change it."""
+
+from collections.abc import Iterator
+
+from koboshi.api.build import host_view, incident_view, notice_view, servers_by_host
+from koboshi.api.source import StatusSource
+from koboshi.api.views import (
+    DomainHostView,
+    DomainView,
+    HostDetail,
+    ProofView,
+    TestimonyView,
+    WordView,
+)
+from koboshi.domain.confirm_dead import WAITS_FOR_PROOF
+from koboshi.domain.incident import Incident
+from koboshi.domain.names import HostName
+from koboshi.domain.orders import is_silent
+from koboshi.domain.silence import why_not_silent
+from koboshi.domain.testimony import GROUP_MEANING, Testimony
+from koboshi.domain.verdict import Judge, Verdict
+
+
+def explain(source: StatusSource, host: HostName) -> HostDetail:
+    """Return everything about a host that Nova lists."""
+    state, world, now = source.state(), source.world(), source.now()
+    judgement = Judge(world, state, source.rules(), now).of(host)
+    incident = state.open_incident(host)
+    view = host_view(
+        judgement, world, now, servers_by_host(world, state), incident.id if incident else None
+    )
+    against = why_not_silent(host, world, now)
+    return HostDetail(
+        host=view,
+        rule=judgement.rule,
+        would_change=judgement.would_change,
+        testimony=[_testimony(t) for t in judgement.testimony],
+        against_a_word=against,
+        incident=incident_view(incident, state) if incident else None,
+        proof=ProofView(kind=incident.proof.kind, at=incident.proof.at.wall)
+        if incident and incident.proof
+        else None,
+        word=WordView(at=incident.word.at.wall, by=incident.word.by, note=incident.word.note)
+        if incident and incident.word
+        else None,
+        notices=[notice_view(n) for n in state.notices.values() if n.host == host],
+        next=list(_next(host, judgement.verdict, incident, against)),
+    )
+
+
+def _testimony(testimony: Testimony) -> TestimonyView:
+    return TestimonyView(
+        witness=testimony.witness,
+        group=testimony.group,
+        group_meaning=GROUP_MEANING[testimony.group],
+        says=testimony.says,
+        age_s=None if testimony.age is None else testimony.age.total_seconds(),
+        sentence=testimony.sentence,
+    )
+
+
+def _next(
+    host: HostName, verdict: Verdict, incident: Incident | None, against: str | None
+) -> Iterator[str]:
+    if incident is not None:
+        yield f"koboshi incident show {incident.id}"
+    waits = incident.state in WAITS_FOR_PROOF if incident else verdict is Verdict.FOUND_DOWN
+    if waits and against is None and (incident is None or incident.word is None):
+        yield f"koboshi host confirm-dead {host}"
+
+
+def domains(source: StatusSource) -> list[DomainView]:
+    """Return each declared domain with its hosts and their verdicts."""
+    state, world = source.state(), source.world()
+    judge, servers = (
+        Judge(world, state, source.rules(), source.now()),
+        servers_by_host(world, state),
+    )
+
+    def of(host: HostName) -> DomainHostView:
+        if host not in world.services:
+            reasons = ["Nova lists no compute service of it"]
+            return DomainHostView(
+                host=host, verdict=None, reasons=reasons, is_silent=False, servers=None
+            )
+        judgement = judge.of(host)
+        return DomainHostView(
+            host=host,
+            verdict=judgement.verdict,
+            reasons=list(judgement.reasons),
+            is_silent=is_silent(judgement),
+            servers=servers.get(host, 0) if world.sweep else None,
+        )
+
+    return [
+        DomainView(
+            domain=name,
+            hosts=[of(host) for host in sorted(hosts)],
+            is_confirmed=name in state.holds.confirmed,
+        )
+        for name, hosts in sorted(world.domains.items())
+    ]
