@@ -57,6 +57,8 @@ class LastLook:
     service: ComputeService | None
     probe: ProbeTrack | None
     power: PowerTrack | None
+    elsewhere: str | None
+    """Which further witness has heard of the host since the proof."""
     noise: str | None
     """What speaks against the host's silence: for proof that no power device gives."""
     proven_dead: frozenset[HostName]
@@ -155,6 +157,7 @@ def _by_proof(command: Evacuate, look: LastLook) -> Refusal | None:
             probe=look.probe,
             power=look.power,
             service=look.service,
+            elsewhere=look.elsewhere,
             noise=look.noise,
             now=look.now,
         )

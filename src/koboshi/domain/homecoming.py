@@ -115,9 +115,11 @@ def _has_lived(picture: Picture, incident: Incident) -> bool:
     """Return whether the host gave a sign of life since its incident came to rest."""
     probe = picture.world.probes.get(incident.host)
     heartbeat = picture.world.services.get(incident.host)
+    further = (tracks.get(incident.host) for tracks in picture.world.further.values())
     signs = (
         probe.kernel_at if probe else None,
         heartbeat.advanced_at if heartbeat else None,
+        *(track.kernel_at for track in further if track is not None),
     )
     return any(at is not None and at.is_after(incident.moved_at) for at in signs)
 

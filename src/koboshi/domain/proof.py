@@ -5,7 +5,7 @@ executor right before the request leaves.
 """
 
 from koboshi.domain.cloud import ComputeService, Power
-from koboshi.domain.evidence import PowerTrack, ProbeTrack, off_proven_at
+from koboshi.domain.evidence import HEARTBEAT_SLACK, PowerTrack, ProbeTrack, off_proven_at
 from koboshi.domain.incident import BY_POWER, Incident, Isolation, Proof, ProofKind
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
@@ -62,8 +62,12 @@ def signs_of_life(
     probe: ProbeTrack | None,
     power: PowerTrack | None,
     service: ComputeService | None,
+    elsewhere: str | None,
 ) -> str | None:
-    """Return the first sign of life since the proof; None when there is none."""
+    """Return the first sign of life since the proof; None when there is none.
+
+    `elsewhere` is what `heard_elsewhere` says: the witnesses beyond these three.
+    """
     proof = incident.proof
     if proof is None:
         return None
@@ -71,6 +75,8 @@ def signs_of_life(
         return "the word that it was dead is void"
     if probe is not None and _after(probe.kernel_at, proof.at):
         return "its management address answers again"
+    if elsewhere is not None:
+        return elsewhere
     if power is not None:
         on = next(
             (r for r in power.readings if r.power is Power.ON and _after(r.at, proof.at)), None
@@ -90,6 +96,27 @@ def signs_of_life(
     return None
 
 
+def heard_elsewhere(incident: Incident, world: World) -> str | None:
+    """Return which other witness has heard of the host since the proof; None when none has.
+
+    What came over a message bus or was collected may be seen after it was true: not by much.
+    """
+    proof, host = incident.proof, incident.host
+    if proof is None:
+        return None
+    for name, tracks in world.further.items():
+        track = tracks.get(host)
+        if track is not None and _after(track.kernel_at, proof.at):
+            return f"its address in {name} answers again"
+    agents, sample = world.agents.get(host), world.samples.get(host)
+    late = proof.at.later(HEARTBEAT_SLACK)
+    if agents is not None and _after(agents.advanced_at, late):
+        return "its Neutron agents report again"
+    if sample is not None and _after(sample.alive_at, late):
+        return "Prometheus has a new sample of it"
+    return None
+
+
 def is_ours(isolation: Isolation, service: ComputeService) -> bool:
     """Return whether the row still says what we made it say."""
     return (
@@ -106,6 +133,7 @@ def why_not_proven_now(
     probe: ProbeTrack | None,
     power: PowerTrack | None,
     service: ComputeService | None,
+    elsewhere: str | None,
     noise: str | None,
     now: Instant,
 ) -> str | None:
@@ -120,7 +148,8 @@ def why_not_proven_now(
     isolation = incident.isolation
     if isolation is None:
         return "the host is not isolated in Nova"
-    if life := signs_of_life(incident, probe=probe, power=power, service=service):
+    life = signs_of_life(incident, probe=probe, power=power, service=service, elsewhere=elsewhere)
+    if life is not None:
         return life
     if why := _why_not_off(power, now) if incident.proof.kind in BY_POWER else noise:
         return why
@@ -155,6 +184,7 @@ def why_host_not_proven_now(
         probe=world.probes.get(host),
         power=world.power.get(host),
         service=service or (track.service if track else None),
+        elsewhere=heard_elsewhere(incident, world),
         noise=why_not_silent(host, world, now),
         now=now,
     )

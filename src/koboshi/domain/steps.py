@@ -12,7 +12,7 @@ from koboshi.domain.felled import felled_by_our_off
 from koboshi.domain.incident import Incident, IncidentState, Proof, ProofKind
 from koboshi.domain.names import HostName
 from koboshi.domain.ownership import marker_of, others_hand
-from koboshi.domain.proof import find_proof, proof_by_word, signs_of_life
+from koboshi.domain.proof import find_proof, heard_elsewhere, proof_by_word, signs_of_life
 from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, WAITING, Recovery, RecoveryState
 from koboshi.domain.verdict import Control, Judgement, Network, Verdict
 
@@ -153,6 +153,7 @@ def life_of(picture: Picture, incident: Incident) -> str | None:
         probe=picture.world.probes.get(incident.host),
         power=picture.world.power.get(incident.host),
         service=heartbeat.service if heartbeat else None,
+        elsewhere=heard_elsewhere(incident, picture.world),
     )
 
 

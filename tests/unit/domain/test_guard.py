@@ -32,6 +32,7 @@ def looked(**changes: Any) -> tuple[Evacuate, LastLook]:
         service=scene.world.services[H1].service,
         probe=scene.world.probes[H1],
         power=scene.world.power[H1],
+        elsewhere=None,
         noise="only what no power device proves asks for this",
         proven_dead=frozenset(),
         now=scene.now,

@@ -104,6 +104,7 @@ def test_life_from_before_the_proof_is_none() -> None:
         probe=scene.world.probes[H1],
         power=scene.world.power[H1],
         service=track.service,
+        elsewhere=None,
     )
     assert life is None
 
@@ -147,5 +148,5 @@ def test_a_remembered_proof_of_an_earlier_boot_is_older_than_any_life_now() -> N
     assert incident.proof is not None
     earlier = replace(incident.proof.at, boot_id="before", wall=ago(-3600).wall)
     with_proof = replace(incident, proof=replace(incident.proof, at=earlier))
-    life = signs_of_life(with_proof, probe=probe("h1"), power=None, service=None)
+    life = signs_of_life(with_proof, probe=probe("h1"), power=None, service=None, elsewhere=None)
     assert life is not None
