@@ -5,8 +5,10 @@ from collections.abc import Callable
 import anyio
 from anyio.abc import TaskGroup
 
-from koboshi.domain.errors import NotLeader
+from koboshi.domain.decision import Decision, Refused
+from koboshi.domain.errors import JournalError, NotLeader
 from koboshi.domain.rules import Rules
+from koboshi.domain.word import Word
 from koboshi.engine.execute import Executor
 from koboshi.engine.loop import Engine
 from koboshi.engine.memory import Memory
@@ -45,11 +47,21 @@ class Daemon:
         self.killed = anyio.Event()
         self._scope = anyio.CancelScope()
         self._ports = ports
+        self._engine: Engine | None = None
         self._rules = rules
 
     def begin(self, tasks: TaskGroup) -> None:
         """Start it."""
         tasks.start_soon(self._live)
+
+    async def hear(self, word: Word, by: str) -> Decision | Refused | None:
+        """Let a person speak to it; None when nobody is there to hear, or nothing came of it."""
+        if self._engine is None or self.killed.is_set():
+            return None
+        try:
+            return await self._engine.hear(word, by)
+        except JournalError:
+            return None
 
     def kill(self) -> None:
         """End it at once, as kill -9 does: whatever it waits for, it never learns."""
@@ -67,7 +79,7 @@ class Daemon:
                 while self.journal.failing is not None:  # noqa: ASYNC110 a test's switch has no event
                     await anyio.sleep(RESTART_S)
                 async with self._ports(self.clock) as ports:
-                    engine = self._engine(ports)
+                    engine = self._engine = self._new_engine(ports)
                     await engine.start()
                     await engine.run()
         except* (KilledHere, NotLeader):
@@ -75,7 +87,7 @@ class Daemon:
         finally:
             self.killed.set()
 
-    def _engine(self, ports: Ports) -> Engine:
+    def _new_engine(self, ports: Ports) -> Engine:
         board = Whiteboard(self.clock.now(), fenced=frozenset(ports.fences))
         return Engine(
             version="0",

@@ -23,6 +23,7 @@ from koboshi.rehearsal.script import (
 )
 from koboshi.rehearsal.settings import StorySettings
 from koboshi.rehearsal.spec import CloudSpec
+from koboshi.rehearsal.words import Spoken
 from koboshi.settings.duration import format_duration
 from koboshi.settings.load import InvalidSettings, Problem
 from koboshi.settings.places import lines_of_keys
@@ -242,14 +243,16 @@ def _strangers(path: Path, script: Script, cloud: CloudSpec) -> list[Problem]:
     found: list[Problem] = []
     for number, happening in enumerate(script.happens, 1):
         what = happening.what
-        if not isinstance(what, Fault):
-            continue
-        for word, name, known in (
-            ("host", what.host, hosts),
-            ("host", what.to, hosts),
-            ("server", what.server, servers),
-            ("rack", what.rack, cloud.racks),
-        ):
+        named: list[tuple[str, str | None, frozenset[str]]] = []
+        if isinstance(what, Fault | Spoken):
+            named = [("host", what.host, hosts)]
+        if isinstance(what, Fault):
+            named += [
+                ("host", what.to, hosts),
+                ("server", what.server, servers),
+                ("rack", what.rack, cloud.racks),
+            ]
+        for word, name, known in named:
             if name is not None and name not in known:
                 text = (
                     f"entry {number} ({what.kind}) speaks of {word} {name}, which {CLOUD} has not"

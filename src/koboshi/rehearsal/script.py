@@ -12,10 +12,11 @@ from typing import Any
 
 from koboshi.domain.errors import ConfigurationError
 from koboshi.rehearsal.troubles import Trouble, TroubleKind, trouble_entry, trouble_from
+from koboshi.rehearsal.words import Spoken, WordKind, spoken_entry, spoken_from
 from koboshi.settings.duration import format_duration, parse_duration
 from koboshi.sim.faults import Fault, FaultInvalid, FaultKind, fault_entry, fault_from
 
-Befalling = Fault | Trouble
+Befalling = Fault | Trouble | Spoken
 DURATIONS = {"for": "for_s", "by": "by_s"}
 """As a person writes them, and the fields that they are."""
 DEFAULT_LASTS_S = 180.0
@@ -84,7 +85,7 @@ def happening_from(entry: Mapping[str, Any]) -> Happening:
 def happening_entry(happening: Happening) -> dict[str, Any]:
     """Write one entry of a script, as `happening_from` reads it."""
     what = happening.what
-    entry = fault_entry(what) if isinstance(what, Fault) else trouble_entry(what)
+    entry = entry_of(what)
     kind = entry.pop("kind")
     for name, field in DURATIONS.items():
         if field in entry:
@@ -97,19 +98,32 @@ def happening_entry(happening: Happening) -> dict[str, Any]:
     return {"when": happening.when, **after, "what": kind, **entry}
 
 
+def entry_of(what: Befalling) -> dict[str, Any]:
+    """Write what happens, without when."""
+    match what:
+        case Fault():
+            return fault_entry(what)
+        case Trouble():
+            return trouble_entry(what)
+        case Spoken():
+            return spoken_entry(what)
+
+
 def _what(what: str, fields: dict[str, Any]) -> Befalling:
     if what in frozenset(FaultKind):
         return fault_from({"kind": what, **fields})
     if what in frozenset(TroubleKind):
         return trouble_from({"kind": what, **fields})
-    close = get_close_matches(what, [*FaultKind, *TroubleKind], n=1)
+    if what in frozenset(WordKind):
+        return spoken_from({"kind": what, **fields})
+    close = get_close_matches(what, [*FaultKind, *TroubleKind, *WordKind], n=1)
     meant = f"; did you mean {close[0]}?" if close else ""
     raise ScriptInvalid(f'nothing that happens is called "{what}"{meant}')
 
 
 def _for_people(problem: str) -> str:
     """Return what is wrong with an entry without the checker's own words."""
-    for prefix in ("no fault: ", "no trouble: ", "entry: ", "Value error, "):
+    for prefix in ("no fault: ", "no trouble: ", "no word: ", "entry: ", "Value error, "):
         problem = problem.removeprefix(prefix)
     for name, field in DURATIONS.items():
         problem = problem.replace(field, name)

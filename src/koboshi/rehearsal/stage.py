@@ -7,16 +7,19 @@ import anyio
 from anyio.abc import TaskGroup
 
 from koboshi.domain.cloud import ComputeService
+from koboshi.domain.decision import Refused
 from koboshi.domain.names import HostName, ServerId
 from koboshi.engine.pace import Pace
 from koboshi.rehearsal.chronicle import Chronicle, Voice
 from koboshi.rehearsal.life import Daemon
 from koboshi.rehearsal.ports import Opens, real_adapters, simulated
+from koboshi.rehearsal.script import Befalling, entry_of
 from koboshi.rehearsal.settings import StorySettings
 from koboshi.rehearsal.spec import CloudSpec, build_cloud, furnish
-from koboshi.rehearsal.troubles import Trouble, TroubleKind, trouble_entry
+from koboshi.rehearsal.troubles import Trouble, TroubleKind
+from koboshi.rehearsal.words import SPEAKER, Spoken, word_of
 from koboshi.sim import truth
-from koboshi.sim.faults import Fault, fault_entry
+from koboshi.sim.faults import Fault
 from koboshi.sim.happening import Happenings
 from koboshi.sim.http import Face
 from koboshi.sim.invariants import Judge
@@ -114,16 +117,29 @@ class Stage:
         self.daemon.begin(self.tasks)
         return self.daemon
 
-    def befall(self, what: Fault | Trouble) -> None:
+    def befall(self, what: Befalling) -> None:
         """Let something happen now."""
-        if isinstance(what, Fault):
-            self.chronicle.write(Voice.WORLD, _words("fault", fault_entry(what)))
-            self.happenings.begin(what)
-            if refused := self.happenings.happened[-1].refused:
-                self.chronicle.write(Voice.WORLD, f"refused {what.kind}", refused)
-        else:
-            self.chronicle.write(Voice.WORLD, _words("trouble", trouble_entry(what)))
-            self._trouble(what)
+        match what:
+            case Fault():
+                self.chronicle.write(Voice.WORLD, _words("fault", entry_of(what)))
+                self.happenings.begin(what)
+                if refused := self.happenings.happened[-1].refused:
+                    self.chronicle.write(Voice.WORLD, f"refused {what.kind}", refused)
+            case Trouble():
+                self.chronicle.write(Voice.WORLD, _words("trouble", entry_of(what)))
+                self._trouble(what)
+            case Spoken():
+                self.chronicle.write(Voice.WORLD, _words("word", entry_of(what)))
+                if self.daemon is not None:
+                    self.tasks.start_soon(self._say, self.daemon, what)
+
+    async def _say(self, daemon: Daemon, what: Spoken) -> None:
+        answered = await daemon.hear(word_of(what, daemon.clock.now().wall), SPEAKER)
+        if answered is None:
+            self.chronicle.write(Voice.WORLD, f"unheard {what.kind}")
+        elif isinstance(answered, Refused):
+            why = f"{answered.reason}; {answered.cure}"
+            self.chronicle.write(Voice.WORLD, f"refused {what.kind}", why)
 
     def _trouble(self, what: Trouble) -> None:
         daemon = self.daemon
@@ -193,7 +209,9 @@ class Stage:
 
 
 def _words(kind: str, entry: dict[str, object]) -> str:
-    subjects = [str(entry.pop(k)) for k in ("kind", "host", "server", "rack") if k in entry]
+    subjects = [
+        str(entry.pop(k)) for k in ("kind", "host", "server", "rack", "domain") if k in entry
+    ]
     facts = (f"{name.removesuffix('_s')}={value}" for name, value in entry.items())
     return " ".join((kind, *subjects, *facts))
 

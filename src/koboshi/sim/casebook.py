@@ -32,6 +32,10 @@ class Casebook:
         self.breaches: list[Breach] = []
         self.assumed: list[Breach] = []
         """What rests on the one documented assumption: a BMC that reads off for a host that runs."""
+        self.declared: list[Breach] = []
+        """What rests on a word or on silence: whoever said or declared it took the risk."""
+        self.words: set[HostName] = set()
+        """Hosts that a person called dead, and no witness has answered since."""
         self.near: Counter[str] = Counter()
         """Things that came close, by kind."""
         self.state = State()
@@ -61,6 +65,9 @@ class Casebook:
         self.maybe: dict[ServerId, dict[CommandId, HostName]] = {}
         """Requests of which nobody knows for certain that they had no effect, and whereto."""
         self.lied_to: set[ServerId] = set()
+        """Servers that were sent on the one documented assumption."""
+        self.at_risk: set[ServerId] = set()
+        """Servers that were sent on a word, or on silence."""
 
     def tell(self, rule: Rule, facts: str) -> None:
         """Write a breach down."""
@@ -69,6 +76,10 @@ class Casebook:
     def assume(self, rule: Rule, facts: str) -> None:
         """Write down what rests on the one documented assumption."""
         self.assumed.append(Breach(at_s=anyio.current_time(), rule=rule, facts=facts))
+
+    def declare(self, rule: Rule, facts: str) -> None:
+        """Write down what a person, or a declared policy, took upon himself."""
+        self.declared.append(Breach(at_s=anyio.current_time(), rule=rule, facts=facts))
 
     def is_others(self, row: ComputeService) -> bool:
         """Return whether somebody else took the host out of service."""

@@ -16,6 +16,8 @@ from koboshi.domain.events import (
     DataLossCommitted,
     DeathProven,
     IncidentOpened,
+    WordGiven,
+    WordVoided,
 )
 from koboshi.domain.names import HostName, IncidentId
 from koboshi.domain.recovery import HOLDS_A_SLOT
@@ -25,8 +27,8 @@ from koboshi.ports.journal import Recorded
 from koboshi.sim.braking import judge_first_act
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import LOOK_S, SEEN_S, Casebook
-from koboshi.sim.deaths import is_proven
 from koboshi.sim.journal import Disk
+from koboshi.sim.proofs import judge_new_proof, judge_word
 from koboshi.sim.requests import judge_evacuate
 from koboshi.sim.truth import (
     By,
@@ -86,6 +88,12 @@ class Judge(Casebook):
                 self.opened_s[event.incident] = now_s
             case DeathProven():
                 self._proven(event, now_s)
+            case WordGiven():
+                self.words.add(event.host)
+                judge_word(self, event, now_s)
+            case WordVoided():
+                self.words.discard(self.state.incidents[event.incident].host)
+                self.near["word_voided"] += 1
             case DataLossCommitted():
                 self.committed.add((event.incident, event.server))
             case CommandIntended():
@@ -101,11 +109,7 @@ class Judge(Casebook):
         host = self.state.incidents[event.incident].host
         self.proven_s[event.incident] = now_s
         self._begin_to_act(host, event.incident, now_s)  # whoever is proven goes on, come what may
-        since_s = self.fenced_s.get(host, -1.0)
-        if not is_proven(self.world.fences[host].reads, since_s):
-            self.tell(Rule.UNPROVEN, f"{host} is called dead, but was not read off three times")
-        if (host, "bmc_contradicts") in self.state.notices:
-            self.tell(Rule.UNPROVEN, f"{host} is called dead by a BMC that was known to lie")
+        judge_new_proof(self, self.state.incidents[event.incident], event.proof.kind, now_s)
 
     def _intended(self, command: Command, now_s: float) -> None:
         self.intents[command.id] = command
@@ -228,6 +232,8 @@ class Judge(Casebook):
             self.near["twice_by_an_operator"] += 1
         elif event.server in self.lied_to:
             self.assume(Rule.TWICE, facts)
+        elif event.server in self.at_risk:
+            self.declare(Rule.TWICE, facts)
         else:
             self.tell(Rule.TWICE, facts)
 

@@ -21,7 +21,7 @@ class SimProbe:
         uplink: Uplink | None = None,
     ) -> None:
         self._by_address = {network.address_of(h): h for h in physics.hosts.values()}
-        self._network = network
+        self.network = network
         self._uplink = uplink or Uplink()
         self.blind = False
         """Our own way to the network is cut: nobody answers, and we do not know why."""
@@ -55,7 +55,7 @@ class SimProbe:
     def _reaches(self, host: Host) -> bool:
         """Return whether at least a kernel answers."""
         ours = self._uplink.works and not self.blind
-        return ours and host.power and not host.crashed and self._network.carries_to(host)
+        return ours and host.power and not host.crashed and self.network.carries_to(host)
 
     def was_silent(self, host: HostName) -> None:
         """Remember that a host, asked now, does not answer."""

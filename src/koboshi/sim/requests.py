@@ -9,7 +9,7 @@ from koboshi.domain.recovery import HOLDS_A_SLOT, RecoveryState
 from koboshi.domain.rules import OnLocalDisk
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import ASKED_S, LOOK_S, SEEN_S, Casebook
-from koboshi.sim.deaths import why_not_off_now
+from koboshi.sim.proofs import BY_POWER, why_proof_is_stale
 from koboshi.sim.truth import By
 
 NEVER_SENT = frozenset(
@@ -39,20 +39,25 @@ def _judge_proof(book: Casebook, command: Evacuate, now_s: float) -> None:
     if proven_s is None:
         book.tell(Rule.UNPROVEN, f"{what}, and the host's death was never proven")
         return
-    if why := why_not_off_now(book.world.fences[host].reads, now_s):
+    proof = book.state.incidents[command.incident].proof
+    by_power = proof is None or proof.kind in BY_POWER
+    if why := why_proof_is_stale(book, host, proof.kind if proof else None, now_s):
         book.tell(Rule.UNPROVEN, f"{what}, but {why}")
-    probe = book.world.probe
-    sign_s = max(probe.answering_since.get(host, -1.0), proven_s, book.began_s)
-    if probe.heard.get(host, -1.0) > sign_s and now_s - sign_s > SEEN_S:
-        book.tell(Rule.UNPROVEN, f"{what}, and it answers for {now_s - sign_s:.1f} s")
-    if _is_the_assumption(
-        book, host, now_s
-    ):  # it may run there later, too: whoever boots is not dead
+    for probe in book.world.probes:
+        sign_s = max(probe.answering_since.get(host, -1.0), proven_s, book.began_s)
+        if probe.heard.get(host, -1.0) > sign_s and now_s - sign_s > SEEN_S:
+            book.tell(Rule.UNPROVEN, f"{what}, and it answers for {now_s - sign_s:.1f} s")
+    if not by_power:
+        book.at_risk.add(command.server)
+    # It may run there later, too: whoever boots is not dead.
+    if _is_the_assumption(book, host, now_s):
         book.lied_to.add(command.server)
     if command.server in book.world.physics.hosts[host].domains:
         facts = f"{what} while it runs there"
         if _is_the_assumption(book, host, now_s):
             book.assume(Rule.UNPROVEN, facts)
+        elif not by_power:
+            book.declare(Rule.UNPROVEN, facts)
         else:
             book.tell(Rule.UNPROVEN, facts)
 

@@ -6,6 +6,7 @@ import pytest
 
 from koboshi.rehearsal.script import ScriptInvalid, happening_entry, happening_from
 from koboshi.rehearsal.troubles import TROUBLE_MEANING, TroubleKind
+from koboshi.rehearsal.words import WORD_MEANING, WORD_SHAPES, WordKind
 from koboshi.sim.faults import FaultKind
 
 ENTRIES: tuple[dict[str, Any], ...] = (
@@ -48,3 +49,33 @@ def test_what_makes_no_sense_is_refused_in_words(entry: dict[str, Any], words: s
 def test_every_trouble_has_its_meaning_and_no_fault_has_its_name() -> None:
     assert set(TROUBLE_MEANING) == set(TroubleKind)
     assert set(TroubleKind).isdisjoint(FaultKind)
+    assert set(WORD_MEANING) == set(WORD_SHAPES) == set(WordKind)
+    assert set(WordKind).isdisjoint({*FaultKind, *TroubleKind})
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"at": "45s", "what": "operator_confirms_dead", "host": "h1", "text": "it burns"},
+        {"at": "45s", "what": "operator_confirms_domain", "domain": "r1"},
+        {"when": "incident h1 recovering", "what": "operator_disarms", "for": "1m"},
+        {"at": "45s", "what": "operator_arms", "keep": True},
+        {"at": "45s", "what": "operator_tests_fence", "host": "h1"},
+    ],
+    ids=lambda e: e["what"],
+)
+def test_a_word_reads_back_as_it_was_written(entry: dict[str, object]) -> None:
+    assert happening_entry(happening_from(entry)) == entry
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"at": "45s", "what": "operator_confirms_dead"},
+        {"at": "45s", "what": "operator_arms", "host": "h1"},
+    ],
+    ids=lambda e: e["what"],
+)
+def test_a_word_that_says_too_little_or_too_much_is_refused(entry: dict[str, object]) -> None:
+    with pytest.raises(ScriptInvalid):
+        happening_from(entry)

@@ -107,7 +107,7 @@ def count(played: Played) -> Counts:
     counts = Counts()
     for line in played.lines:
         words = line.text.split()
-        if line.voice is Voice.WORLD and words[0] in {"fault", "trouble"}:
+        if line.voice is Voice.WORLD and words[0] in {"fault", "trouble", "word"}:
             counts.faults[words[1]] += 1
     state = played.state
     counts.incidents.update(i.state.value for i in state.incidents.values())

@@ -53,7 +53,7 @@ class Overseer:
     def _hear(self, line: Line) -> None:
         """Note how long what befalls lasts: calm begins after the last of it."""
         words = line.text.split()
-        if words[0] not in {"fault", "trouble"}:
+        if words[0] not in {"fault", "trouble", "word"}:
             return
         lasts = [w.removeprefix("for=") for w in words if w.startswith("for=")]
         self._calm_s = max(self._calm_s, line.at_s + float(lasts[0] if lasts else 0))

@@ -1,0 +1,107 @@
+"""What a person says to the daemon in a story, as data: beside what befalls it and its world."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+from koboshi.domain.names import HostName
+from koboshi.domain.word import Arm, ConfirmDead, ConfirmDomain, Disarm, TestFence, Word
+from koboshi.sim.faults import FaultInvalid
+
+SPEAKER = "uid 0 (root)"
+
+
+class WordKind(StrEnum):
+    """What is said."""
+
+    CONFIRMS_DEAD = "operator_confirms_dead"
+    CONFIRMS_DOMAIN = "operator_confirms_domain"
+    DISARMS = "operator_disarms"
+    ARMS = "operator_arms"
+    TESTS_FENCE = "operator_tests_fence"
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """One word of a person's."""
+
+    kind: WordKind
+    host: str | None = None
+    domain: str | None = None
+    for_s: float | None = None
+    """How long it is disarmed; None: until somebody arms it."""
+    keep: bool = False
+    """Whether it stays armed over a restart."""
+    text: str = "as the story has it"
+
+    def __post_init__(self) -> None:
+        """Hold the word to its kind's shape; raises FaultInvalid."""
+        said = {f.name for f in fields(self) if getattr(self, f.name) != f.default} - {"kind"}
+        needs, takes = WORD_SHAPES[self.kind]
+        if missing := needs - said:
+            raise FaultInvalid(f"{self.kind} needs {', '.join(sorted(missing))}")
+        if idle := said - needs - takes:
+            raise FaultInvalid(f"{self.kind} knows no {', '.join(sorted(idle))}")
+
+
+_NONE: frozenset[str] = frozenset()
+WORD_SHAPES: Mapping[WordKind, tuple[frozenset[str], frozenset[str]]] = {
+    WordKind.CONFIRMS_DEAD: (frozenset({"host"}), frozenset({"text"})),
+    WordKind.CONFIRMS_DOMAIN: (frozenset({"domain"}), _NONE),
+    WordKind.DISARMS: (_NONE, frozenset({"for_s", "text"})),
+    WordKind.ARMS: (_NONE, frozenset({"keep"})),
+    WordKind.TESTS_FENCE: (frozenset({"host"}), _NONE),
+}
+"""Which fields each kind needs, and which others it takes."""
+WORD_MEANING: Mapping[WordKind, str] = {
+    WordKind.CONFIRMS_DEAD: "an operator says that a host is dead (koboshi host confirm-dead)",
+    WordKind.CONFIRMS_DOMAIN: "an operator says that a silent domain is dead (koboshi domain confirm)",
+    WordKind.DISARMS: "an operator tells Koboshi to begin nothing new; with for_s only so long",
+    WordKind.ARMS: "an operator lets Koboshi act again",
+    WordKind.TESTS_FENCE: "an operator has an empty, disabled host switched off and on",
+}
+
+
+def word_of(spoken: Spoken, wall: datetime) -> Word:
+    """Return what the daemon hears, at this time of day."""
+    host = HostName(spoken.host or "")
+    match spoken.kind:
+        case WordKind.CONFIRMS_DEAD:
+            return ConfirmDead(host=host, note=spoken.text)
+        case WordKind.CONFIRMS_DOMAIN:
+            return ConfirmDomain(domain=spoken.domain or "")
+        case WordKind.DISARMS:
+            until = None if spoken.for_s is None else wall + timedelta(seconds=spoken.for_s)
+            return Disarm(until=until, reason=spoken.text)
+        case WordKind.ARMS:
+            return Arm(keep=spoken.keep)
+        case WordKind.TESTS_FENCE:
+            return TestFence(host=host)
+
+
+@cache
+def _adapter() -> TypeAdapter[Spoken]:
+    return TypeAdapter(Spoken)
+
+
+def spoken_from(entry: Mapping[str, Any]) -> Spoken:
+    """Read one word from an entry of a script; raises FaultInvalid."""
+    try:
+        return _adapter().validate_python(dict(entry))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise FaultInvalid(f"no word: {where or 'entry'}: {problem['msg']}") from error
+
+
+def spoken_entry(spoken: Spoken) -> dict[str, Any]:
+    """Write a word as an entry that reads back as itself: only what differs from the defaults."""
+    said = {f.name: getattr(spoken, f.name) for f in fields(spoken)}
+    entry = {f.name: said[f.name] for f in fields(spoken) if said[f.name] != f.default}
+    return {**entry, "kind": spoken.kind.value}
