@@ -58,8 +58,11 @@ def draw_summary(
     """Write the whole cloud's forecast."""
     servers = [s for h in hosts for s in h.servers]
     parts: list[RenderableType] = [
-        Text(f"{clean(cloud)}: {count(len(servers), 'server')} on {count(len(hosts), 'host')}."),
-        Text("If the host of each died now:\n"),
+        Text(clean(cloud)),
+        Text(
+            f"{count(len(servers), 'server')} on {count(len(hosts), 'host')}. "
+            "If the host of each died now:\n"
+        ),
         _totals(servers),
     ]
     parts += _bombs(survival.bombs)

@@ -220,8 +220,8 @@ def _held(server: Server, kind: HoldKind, why: str, facts: Facts) -> _Judged:
 def _change_of_local_disks(server: Server, facts: Facts) -> str:
     if server.host is not None and facts.storage.shares(server.host):
         return (
-            "evacuate it by hand with onSharedStorage (compute API 2.13): its disks lie on storage "
-            "that hosts share; this version of Koboshi holds it all the same"
+            "once its host is surely off, evacuate it by hand with onSharedStorage (compute API 2.13): "
+            "its disks lie on storage that hosts share; this version of Koboshi holds it all the same"
         )
     image = server.image_id
     if image is not None and not facts.images_active.get(image, False):
