@@ -5,7 +5,7 @@ the cloud's other face, in memory and in virtual time; only probes and the journ
 """
 
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,13 @@ from pydantic import SecretStr
 
 from koboshi.adapters.fencing.redfish import BmcAccess, RedfishFence
 from koboshi.adapters.openstack import Carrier, CloudAccess, TimeLimits, connect
+from koboshi.domain.device import BMC
 from koboshi.domain.names import HostName
 from koboshi.ports.clock import Clock
 from koboshi.ports.cloud import Cloud
 from koboshi.ports.fence import Fence
 from koboshi.ports.probe import Probe
+from koboshi.rehearsal.devices import Devices, fence_of
 from koboshi.sim.http import BMC_USER, KOBOSHI, PASSWORD, Face
 from koboshi.sim.http.memory import URL, KeystoneInMemory, MemoryTransport
 from koboshi.sim.http.serving import Served
@@ -40,22 +42,24 @@ Opens = Callable[[Clock], AbstractAsyncContextManager[Ports]]
 """Gives the ports for one life of the daemon, by its clock."""
 
 
-def simulated(world: World, fenced: Collection[str] | None = None) -> Opens:
-    """Return the simulated ports; `fenced` are the hosts whose BMC is known, all if None."""
+def simulated(world: World, devices: Devices | None = None) -> Opens:
+    """Return the simulated ports; `devices` are those that are known, every host's BMC if None."""
+    known = _all_bmcs(world) if devices is None else devices
 
     @asynccontextmanager
     async def open_ports(_clock: Clock) -> AsyncGenerator[Ports]:
-        fences = {h: f for h, f in world.fences.items() if fenced is None or h in fenced}
+        fences = {h: fence_of(world, h, names) for h, names in known.items()}
         yield Ports(cloud=world.cloud, probe=world.probe, fences=fences)
 
     return open_ports
 
 
 def real_adapters(
-    face: Face, fenced: Collection[str] | None = None, *, limits: TimeLimits | None = None
+    face: Face, devices: Devices | None = None, *, limits: TimeLimits | None = None
 ) -> Opens:
     """Return the real adapters of the cloud and of its BMCs, over HTTP in memory."""
     world = face.world
+    known = _all_bmcs(world) if devices is None else devices
 
     @asynccontextmanager
     async def open_ports(clock: Clock) -> AsyncGenerator[Ports]:
@@ -72,13 +76,19 @@ def real_adapters(
                 )
             )
             fences: dict[HostName, Fence] = {}
-            for host in world.fences:
-                if fenced is None or host in fenced:
-                    fence = RedfishFence(_bmc(host), transport=transport)
-                    fences[host] = await stack.enter_async_context(fence)
+            for host, names in known.items():
+                if names != (BMC,):  # outlets speak no Redfish
+                    fences[host] = fence_of(world, host, names)
+                    continue
+                fence = RedfishFence(_bmc(host), transport=transport)
+                fences[host] = await stack.enter_async_context(fence)
             yield Ports(cloud=cloud, probe=world.probe, fences=fences)
 
     return open_ports
+
+
+def _all_bmcs(world: World) -> Devices:
+    return dict.fromkeys(world.fences, (BMC,))
 
 
 def _access(stack: AsyncExitStack) -> CloudAccess:

@@ -11,9 +11,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from koboshi.domain.cloud import Flavor, Migration, Server, ServerGroup
+from koboshi.domain.device import BMC
 from koboshi.domain.names import HostName, MigrationId, ServerId
 from koboshi.settings.base import Duration, Section, seconds
-from koboshi.sim.bmc import BMC
 from koboshi.sim.nova import SimCloud
 from koboshi.sim.physics import Host
 
@@ -25,7 +25,7 @@ RUNNING, PAUSED, OFF = 1, 3, 4
 """Nova's power_state."""
 
 
-Device = Literal["bmc", "pdu"]
+Device = Literal["bmc", "outlets"]
 
 
 class Disks(StrEnum):

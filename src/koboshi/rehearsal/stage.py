@@ -11,6 +11,7 @@ from koboshi.domain.decision import Refused
 from koboshi.domain.names import HostName, ServerId
 from koboshi.engine.pace import Pace
 from koboshi.rehearsal.chronicle import Chronicle, Voice
+from koboshi.rehearsal.devices import Devices
 from koboshi.rehearsal.life import Daemon
 from koboshi.rehearsal.ports import Opens, real_adapters, simulated
 from koboshi.rehearsal.script import Befalling, entry_of
@@ -38,16 +39,17 @@ UP_BEFORE_S = 20.0
 
 def on_ports(stage: "Stage", clock: VirtualClock) -> Daemon:
     """Build a daemon on the ports themselves: the fast face."""
-    return _daemon(stage, clock, simulated(stage.world, _fenced(stage)))
+    return _daemon(stage, clock, simulated(stage.world, _devices(stage)))
 
 
 def over_http(stage: "Stage", clock: VirtualClock) -> Daemon:
     """Build a daemon with the real adapters: the face that speaks as the services do."""
-    return _daemon(stage, clock, real_adapters(Face(stage.world), _fenced(stage)))
+    return _daemon(stage, clock, real_adapters(Face(stage.world), _devices(stage)))
 
 
-def _fenced(stage: "Stage") -> frozenset[str]:
-    return frozenset(h for h in stage.world.fences if stage.spec.of_host(h).fenced)
+def _devices(stage: "Stage") -> Devices:
+    hosts = ((h, stage.spec.of_host(h)) for h in stage.world.fences)
+    return {h: spec.devices for h, spec in hosts if spec.fenced and spec.devices}
 
 
 def _daemon(stage: "Stage", clock: VirtualClock, ports: Opens) -> Daemon:
@@ -134,7 +136,7 @@ class Stage:
                     self.tasks.start_soon(self._say, self.daemon, what)
 
     async def _say(self, daemon: Daemon, what: Spoken) -> None:
-        answered = await daemon.hear(word_of(what, daemon.clock.now().wall), SPEAKER)
+        answered = await daemon.hear(word_of(what, daemon.clock.now()), SPEAKER)
         if answered is None:
             self.chronicle.write(Voice.WORLD, f"unheard {what.kind}")
         elif isinstance(answered, Refused):

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from koboshi.domain.names import HostName
+from koboshi.domain.instant import Instant
+from koboshi.domain.names import DomainName, HostName
 from koboshi.domain.word import Arm, ConfirmDead, ConfirmDomain, Disarm, TestFence, Word
 from koboshi.sim.faults import FaultInvalid
 
@@ -68,16 +69,16 @@ WORD_MEANING: Mapping[WordKind, str] = {
 }
 
 
-def word_of(spoken: Spoken, wall: datetime) -> Word:
-    """Return what the daemon hears, at this time of day."""
+def word_of(spoken: Spoken, now: Instant) -> Word:
+    """Return what the daemon hears now."""
     host = HostName(spoken.host or "")
     match spoken.kind:
         case WordKind.CONFIRMS_DEAD:
             return ConfirmDead(host=host, note=spoken.text)
         case WordKind.CONFIRMS_DOMAIN:
-            return ConfirmDomain(domain=spoken.domain or "")
+            return ConfirmDomain(domain=DomainName(spoken.domain or ""))
         case WordKind.DISARMS:
-            until = None if spoken.for_s is None else wall + timedelta(seconds=spoken.for_s)
+            until = None if spoken.for_s is None else now.later(timedelta(seconds=spoken.for_s))
             return Disarm(until=until, reason=spoken.text)
         case WordKind.ARMS:
             return Arm(keep=spoken.keep)

@@ -10,13 +10,11 @@ from koboshi.domain.cloud import Power
 from koboshi.domain.device import NAMELESS, Identity
 from koboshi.domain.errors import FenceError
 from koboshi.domain.names import HostName
-from koboshi.sim.physics import Physics
+from koboshi.sim.physics import Host, Physics
 from koboshi.sim.truth import CommandArrived
 from koboshi.sim.uplink import Uplink
 
 TIMEOUT_S = 5.0
-BMC, PDU = "bmc", "pdu"
-"""The kinds of power devices, as a story names them."""
 SLOW_S = 3.0
 """Slower than its readings are wanted, sooner than a caller gives up."""
 
@@ -60,6 +58,12 @@ class Read:
     """Off was told of a host that runs."""
 
 
+def read_of(host: Host, power: Power) -> Read:
+    """Return a reading of a host's power, answered now, beside the truth."""
+    lied = power is Power.OFF and host.power
+    return Read(at_s=anyio.current_time(), power=power, lied=lied)
+
+
 class SimFence:
     """Implements ports.fence.Fence."""
 
@@ -70,7 +74,6 @@ class SimFence:
         boot: Callable[[HostName], Awaitable[None]] | None = None,
         *,
         uplink: Uplink | None = None,
-        reads: list[Read] | None = None,
     ) -> None:
         self._physics = physics
         self._host = host
@@ -82,8 +85,7 @@ class SimFence:
         self.mode = Bmc.NORMAL
         self.answer_s = 0.05
         self.off_takes_s = 0.2
-        self.reads: list[Read] = [] if reads is None else reads
-        """What was answered; a host's devices share one list."""
+        self.reads: list[Read] = []
         self.offs: list[float] = []
         """When each *off* arrived here."""
         self.ons: list[float] = []
@@ -96,8 +98,7 @@ class SimFence:
         await self._reachable()
         await self._answer()
         power = Power.ON if self._is_on() else Power.OFF
-        lied = power is Power.OFF and self._physics.hosts[self._host].power
-        self.reads.append(Read(at_s=anyio.current_time(), power=power, lied=lied))
+        self.reads.append(read_of(self._physics.hosts[self._host], power))
         return power
 
     def _is_on(self) -> bool:
@@ -168,7 +169,7 @@ class SimFence:
         return machine.fed and (machine.power or self.mode is not Bmc.DIES_WITH_HOST)
 
 
-class SimPdu(SimFence):
+class SimOutlets(SimFence):
     """All outlets of one host: what they switch off, the host's BMC has no power either."""
 
     def _is_on(self) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from koboshi.sim.bmc import BMC, Bmc
+from koboshi.domain.device import BMC
+from koboshi.sim.bmc import Bmc
 from koboshi.sim.line import Fails
 from koboshi.sim.network import Network
 
@@ -140,7 +141,7 @@ class Fault:
     """By how many seconds a call, an effect, a spawn, or a clock is late (a clock: ahead)."""
     bmc: Bmc = Bmc.GONE
     device: str = BMC
-    """Which of a host's power devices: `bmc` or `pdu`."""
+    """Which of a host's power devices: `bmc` or `outlets`."""
     signed: bool = False
     """Whether a kernel's last words carry the right HMAC."""
     moment: Moment = Moment.BEFORE

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from koboshi.domain.device import BMC, OUTLETS
 from koboshi.domain.names import HostName
-from koboshi.sim.bmc import BMC, PDU, SimFence, SimPdu
+from koboshi.sim.bmc import Read, SimFence, SimOutlets
 from koboshi.sim.hearsay import SimAgents, SimKdump, SimPrometheus
 from koboshi.sim.network import Network
 from koboshi.sim.nova import SimCloud
@@ -24,8 +25,10 @@ class World:
     """On the others."""
     fences: dict[HostName, SimFence] = field(default_factory=dict[HostName, SimFence])
     """The BMC of each host."""
-    pdus: dict[HostName, SimPdu] = field(default_factory=dict[HostName, SimPdu])
+    outlets: dict[HostName, SimOutlets] = field(default_factory=dict[HostName, SimOutlets])
     """The outlets of each host, whoever knows of them."""
+    told: dict[HostName, list[Read]] = field(default_factory=dict[HostName, list[Read]])
+    """What Koboshi was told of each host's power, by whichever of its devices spoke."""
     agents: SimAgents
     prometheus: SimPrometheus
     kdump: SimKdump
@@ -47,9 +50,8 @@ class World:
                 n: SimProbe(physics, n, uplink) for n in Network if n is not Network.MANAGEMENT
             },
             fences=fences,
-            pdus={
-                h: SimPdu(physics, h, boot, uplink=uplink, reads=f.reads) for h, f in fences.items()
-            },
+            told={h: f.reads for h, f in fences.items()},
+            outlets={h: SimOutlets(physics, h, boot, uplink=uplink) for h in physics.hosts},
             agents=SimAgents(cloud, cloud.line),
             prometheus=SimPrometheus(cloud, uplink),
             kdump=SimKdump(physics, uplink),
@@ -63,7 +65,7 @@ class World:
 
     def device(self, host: HostName, kind: str) -> SimFence:
         """Return one of a host's power devices; raises KeyError without it."""
-        return {BMC: self.fences, PDU: self.pdus}[kind][host]
+        return {BMC: self.fences, OUTLETS: self.outlets}[kind][host]
 
     @property
     def physics(self) -> Physics:

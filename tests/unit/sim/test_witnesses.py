@@ -8,9 +8,10 @@ import pytest
 from anyio.abc import TaskGroup
 
 from koboshi.domain.cloud import Power, ProbeAnswer
+from koboshi.domain.device import OUTLETS
 from koboshi.domain.errors import CloudUnavailable, FenceError
 from koboshi.domain.names import HostName
-from koboshi.sim.bmc import PDU, Bmc
+from koboshi.sim.bmc import Bmc
 from koboshi.sim.faults import Fault, FaultKind
 from koboshi.sim.happening import Happenings
 from koboshi.sim.network import Network
@@ -129,7 +130,7 @@ def test_without_our_uplink_nothing_answers_us_and_the_cloud_lives_on() -> None:
 
 def test_outlets_take_the_bmc_with_them() -> None:
     async def act(s: Scene) -> None:
-        pdu = s.world.device(H1, PDU)
+        pdu = s.world.device(H1, OUTLETS)
         assert await pdu.power_state() is Power.ON
         await pdu.power_off()
         assert await pdu.power_state() is Power.OFF
