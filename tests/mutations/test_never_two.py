@@ -39,6 +39,7 @@ from koboshi.domain.tracing import step_to
 from koboshi.engine import observe
 from koboshi.rehearsal.story import RuleBroken, Story, story
 from koboshi.rehearsal.windows import shortened
+from koboshi.sim import operating
 from koboshi.sim.bmc import Bmc
 from koboshi.sim.breach import Rule
 from koboshi.sim.line import Fails
@@ -180,6 +181,14 @@ async def disabled_by_an_operator(s: Story) -> None:
     s.cloud.edit("nova-compute@h1", enabled=False, disabled_reason="for its memory")
     await anyio.sleep(30)
     s.power_loss()
+    await anyio.sleep(60)
+
+
+async def started_by_its_owner(s: Story) -> None:
+    s.power_loss()
+    operating.start(s.cloud, ServerId("a"))
+    await anyio.sleep(60)
+    await s.cloud.boot(H1)
     await anyio.sleep(60)
 
 
@@ -353,6 +362,13 @@ MUTATIONS = (
         tell=power_loss,
         breaks=Rule.HELD,
         servers=(server("a", task_state="migrating"),),
+    ),
+    Mutation(
+        sentence="an order that waits for the dead host is carried out when it returns",
+        patches=((policy, "why_ordered", nothing), (guard, "why_ordered", nothing)),
+        tell=started_by_its_owner,
+        breaks=Rule.TWICE,
+        servers=(server("a", vm_state="stopped"),),
     ),
     Mutation(
         sentence="failed with UnexpectedTaskState: an orphan is suspected, no more commands",

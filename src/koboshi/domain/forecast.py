@@ -71,7 +71,7 @@ class ServerForecast:
 
 
 _NOT_RECOVERED: Final = frozenset({HoldKind.ERROR_BEFORE, HoldKind.NEVER_UP})
-_FOR_A_PERSON: Final = frozenset({HoldKind.IN_MIGRATION, HoldKind.IN_RESIZE})
+_FOR_A_PERSON: Final = frozenset({HoldKind.IN_MIGRATION, HoldKind.IN_RESIZE, HoldKind.ORDERED})
 
 _CHANGE_OF_STATE: Final[Mapping[str, str]] = {
     "paused": "unpause it",
@@ -88,6 +88,7 @@ _CHANGE: Final[Mapping[HoldKind, str]] = {
     HoldKind.AFFINITY: "only its host's return; a group with the policy soft-affinity would do",
     HoldKind.IN_MIGRATION: "wait for the end of its live migration",
     HoldKind.IN_RESIZE: "wait for the end of its resize",
+    HoldKind.ORDERED: "wait until its owner's order is carried out",
 }
 
 

@@ -13,7 +13,7 @@ from koboshi.domain.evidence import PowerTrack, ProbeTrack
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
-from koboshi.domain.policy import EVACUABLE_STATES
+from koboshi.domain.policy import EVACUABLE_STATES, why_ordered
 from koboshi.domain.proof import why_not_proven_now
 from koboshi.domain.recovery import Recovery, RecoveryState, Treatment
 from koboshi.domain.stale import cure, is_stale
@@ -95,6 +95,8 @@ def _by_server(command: Evacuate, look: LastLook) -> Refusal | None:
         )
     if server.vm_state == "error" and look.recovery.candidate.vm_state == "error":
         return Refusal(to=RecoveryState.HELD, reason="it was in ERROR before its host failed")
+    if ordered := why_ordered(server):
+        return Refusal(to=RecoveryState.HELD, reason=ordered)
     task = server.task_state or ""
     if task.startswith(BUSY_TASKS) and not _only_dead_records(look):
         return Refusal(to=RecoveryState.QUEUED, reason=f"somebody works on it: {task}")

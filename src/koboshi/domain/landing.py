@@ -26,6 +26,14 @@ STOP_AGAIN_AFTER = timedelta(seconds=30)
 _S = RecoveryState
 
 
+ORDERS = frozenset({"rebooting", "rebooting_hard", "powering-on", "rescuing"})
+"""Tasks whose message went to the dead host: Nova names it until the evacuation has ended."""
+_CURE = (
+    "Before that host starts again, set the server's state (openstack server set --state active), or it "
+    "is started there, too"
+)
+
+
 def confirm(picture: Picture, recovery: Recovery) -> Decision:
     """Wait for host and task state to follow a record that is done."""
     read = read_since(picture, recovery, recovery.moved_at)
@@ -34,11 +42,17 @@ def confirm(picture: Picture, recovery: Recovery) -> Decision:
     if end := landed(picture, recovery, read):
         return end
     if picture.now.since(recovery.moved_at) > CONFIRM_DEADLINE and read.server is not None:
-        task = read.server.task_state or "none"
+        task, host = (
+            read.server.task_state or "none",
+            picture.state.incidents[recovery.incident].host,
+        )
+        owner = (
+            f": an order of its owner's that waits for {host}. {_CURE}" if task in ORDERS else ""
+        )
         return step_to(
             recovery,
             _S.STUCK,
-            f"its record is done, but its host reads {read.server.host} and its task {task}",
+            f"its record is done, but its host reads {read.server.host} and its task {task}{owner}",
         )
     return NOTHING
 

@@ -28,6 +28,10 @@ _COST_OF_STATE: Final[Mapping[str, str]] = {
 }
 
 _IN_RESIZE: Final = ("resize_", "migrating")
+_STARTS_WHEN_IT_RETURNS: Final = frozenset({"powering-on", "rescuing"})
+"""Orders that wait in a dead host's queue, and make the guest there before they look whether anybody has
+worked on the server since (nova compute/manager.py: start_instance, rescue_instance). A reboot
+looks first (_reboot_instance: expected_task_state), and finds the evacuation."""
 
 
 class HoldKind(StrEnum):
@@ -40,6 +44,7 @@ class HoldKind(StrEnum):
     AFFINITY = "affinity"
     IN_MIGRATION = "in_migration"
     IN_RESIZE = "in_resize"
+    ORDERED = "ordered"
     LOCAL_DISK = "local_disk"
     IMAGE_GONE = "image_gone"
 
@@ -115,7 +120,19 @@ def _why_hold(
             HoldKind.IN_RESIZE,
             "it was in a resize: its disk may lie on the host it came from",
         )
+    if ordered := why_ordered(server):
+        return hold(HoldKind.ORDERED, ordered)
     return _why_hold_its_disks(server, images_active, on_local_disk)
+
+
+def why_ordered(server: Server) -> str | None:
+    """Return why an order of its owner's holds a server: its host would carry it out when it returns."""
+    if server.task_state not in _STARTS_WHEN_IT_RETURNS:
+        return None
+    return (
+        f"it is {server.task_state}: that order waits for its host, which carries it out when it "
+        "returns, wherever the server is by then"
+    )
 
 
 def _why_hold_its_disks(

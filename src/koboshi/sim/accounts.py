@@ -225,7 +225,11 @@ def _why_not_up(judge: Judge, recovery: Recovery, row: Server) -> str | None:
         return None  # stopped as it was, or by its owner since
     if row.host is None or not judge.world.physics.hosts[row.host].power:
         return None  # the incident of the host that it is on now answers for it
-    if judge.world.physics.where(row.id) or row.id in judge.died_alone:
+    where = judge.world.physics.where(row.id)
+    astray = [h for h in where if h != row.host]
+    if astray and row.id not in judge.world.cloud.astray:
+        return f"it runs on {', '.join(astray)}, and Nova has it on {row.host}"
+    if where or row.id in judge.died_alone:
         return None
     return f"it runs nowhere, and Nova has it active on {row.host}"
 

@@ -72,6 +72,8 @@ class Database(Watched):
         self.conductor_works = True
         self.scheduler_works = True
         self.database_works = True
+        self.astray: set[ServerId] = set()
+        """Servers that a host starts by their owner's order, though Nova has them elsewhere by now."""
         """Without it the API answers 500 to everything, and no heartbeat is written."""
         self.cell_works = True
         """Without it the cell's rows read UNKNOWN, and its servers vanish from lists."""

@@ -61,6 +61,8 @@ class Judge(Casebook):
                 self.died_alone.discard(event.server)
                 if event.elsewhere:
                     self._twice(event)
+                else:
+                    self._left_behind(event)
             case GuestMoved():
                 pass  # it was never off, and never twice
             case DataLost():
@@ -230,11 +232,31 @@ class Judge(Casebook):
         facts = f"{event.server} is started on {event.host} and runs on {event.elsewhere}"
         if not requests or requests[-1].by is By.OTHERS:
             self.near["twice_by_an_operator"] += 1
+        elif event.server in self.world.cloud.astray:
+            self.near["twice_by_an_owner"] += 1
         elif event.server in self.lied_to:
             self.assume(Rule.TWICE, facts)
         elif event.server in self.at_risk:
             self.declare(Rule.TWICE, facts)
         else:
+            self.tell(Rule.TWICE, facts)
+
+    def _left_behind(self, event: GuestStarted) -> None:
+        """Judge a guest that its old host makes again, after Koboshi has brought it away."""
+        row, cloud = self.world.cloud.servers_by_id.get(event.server), self.world.cloud
+        if row is None or row.host == event.host or event.server in cloud.astray:
+            return
+        ours = [
+            cloud.record(r.record)
+            for r in self.requests.get(event.server, ())
+            if r.by is By.KOBOSHI
+        ]
+        left = any(r.source == event.host and r.status in {"done", "completed"} for r in ours)
+        comes = any(
+            r.is_open and r.destination == event.host for r in cloud.records_of(event.server)
+        )
+        if left and not comes:
+            facts = f"{event.server} is started on {event.host}, and was brought to {row.host}"
             self.tell(Rule.TWICE, facts)
 
     def _data_lost(self, event: DataLost) -> None:

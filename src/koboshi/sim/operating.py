@@ -18,6 +18,8 @@ from koboshi.sim.working import STEP_S, Dead, Work, delivered
 
 STOP_S = 4.0
 """A guest that heeds ACPI is off by then."""
+HARD_REBOOT = frozenset({"rebooting_hard", "reboot_pending_hard", "reboot_started_hard"})
+"""What a reboot finds, or else it is none any more (compute/task_states.py: hard_reboot_states)."""
 START_S = 1.8
 """Measured on the lab: ACTIVE 1.8 s after the start's 202."""
 
@@ -124,9 +126,12 @@ async def _reboot(cloud: Database, server: ServerId, host: Host) -> None:
             await Work(cloud, host).take(STEP_S)
         except Dead:
             return
-        if server not in cloud.servers_by_id:
-            return
+        row = cloud.servers_by_id.get(server)
+        if row is None or row.task_state not in HARD_REBOOT:
+            return  # "Task possibly preempted": somebody has evacuated it meanwhile
         cloud.change(server, task_state=task_state)
+    if cloud.servers_by_id[server].host != host.name:
+        cloud.astray.add(server)
     await _run(cloud, server, host, "error")
 
 
