@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lab import hosts, knobs, network
-from lab.guests import HostDisk
+from lab.guests import HostDisk, append
 from lab.layout import system_id
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ class Bmc:
     def reads_on(self) -> bool:
         """Say whether it tells that the host has power."""
         self._take_its_time()
-        return self.mode != "lie-off" and HostDisk(self._lab.run, self.wired_to).powered
+        on = self.mode != "lie-off" and HostDisk(self._lab.run, self.wired_to).powered
+        append(self._lab.run / "bmc-reads.jsonl", {"at": time.time(), "host": self.host, "on": on})
+        return on
 
     def off(self) -> None:
         """Switch the host off, if it really does."""

@@ -135,13 +135,13 @@ class HostDisk:
     # -- record --------------------------------------------------------------------
     def _record(self, event: str, guest: Guest, **more: object) -> None:
         line = {"at": time.time(), "event": event, "server": guest.server, "host": self.host}
-        _append(self._run / "guest-events.jsonl", {**line, "name": guest.name, **more})
+        append(self._run / "guest-events.jsonl", {**line, "name": guest.name, **more})
 
     def _judge(self, guest: Guest) -> None:
         others = [h for h in running_hosts(self._run, guest.server) if h != self.host]
         if others:
             line = {"at": time.time(), "server": guest.server, "name": guest.name}
-            _append(self._run / "violations.jsonl", {**line, "hosts": [self.host, *others]})
+            append(self._run / "violations.jsonl", {**line, "hosts": [self.host, *others]})
 
 
 def all_hosts(run: Path) -> list[HostDisk]:
@@ -167,7 +167,8 @@ def _replace(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def _append(path: Path, line: dict[str, object]) -> None:
+def append(path: Path, line: dict[str, object]) -> None:
+    """Add one line of JSON to a file that others add to, too."""
     # One write with O_APPEND: lines of several processes do not mix.
     with path.open("ab", buffering=0) as out:
         out.write(json.dumps(line).encode() + b"\n")

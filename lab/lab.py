@@ -173,6 +173,10 @@ class Lab:
         """List each start, stop and destruction of a server, oldest first."""
         return truth.events(self.layout.run)
 
+    def power_reads(self) -> list[dict[str, object]]:
+        """List every power reading that a BMC gave, oldest first."""
+        return truth.power_reads(self.layout.run)
+
     def status(self) -> dict[str, Any]:
         """Describe the lab: settings, services, hosts."""
         lab = self.layout

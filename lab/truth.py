@@ -74,6 +74,11 @@ def violations(run: Path) -> list[dict[str, object]]:
     return [*recorded, *now]
 
 
+def power_reads(run: Path) -> list[dict[str, object]]:
+    """List every power reading that a BMC gave, oldest first."""
+    return _lines(run / "bmc-reads.jsonl")
+
+
 def events(run: Path) -> list[dict[str, object]]:
     """List each start, stop and destruction of a server in this run, oldest first."""
     return _lines(run / "guest-events.jsonl")

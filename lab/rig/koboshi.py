@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -36,6 +37,11 @@ class Happening:
     wall: str
     kind: str
     data: Json
+
+    @property
+    def at(self) -> float:
+        """Return when it was written, in seconds of the daemon's wall clock."""
+        return datetime.fromisoformat(self.wall).timestamp()
 
     @property
     def command(self) -> str | None:

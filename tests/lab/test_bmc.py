@@ -1,6 +1,11 @@
 """Power devices that refuse, hang, lie or are another host's: without proof nothing is evacuated."""
 
-from lab import Lab
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lab import Lab, layout
 from lab.rig.koboshi import Koboshi
 from lab.rig.nova import Nova
 
@@ -13,10 +18,33 @@ FAILING = ("refuse", "hang", "wrong-password", "gone", "accept-only")
 A_WHILE_S = 8
 
 
+def redfish(_: Lab) -> dict[str, Any]:
+    """Return what the lab's own configuration says already."""
+    return {}
+
+
+def ipmi(lab: Lab) -> dict[str, Any]:
+    """Let Debian's fence_ipmilan speak to the same BMCs."""
+    return {
+        "hosts": {
+            host: {
+                "type": "fence_ipmilan",
+                "url": None,
+                "system_id": None,
+                "parameters": {"ip": layout.bmc_ip(host), "lanplus": True},
+            }
+            for host in lab.hosts
+        }
+    }
+
+
+@pytest.mark.parametrize("by", [redfish, ipmi])
 def test_a_device_that_fails_proves_nothing_until_it_works(
-    lab: Lab, nova: Nova, koboshi: Koboshi
+    lab: Lab, nova: Nova, make_koboshi: MakeKoboshi, by: Callable[[Lab], dict[str, Any]]
 ) -> None:
     """One life of a host that was cut off, in which its BMC fails in every way that it can."""
+    koboshi = make_koboshi(fencing=by(lab))
+    koboshi.start()
     servers = boot(lab, HOST, bfv=2)
     judge = Judge(lab, nova, servers)
     koboshi.wait_armed()
