@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from koboshi.api.views import TimelineEntry
+from koboshi.domain import devices
 from koboshi.domain import events as ev
 from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, StopServer
+from koboshi.domain.devices import DeviceEvent
 from koboshi.domain.holds import HoldEvent, words_for
 from koboshi.domain.incident import INCIDENT_MEANING, Incident, ProofKind
 from koboshi.domain.instant import Instant
@@ -75,6 +77,9 @@ class _Teller:
         """Return the event in words; None if it is not of this incident."""
         if isinstance(event, HoldEvent):
             return ("koboshi", *words_for(event)) if self._is_open else None
+        if isinstance(event, DeviceEvent):
+            is_ours = self._is_open and event.host == self._incident.host
+            return (event.host, *devices.words_for(event)) if is_ours else None
         match event:
             case ev.DaemonStarted() | ev.HostNoticed() | ev.HostNoticeCleared():
                 return self._beside(event) if self._is_open else None

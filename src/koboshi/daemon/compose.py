@@ -117,7 +117,9 @@ async def _serve(settings: Settings, probe: Probe, stack: AsyncExitStack, tasks:
             Teller(notifier, settings.install),
         ),
     )
-    board = Whiteboard(clock.now(), fenced=frozenset(fences))
+    board = Whiteboard(
+        clock.now(), fenced=frozenset(fences), devices=wiring.device_tables(settings)
+    )
     rules = settings.rules()
     engine = Engine(
         version=__version__,

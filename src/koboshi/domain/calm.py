@@ -59,6 +59,8 @@ def never_calm(world: World, state: State) -> frozenset[HostName]:
     return (
         state.found_down
         | {i.host for i in state.open_incidents()}
+        | {host for host, _device in state.devices.quarantined}
+        | world.mistaken.keys()
         | {r.source for r in records if r.source is not None and r.is_open}
     )
 

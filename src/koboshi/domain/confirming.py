@@ -6,6 +6,7 @@ from koboshi.domain.fencing import fence, proven
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.nova_time import nova_now
 from koboshi.domain.proof import proof_by_silence
+from koboshi.domain.quarantine import has_trusted_device, to_look_at, why_swapped
 from koboshi.domain.rules import Mode, ProofPolicy
 from koboshi.domain.stale import is_stale
 from koboshi.domain.steps import (
@@ -15,6 +16,7 @@ from koboshi.domain.steps import (
     judgement_of,
     move,
     operators_hand,
+    power_word,
     proof_of,
 )
 
@@ -34,6 +36,8 @@ def wait(picture: Picture, incident: Incident) -> Decision:
     if not is_unreachable(picture, incident):
         return NOTHING
     if braked(picture, incident):
+        return NOTHING
+    if why_swapped(picture, incident) and proof_of(picture, incident) is None:
         return NOTHING
     return move(incident, _S.CONFIRMED, "the host is still silent, and nothing holds us back now")
 
@@ -61,6 +65,17 @@ def begin(picture: Picture, incident: Incident) -> Decision:
         return proven(incident, proof)
     if incident.host not in picture.world.fenced:
         return _without_power(picture, incident)
+    if not has_trusted_device(incident.host, picture.world, picture.state):
+        return move(
+            incident,
+            _S.UNPROVEN,
+            f"{power_word(picture, incident)}, and nothing is switched by it. Mend its settings, or, if "
+            f"{incident.host} is dead, say so: koboshi host confirm-dead {incident.host}",
+        )
+    if swapped := why_swapped(picture, incident):
+        return move(incident, _S.HELD, swapped)
+    if to_look_at(picture, incident):
+        return NOTHING  # they are being read
     return fence(picture, incident, f"{judgement.reasons[0]}: switching its power off")
 
 

@@ -1,6 +1,9 @@
 """What a power device says it is: the only way to find, by reading, that it is another host's."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from koboshi.domain.names import HostName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +23,33 @@ BMC = "bmc"
 """The name of a host's first power device."""
 OUTLETS = "outlets"
 """... and of what feeds it, all of it together."""
+
+
+def mistaken(
+    identities: Mapping[HostName, Identity], known: Iterable[HostName]
+) -> dict[HostName, str]:
+    """Return the hosts whose device says that it is another's: by one serial twice, or by a name."""
+    by_serial: dict[str, list[HostName]] = {}
+    by_name = {_short(host): host for host in known}
+    found: dict[HostName, str] = {}
+    for host, told in identities.items():
+        if told.serial:
+            by_serial.setdefault(told.serial.lower(), []).append(host)
+        named = by_name.get(_short(told.host_name))
+        if told.host_name and named is not None and _short(named) != _short(host):
+            found[host] = (
+                f"the power device of {host} says that its machine is {told.host_name}: an off for "
+                f"{host} would kill {named}"
+            )
+    for serial, hosts in by_serial.items():
+        for host in hosts if len(hosts) > 1 else ():
+            others = ", ".join(sorted(other for other in hosts if other != host))
+            found[host] = (
+                f"the power devices of {host} and of {others} say that they are the same machine "
+                f"({serial}): an off for one would hit the other"
+            )
+    return found
+
+
+def _short(name: str) -> str:
+    return name.partition(".")[0].lower()

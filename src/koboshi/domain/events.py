@@ -80,6 +80,41 @@ class HostNoticeCleared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceQuarantined:
+    """A host's power device was found to be wrong, or another host's: it is neither believed nor used."""
+
+    kind: Literal["device_quarantined"] = "device_quarantined"
+    host: HostName
+    device: str
+    """`bmc`, or `outlets` for all that feeds the host."""
+    cause: str
+    """Stable: `contradicts` (off while the host answered), `mistaken` (it says that it is another's)."""
+    reason: str
+    table: str
+    """What the settings said of it then; with other settings it is another device."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceTrusted:
+    """A power device that was quarantined is believed and used again."""
+
+    kind: Literal["device_trusted"] = "device_trusted"
+    host: HostName
+    device: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FenceTested:
+    """A person had an empty, disabled host switched off and on: whether that can be done."""
+
+    kind: Literal["fence_tested"] = "fence_tested"
+    host: HostName
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentOpened:
     """A host's silence was confirmed."""
 
@@ -276,6 +311,9 @@ Event = (
     | WitnessTrusted
     | HostNoticed
     | HostNoticeCleared
+    | DeviceQuarantined
+    | DeviceTrusted
+    | FenceTested
     | IncidentOpened
     | IncidentMoved
     | WordGiven

@@ -5,10 +5,12 @@ measured on our own boot clock from the moment a value was *seen* to change; Nov
 compared with ours.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from koboshi.domain.cloud import ComputeService, Power, ProbeAnswer
+from koboshi.domain.device import BMC
 from koboshi.domain.instant import Instant
 from koboshi.domain.rules import PROOF_READS, PROOF_SPACING
 
@@ -146,6 +148,8 @@ class PowerReading:
     power: Power
     detail: str = ""
     """What was wrong, when the power is unknown."""
+    device: str = BMC
+    """Which of the host's devices said it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +157,8 @@ class PowerTrack:
     """The newest readings of one host's power, oldest first."""
 
     readings: tuple[PowerReading, ...]
+    on_since: Instant | None = None
+    """Since when every clear answer was *on*."""
 
     @property
     def newest(self) -> PowerReading:
@@ -168,7 +174,30 @@ class PowerTrack:
 def observe_power(track: PowerTrack | None, reading: PowerReading) -> PowerTrack:
     """Add one reading."""
     before = track.readings if track else ()
-    return PowerTrack(readings=(*before, reading)[-READINGS_REMEMBERED:])
+    on_since = track.on_since if track else None
+    if reading.power is Power.ON:
+        on_since = on_since or reading.at
+    elif reading.power is Power.OFF:
+        on_since = None
+    return PowerTrack(readings=(*before, reading)[-READINGS_REMEMBERED:], on_since=on_since)
+
+
+QUARANTINED = "it reads off, but this device is quarantined: its word is not taken"
+
+
+def distrusting(track: PowerTrack, devices: Collection[str]) -> PowerTrack:
+    """Return the track as if no *off* of these devices had been a clear answer; the same if none was."""
+    if not any(r.power is Power.OFF and r.device in devices for r in track.readings):
+        return track
+    return replace(
+        track,
+        readings=tuple(
+            replace(r, power=Power.UNKNOWN, detail=QUARANTINED)
+            if r.power is Power.OFF and r.device in devices
+            else r
+            for r in track.readings
+        ),
+    )
 
 
 def off_proven_at(track: PowerTrack | None, *, since: Instant | None = None) -> Instant | None:

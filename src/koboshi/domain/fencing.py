@@ -9,6 +9,7 @@ from koboshi.domain.events import DeathProven
 from koboshi.domain.felled import may_hit_again
 from koboshi.domain.incident import Incident, IncidentState, Proof, ProofKind
 from koboshi.domain.instant import latest
+from koboshi.domain.quarantine import has_trusted_device, why_swapped
 from koboshi.domain.steps import (
     braked,
     is_healthy_for_long,
@@ -111,6 +112,8 @@ def _may_fence_again(picture: Picture, incident: Incident) -> bool:
         and (track is None or track.newest.power is not Power.OFF)
         and incident.fence_attempts < FENCE_ATTEMPTS
         and may_hit_again(incident, picture.state) is None
+        and has_trusted_device(incident.host, picture.world, picture.state)
+        and why_swapped(picture, incident) is None
         and not braked(picture, incident)
     )
 

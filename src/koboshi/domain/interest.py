@@ -8,7 +8,9 @@ from koboshi.domain.homecoming import asked_at_home
 from koboshi.domain.incident import ACTING, Incident, IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.policy import images_wanted
+from koboshi.domain.quarantine import to_look_at
 from koboshi.domain.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
+from koboshi.domain.rules import Mode
 from koboshi.domain.verdict import WORSE_THAN_UP, Judgement, Network
 
 _POWER_WATCHED = ACTING | {IncidentState.HELD, IncidentState.CONFIRMED}
@@ -66,6 +68,7 @@ def interest_of(picture: Picture) -> Interest:
             suspects
             | {i.host for i in incidents if i.state in _POWER_WATCHED}
             | {j.host for j in restless if _reads_off_and_answers(picture, j)}
+            | _to_look_at(picture)
         ),
         list_servers=frozenset(listed),
         list_again=frozenset(i.host for i in incidents if i.servers_listed),
@@ -82,6 +85,14 @@ def interest_of(picture: Picture) -> Interest:
         images=_images(picture, listed),
         groups=bool(hosts),
     )
+
+
+def _to_look_at(picture: Picture) -> set[HostName]:
+    """Return the hosts whose devices are read before another host is switched off for the first time."""
+    if picture.rules.mode is not Mode.ACT:
+        return set()
+    begun = (i for i in picture.state.open_incidents() if i.state is IncidentState.CONFIRMED)
+    return {host for incident in begun for host in to_look_at(picture, incident)}
 
 
 def _reads_off_and_answers(picture: Picture, judgement: Judgement) -> bool:

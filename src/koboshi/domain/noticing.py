@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from koboshi.domain.calm import BMC_UNREADABLE, NO_FENCING, is_unreadable
-from koboshi.domain.cloud import Power
 from koboshi.domain.decision import Picture
 from koboshi.domain.events import (
     Event,
     HostNoticeCleared,
     HostNoticed,
 )
+from koboshi.domain.evidence import QUARANTINED
 from koboshi.domain.names import HostName
 from koboshi.domain.ownership import disabled_by_operator
+from koboshi.domain.quarantine import CONTRADICTS, MISTAKEN
 from koboshi.domain.rules import ProofPolicy
 from koboshi.domain.stale import stale_record_notice
 from koboshi.domain.stall import stalled_notice
@@ -21,7 +22,6 @@ from koboshi.domain.verdict import Judgement, Verdict
 LONG_SILENCE = timedelta(seconds=60)
 NOTICE_AFTER = timedelta(seconds=20)
 """A late heartbeat is noticed when it is late by this much and by three intervals."""
-CONTRADICTION_SLACK = timedelta(seconds=2)
 
 
 def notices(picture: Picture, judgement: Judgement) -> Iterator[Event]:
@@ -31,7 +31,8 @@ def notices(picture: Picture, judgement: Judgement) -> Iterator[Event]:
         "service_failed": _service_failed(picture, judgement),
         "hung": _hung(picture, judgement),
         "silent_unconfirmed": _silent_unconfirmed(picture, judgement),
-        "bmc_contradicts": bmc_contradiction(picture, host),
+        "bmc_contradicts": _quarantined(picture, host, CONTRADICTS),
+        "bmc_mistaken": _quarantined(picture, host, MISTAKEN),
         BMC_UNREADABLE: _bmc_unreadable(picture, host),
         "disabled_and_dark": _disabled_and_dark(picture, judgement),
         NO_FENCING: _no_fencing(picture, host),
@@ -109,43 +110,16 @@ def _silent_unconfirmed(picture: Picture, judgement: Judgement) -> str | None:
     )
 
 
-def bmc_contradiction(picture: Picture, host: HostName) -> str | None:
-    """Return the contradiction of a BMC that reads off while the host answers.
-
-    It lasts until that BMC reads on: a device that was wrong once proves nothing meanwhile.
-    """
-    track = picture.world.power.get(host)
-    known = picture.state.notices.get((host, "bmc_contradicts"))
-    if track is None:
-        return known.text if known else None
-    probe = picture.world.probes.get(host)
-    newest = track.newest
-    if newest.power is Power.ON:
-        return None
-    # Around the reading, not only after it: a host that is switched on answers soon after an off.
-    answered_at = probe.kernel_at if probe else None
-    since = probe.answering_since if probe else None
-    if (
-        answered_at is not None
-        and since is not None
-        and any(
-            r.power is Power.OFF
-            and r.at.since(since) > CONTRADICTION_SLACK
-            and answered_at.since(r.at) > CONTRADICTION_SLACK
-            for r in track.readings
-        )
-    ):
-        return (
-            f"the BMC of {host} read off while the host answered: it may be another host's, or wrong. "
-            "Its word proves nothing until it reads on; check fencing for this host"
-        )
-    return known.text if known else None
+def _quarantined(picture: Picture, host: HostName, cause: str) -> str | None:
+    """Tell of a device that is neither believed nor used, and how that ends."""
+    quarantine = picture.state.devices.of(host, cause)
+    return quarantine.reason if quarantine else None
 
 
 def _bmc_unreadable(picture: Picture, host: HostName) -> str | None:
     """Several readings in a row without a clear answer: fencing this host would fail."""
     track = picture.world.power.get(host)
-    if track is None or not is_unreadable(track):
+    if track is None or not is_unreadable(track) or track.newest.detail == QUARANTINED:
         return None
     if picture.state.open_incident(host) is not None:
         return (

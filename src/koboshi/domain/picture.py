@@ -87,6 +87,7 @@ def _to_be_judged(before: Picture, world: World, state: State, now: Instant) -> 
     changed = (
         _changed(then.probes, world.probes)
         | _changed(then.power, world.power)
+        | _changed(then.mistaken, world.mistaken)
         | _changed(then.samples, world.samples)
         | _changed(then.kdumps, world.kdumps)
         | _changed(was.trusted, state.trusted)

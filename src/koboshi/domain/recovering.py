@@ -9,6 +9,7 @@ from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.listing import list_new_servers
 from koboshi.domain.ownership import marker_of
 from koboshi.domain.proof import is_ours
+from koboshi.domain.quarantine import has_trusted_device
 from koboshi.domain.recovery import ON_ITS_WAY, WAITING, RecoveryState
 from koboshi.domain.steps import (
     hold_waiting,
@@ -99,7 +100,8 @@ def source_back(picture: Picture, incident: Incident) -> Decision:
     if moving or is_only_a_late_message(picture, incident):
         if incident.host not in picture.world.fenced:
             return NOTHING  # nothing new is sent; what is on its way is followed to its end
-        if incident.fence_attempts < FENCE_ATTEMPTS:
+        believed = has_trusted_device(incident.host, picture.world, picture.state)
+        if believed and incident.fence_attempts < FENCE_ATTEMPTS:
             return fence(picture, incident, f"{incident.reason}: switching it off again")
         if moving:
             return NOTHING

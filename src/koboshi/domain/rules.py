@@ -80,6 +80,10 @@ class Rules:
     """How long one incident keeps another host from being acted upon."""
     latch: timedelta = timedelta(minutes=10)
     """How long a host must have been healthy before its incident is closed."""
+    quarantine: timedelta = timedelta(hours=24)
+    """How long a device that contradicted a living host must read on before it is believed again."""
+    look_first: int = 32
+    """How many other hosts' devices are read before the first *off* of a host that reads on."""
     window: int = 8
     """Evacuations on their way at once."""
     per_destination: int = 2

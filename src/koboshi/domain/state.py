@@ -7,6 +7,7 @@ from typing import assert_never
 
 from koboshi.domain import events as ev
 from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, Outcome, StopServer
+from koboshi.domain.devices import DeviceEvent, Devices, learned
 from koboshi.domain.holds import HoldEvent, Holds, held, restarted
 from koboshi.domain.incident import INCIDENT_STEPS, GivenWord, Incident, IncidentState
 from koboshi.domain.instant import Instant
@@ -87,6 +88,8 @@ class State:
     """The same of every further network."""
     holds: Holds = field(default_factory=Holds)
     """Whether a person or the brake holds it back."""
+    devices: Devices = field(default_factory=Devices)
+    """Which power devices are not believed, and when they were tried."""
     notices: Mapping[tuple[HostName, str], HostNotice] = field(
         default_factory=dict[tuple[HostName, str], HostNotice],
     )
@@ -112,6 +115,8 @@ def apply(state: State, at: Instant, event: ev.Event) -> State:
     """Return the state after `event`; raises IllegalTransition, and changes nothing, on nonsense."""
     if isinstance(event, HoldEvent):
         return replace(state, holds=held(state.holds, at, event))
+    if isinstance(event, DeviceEvent):
+        return replace(state, devices=learned(state.devices, at, event))
     match event:
         case ev.DaemonStarted():
             return replace(

@@ -7,12 +7,13 @@ from koboshi.domain.cloud import Power
 from koboshi.domain.commands import Command
 from koboshi.domain.decision import Decision, Picture
 from koboshi.domain.events import Event, IncidentMoved, RecoveryMoved
-from koboshi.domain.evidence import beats_while_off
+from koboshi.domain.evidence import beats_while_off, distrusting
 from koboshi.domain.felled import felled_by_our_off
 from koboshi.domain.incident import Incident, IncidentState, Proof, ProofKind
 from koboshi.domain.names import HostName
 from koboshi.domain.ownership import marker_of, others_hand
 from koboshi.domain.proof import find_proof, heard_elsewhere, proof_by_word, signs_of_life
+from koboshi.domain.quarantine import has_trusted_device
 from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, WAITING, Recovery, RecoveryState
 from koboshi.domain.verdict import Control, Judgement, Network, Verdict
 
@@ -110,9 +111,9 @@ def proof_of(picture: Picture, incident: Incident) -> Proof | None:
 def _by_power(picture: Picture, incident: Incident) -> Proof | None:
     """Return proof by power readings; a device that contradicts a living host proves nothing."""
     host = incident.host
-    if (host, "bmc_contradicts") in picture.state.notices:
-        return None
     track = picture.world.power.get(host)
+    if track is not None:
+        track = distrusting(track, picture.state.devices.distrusted(host))
     proof = find_proof(incident, track, picture.state.fences.get(host))
     if proof is not None and _felled_instead(picture, incident) is not None:
         return None
@@ -136,8 +137,8 @@ def power_word(picture: Picture, incident: Incident) -> str:
             f"{other} fell silent right after: the power device of {incident.host} may be {other}'s, "
             "and what it reads proves nothing"
         )
-    if (incident.host, "bmc_contradicts") in picture.state.notices:
-        return "its BMC read off while the host answered: its word is not taken"
+    if not has_trusted_device(incident.host, picture.world, picture.state):
+        return "its power device is quarantined (koboshi status says why): its word is not taken"
     track = picture.world.power.get(incident.host)
     if track is None:
         return "its power was never read"

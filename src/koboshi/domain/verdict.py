@@ -10,7 +10,7 @@ from functools import cached_property
 
 from koboshi.domain.cloud import Power
 from koboshi.domain.control_plane import Control, control_plane_stalled
-from koboshi.domain.evidence import beats_while_off, off_proven_at
+from koboshi.domain.evidence import beats_while_off, distrusting, off_proven_at
 from koboshi.domain.hearing import hear
 from koboshi.domain.instant import Instant, seconds
 from koboshi.domain.names import MANAGEMENT, HostName, NetworkName
@@ -115,10 +115,11 @@ def judge(
 def _is_plainly_off(host: HostName, world: World, state: State, power: Power) -> bool:
     """Return whether the power device's *off* may be believed without the control plane's silence."""
     track = world.power.get(host)
+    if track is not None:
+        track = distrusting(track, state.devices.distrusted(host))
     return (
         power is Power.OFF
         and off_proven_at(track) is not None
-        and (host, "bmc_contradicts") not in state.notices
         and not beats_while_off(world.services.get(host), track)
     )
 

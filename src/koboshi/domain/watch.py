@@ -17,6 +17,7 @@ from koboshi.domain.names import MANAGEMENT, HostName
 from koboshi.domain.networks import is_trusted, track_of, trust_of
 from koboshi.domain.noticing import notices
 from koboshi.domain.ownership import MARKER_PREFIX, disabled_by_operator
+from koboshi.domain.quarantine import watch_devices
 from koboshi.domain.verdict import Control, Judgement, Network, Verdict
 
 EVENTS_AT_ONCE = 500
@@ -37,6 +38,7 @@ def _watch(picture: Picture, judgement: Judgement) -> Iterator[Event]:
         return
     yield from _trust(picture, host)
     yield from _found_down(picture, judgement)
+    yield from watch_devices(picture, host)
     yield from notices(picture, judgement)
     if _opens_incident(picture, judgement):
         yield IncidentOpened(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from koboshi.domain.cloud import Demand, Hypervisor, Migration, Room, Running, Server, ServerGroup
+from koboshi.domain.device import Identity
 from koboshi.domain.evidence import Heartbeat, PowerTrack, ProbeTrack
 from koboshi.domain.hearsay import AgentTrack, KdumpSeen, SampleTrack
 from koboshi.domain.instant import Instant
@@ -122,6 +123,14 @@ class World:
     kdumps: Mapping[HostName, KdumpSeen] = field(default_factory=dict[HostName, KdumpSeen])
     """Hosts whose kernel said that it crashed."""
     power: Mapping[HostName, PowerTrack] = field(default_factory=dict[HostName, PowerTrack])
+    devices: Mapping[HostName, Mapping[str, str]] = field(
+        default_factory=dict[HostName, Mapping[str, str]],
+    )
+    """Each host's power devices in order, with what the settings say of each; one alone may be missing."""
+    identities: Mapping[HostName, Identity] = field(default_factory=dict[HostName, Identity])
+    """What each host's first device says it is."""
+    mistaken: Mapping[HostName, str] = field(default_factory=dict[HostName, str])
+    """Hosts whose first device says that it is another's, in words."""
     sweep: Sweep | None = None
     """All servers, as they were seen last."""
     evacuations: MigrationsRead | None = None

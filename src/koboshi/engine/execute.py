@@ -40,7 +40,7 @@ from koboshi.engine.memory import Memory
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.clock import Clock
 from koboshi.ports.cloud import Cloud
-from koboshi.ports.fence import Fence
+from koboshi.ports.fence import Fence, trusted
 
 log = structlog.get_logger(__name__)
 
@@ -129,9 +129,12 @@ class Executor:
         incident = self._memory.state.incidents[command.incident]
         if incident.state is not IncidentState.FENCING or incident.host != command.host:
             raise SafetyRefusal(f"its incident is {incident.state}, not fencing")
-        fence = self._fences.get(command.host)
-        if fence is None:
+        configured = self._fences.get(command.host)
+        if configured is None:
             raise SafetyRefusal(f"no fencing is configured for {command.host}")
+        fence = trusted(configured, self._memory.state.devices.distrusted(command.host))
+        if fence is None:
+            raise SafetyRefusal(f"the power device of {command.host} is quarantined")
         try:
             with anyio.fail_after(FENCE_DEADLINE.total_seconds(), shield=True):
                 await fence.power_off()

@@ -133,6 +133,8 @@ class Engine:
         return self._picture()
 
     def _picture(self) -> Picture:
-        world, state, now = self._board.world, self._memory.state, self._clock.now()
+        state, now = self._memory.state, self._clock.now()
+        self._board.distrust(state.devices.quarantined)
+        world = self._board.world
         self.seen = take_picture(world, state, self._rules, now, before=self.seen)
         return self.seen

@@ -41,12 +41,15 @@ from koboshi.engine.sweeping import Sweeper
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.clock import Clock
 from koboshi.ports.cloud import CloudReader
-from koboshi.ports.fence import Fence
+from koboshi.ports.fence import Fence, spoke, trusted
 from koboshi.ports.probe import Probe
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+IDENTITY_EVERY = timedelta(hours=1)
+"""How often a device is asked whose it is: boards are exchanged, and cables moved, by day."""
 
 
 class Observers:
@@ -78,6 +81,7 @@ class Observers:
         self._diagnostics_limit = anyio.CapacityLimiter(MAX_DIAGNOSTICS_AT_ONCE)
         self._read_limit = anyio.CapacityLimiter(MAX_READS_AT_ONCE)
         self._failing: set[str] = set()
+        self._identified: dict[HostName, Instant] = {}
 
     def orders(self, interest: Interest) -> Iterator[Order]:
         """Return everything that should be read now and again, each with its pace."""
@@ -103,7 +107,7 @@ class Observers:
             if track is None or now.since(track.newest.at) >= pause:
                 yield Order(key=("power", host), every=pause, work=partial(self._power, host))
         for host in self._patrol.due(now):
-            yield Order(key=("power", host), every=timedelta(), work=partial(self._power, host))
+            yield Order(key=("power", host), every=timedelta(), work=partial(self._patrolled, host))
 
     def _incident_orders(self, interest: Interest) -> Iterator[Order]:
         pace = self._pace
@@ -193,17 +197,38 @@ class Observers:
             target = f"{self._probe.name}@{address}"
             self._board.see_probe(host, answer, self._clock.now(), target)
 
+    async def _patrolled(self, host: HostName) -> None:
+        """Read the power, and now and again whose device this is."""
+        await self._power(host)
+        now, told_at = self._clock.now(), self._identified.get(host)
+        if told_at is not None and now.since(told_at) < IDENTITY_EVERY:
+            return
+        try:
+            async with self._power_limit:
+                identity = await self._fences[host].identity()
+        except FenceError:
+            return  # the power of it cannot be read either, and that is told
+        except Exception:  # an odd device must not blind us to the others
+            log.exception("identity_crashed", host=host)
+            return
+        self._identified[host] = now
+        self._board.see_identity(host, identity)
+
     async def _power(self, host: HostName) -> None:
+        asked = self._fences[host]
+        # One alone is asked even when it is not believed: that is how it may be believed again.
+        fence = trusted(asked, self._board.distrusted_of(host)) or asked
         async with self._power_limit:
             try:
-                power, detail = await self._fences[host].power_state(), ""
+                power, detail = await fence.power_state(), ""
             except FenceError as error:
                 power, detail = Power.UNKNOWN, str(error)
             except Exception as error:  # an odd device must not blind us to the others
                 log.exception("power_reading_crashed", host=host)
                 power, detail = Power.UNKNOWN, f"an internal error: {type(error).__name__}"
         now = self._clock.now()
-        self._board.see_power(host, PowerReading(at=now, power=power, detail=detail))
+        reading = PowerReading(at=now, power=power, detail=detail, device=spoke(fence))
+        self._board.see_power(host, reading)
         self._patrol.rest(host, now)
 
     async def _sweep(self) -> None:

@@ -15,10 +15,12 @@ from koboshi.domain.cloud import (
     ProbeAnswer,
     Sample,
 )
+from koboshi.domain.device import Identity, mistaken
 from koboshi.domain.evidence import (
     Heartbeat,
     PowerReading,
     ProbeTrack,
+    distrusting,
     observe_power,
     observe_probe,
     observe_service,
@@ -45,8 +47,15 @@ VANISHED_AFTER = timedelta(minutes=10)
 class Whiteboard:
     """Holds the present `World`; every method replaces it by one with a new fact."""
 
-    def __init__(self, now: Instant, fenced: frozenset[HostName]) -> None:
-        self._world = World(began_at=now, fenced=fenced)
+    def __init__(
+        self,
+        now: Instant,
+        fenced: frozenset[HostName],
+        devices: Mapping[HostName, Mapping[str, str]] | None = None,
+    ) -> None:
+        self._world = World(began_at=now, fenced=fenced, devices=devices or {})
+        self._serials: dict[str, set[HostName]] = {}
+        self._distrusted: Mapping[tuple[HostName, str], object] = {}
         self._probed: dict[NetworkName, dict[HostName, ProbeTrack]] = {}
         """Answers of probes that the picture does not show yet: one copy takes in all of a round."""
         self._services_asked_at: Instant | None = None
@@ -182,8 +191,43 @@ class Whiteboard:
 
     def see_power(self, host: HostName, reading: PowerReading) -> None:
         """Add one reading of a host's power."""
-        track = observe_power(self.world.power.get(host), reading)
+        track = distrusting(
+            observe_power(self.world.power.get(host), reading), self.distrusted_of(host)
+        )
         self.world = replace(self.world, power=with_item(self.world.power, host, track))
+
+    def distrust(self, quarantined: Mapping[tuple[HostName, str], object]) -> None:
+        """Take no *off* of these devices for an answer, the ones that were read already included."""
+        if quarantined is self._distrusted:
+            return
+        new = quarantined.keys() - self._distrusted.keys()
+        self._distrusted = quarantined
+        for host in {host for host, _ in new} & self.world.power.keys():
+            track = distrusting(self.world.power[host], self.distrusted_of(host))
+            self.world = replace(self.world, power=with_item(self.world.power, host, track))
+
+    def distrusted_of(self, host: HostName) -> frozenset[str]:
+        """Return which devices of the host are not believed."""
+        return frozenset(device for (h, device) in self._distrusted if h == host)
+
+    def see_identity(self, host: HostName, identity: Identity) -> None:
+        """Take what a host's device says it is; all are compared only when one of them is odd."""
+        before = self.world.identities.get(host)
+        if before == identity:
+            return
+        identities = with_item(self.world.identities, host, identity)
+        self.world = replace(self.world, identities=identities)
+        if before is not None and before.serial:
+            self._serials[before.serial.lower()].discard(host)
+        same = self._serials.setdefault(identity.serial.lower(), set())
+        same.add(host)
+        named = identity.host_name.partition(".")[0].lower()
+        is_odd = (identity.serial and len(same) > 1) or named not in {"", host.partition(".")[0]}
+        if is_odd or host in self.world.mistaken:
+            known = self.world.services.keys() | self.world.fenced
+            found = mistaken(identities, known)
+            if found != self.world.mistaken:
+                self.world = replace(self.world, mistaken=found)
 
     def see_sweep(self, sweep: Sweep) -> None:
         """Take a newer sweep."""

@@ -11,8 +11,10 @@ from typing import assert_never
 
 import anyio
 
+from koboshi.domain import devices
 from koboshi.domain import events as ev
 from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, StopServer
+from koboshi.domain.devices import DeviceEvent
 from koboshi.domain.holds import HoldEvent, words_for
 from koboshi.domain.names import CommandId, HostName, IncidentId
 from koboshi.domain.recovery import Candidate, Treatment
@@ -74,6 +76,8 @@ class Chronicle:
     def _told(self, event: ev.Event) -> tuple[str, str]:
         if isinstance(event, HoldEvent):
             return words_for(event)
+        if isinstance(event, DeviceEvent):
+            return devices.words_for(event)
         match event:
             case ev.DaemonStarted():
                 return f"daemon started {event.mode}", f"version {event.version}"

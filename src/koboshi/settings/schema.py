@@ -4,7 +4,7 @@ The reasons are read by `koboshi init` (as comments) and by the reference in doc
 is one text for each.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
@@ -143,7 +143,11 @@ class Settings(Section):
 
     def rules(self) -> Rules:
         """Return the settings as the domain sees them."""
-        return rules_of(self)
+        return replace(
+            rules_of(self),
+            quarantine=self.fencing.quarantine,
+            look_first=self.fencing.look_first,
+        )
 
     def shortened_windows(self) -> tuple[ShortenedWindow, ...]:
         """Return the safety windows that are shorter than their defaults."""

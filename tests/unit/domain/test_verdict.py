@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from koboshi.domain.cloud import Power, ProbeAnswer
-from koboshi.domain.events import HostNoticed
+from koboshi.domain.events import DeviceQuarantined
 from koboshi.domain.evidence import PowerTrack, observe_probe
 from koboshi.domain.networks import is_trusted
 from koboshi.domain.verdict import Control, Network, Verdict
@@ -148,7 +148,10 @@ def test_off_of_a_bmc_that_contradicted_a_living_host_confirms_nothing() -> None
     set_network(scene, "silent")
     set_control(scene, "fresh")
     scene.set_power("h1", OFF_THRICE)
-    scene.tell(60, HostNoticed(host=H1, topic="bmc_contradicts", text="wrong"))
+    scene.tell(
+        60,
+        DeviceQuarantined(host=H1, device="bmc", cause="contradicts", reason="wrong", table=""),
+    )
     assert scene.judgement().verdict is Verdict.SUSPECT
 
 

@@ -8,6 +8,7 @@ import pytest
 from koboshi.domain.cloud import Power
 from koboshi.domain.decide import decide
 from koboshi.domain.events import (
+    DeviceQuarantined,
     Event,
     HostFoundDown,
     HostNoticeCleared,
@@ -111,15 +112,18 @@ def test_a_bmc_that_cannot_be_read_three_times_is_told() -> None:
     assert topics(Scene().set_power("h1", three)) == ["bmc_unreadable"]
 
 
-def test_a_bmc_that_reads_off_while_its_host_answers_is_quarantined_until_it_reads_on() -> None:
+def test_a_bmc_that_reads_off_while_its_host_answers_is_quarantined() -> None:
     scene = Scene().set_power("h1", readings((10, OFF)))
     (event,) = told(scene)
-    assert isinstance(event, HostNoticed)
-    assert event.topic == "bmc_contradicts"
+    assert isinstance(event, DeviceQuarantined)
+    assert (event.device, event.cause) == ("bmc", "contradicts")
     scene.tell(8, event)
+    (notice,) = told(scene)
+    assert isinstance(notice, HostNoticed)
+    assert notice.topic == "bmc_contradicts"
+    scene.tell(8, notice)
     assert told(scene.set_power("h1", readings((10, OFF), (5, UNKNOWN)))) == ()
-    (over,) = told(scene.set_power("h1", readings((10, OFF), (1, ON))))
-    assert isinstance(over, HostNoticeCleared)
+    assert told(scene.set_power("h1", readings((10, OFF), (1, ON)))) == ()
 
 
 def test_off_that_was_read_before_the_host_answered_is_no_contradiction() -> None:
