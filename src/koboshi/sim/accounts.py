@@ -133,7 +133,7 @@ def _why_not_there(judge: Judge, closing: Closing, incident: Incident) -> str | 
         case _I.HELD:
             return None if _holds_back(judge, closing, host) else "nothing holds it back any more"
         case _I.UNPROVEN:
-            if host not in closing.fenced or (host, "bmc_contradicts") in judge.state.notices:
+            if host not in closing.fenced or judge.state.devices.distrusted(host):
                 return None
             off = not judge.world.physics.hosts[host].power
             return "its power reads off, and its BMC works" if off else None
