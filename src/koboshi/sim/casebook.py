@@ -36,6 +36,8 @@ class Casebook:
         """What rests on a word or on silence: whoever said or declared it took the risk."""
         self.words: set[HostName] = set()
         """Hosts that a person called dead, and no witness has answered since."""
+        self.confirmed: set[HostName] = set()
+        """Hosts of a domain that a person said was dead."""
         self.near: Counter[str] = Counter()
         """Things that came close, by kind."""
         self.state = State()

@@ -10,21 +10,25 @@ import anyio
 from koboshi.domain.cloud import Migration
 from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, Outcome, StopServer
 from koboshi.domain.events import (
+    Armed,
     CommandEnded,
     CommandIntended,
     DaemonStarted,
     DataLossCommitted,
     DeathProven,
+    Disarmed,
+    DisarmEnded,
+    DomainConfirmed,
     IncidentOpened,
     WordGiven,
     WordVoided,
 )
 from koboshi.domain.names import HostName, IncidentId
 from koboshi.domain.recovery import HOLDS_A_SLOT
-from koboshi.domain.rules import UNKNOWN_WAIT, Mode, Rules
+from koboshi.domain.rules import UNKNOWN_WAIT, Rules
 from koboshi.domain.state import apply
 from koboshi.ports.journal import Recorded
-from koboshi.sim.braking import judge_first_act
+from koboshi.sim.braking import Arming, hear_domain, judge_first_act
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import LOOK_S, SEEN_S, Casebook
 from koboshi.sim.journal import Disk
@@ -50,6 +54,7 @@ class Judge(Casebook):
 
     def __init__(self, world: World, disk: Disk, rules: Rules) -> None:
         super().__init__(world, rules)
+        self._arming = Arming()
         world.physics.witnesses.watch(self._see)
         disk.watchers.append(self._read)
 
@@ -86,6 +91,11 @@ class Judge(Casebook):
         match event:
             case DaemonStarted():
                 self.began_s = now_s
+                self._arming.hear(event, recorded.at, now_s)
+            case Armed() | Disarmed() | DisarmEnded():
+                self._arming.hear(event, recorded.at, now_s)
+            case DomainConfirmed():
+                hear_domain(self, event)
             case IncidentOpened():
                 self.opened_s[event.incident] = now_s
             case DeathProven():
@@ -115,8 +125,8 @@ class Judge(Casebook):
 
     def _intended(self, command: Command, now_s: float) -> None:
         self.intents[command.id] = command
-        if self.rules.mode is not Mode.ACT:
-            self.tell(Rule.DISARMED, f"{command.id} is meant in observe mode")
+        if why := self._arming.why_not(self.rules.mode, now_s):
+            self.tell(Rule.DISARMED, f"{command.id} is meant {why}")
         if isinstance(command, FenceOff):
             self.fenced_s[command.host] = now_s
             if self._is_on_its_way(command.incident):
@@ -174,8 +184,6 @@ class Judge(Casebook):
 
     def _arrived(self, event: CommandArrived) -> None:
         self.arrived.append(event)
-        if self.rules.mode is not Mode.ACT:
-            self.tell(Rule.DISARMED, f"{event.call} of {event.subject} in observe mode")
         command = self._explains(event)
         if command is None:
             facts = f"{event.call} of {event.subject} has no intent in the journal"
