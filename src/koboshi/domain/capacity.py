@@ -118,6 +118,7 @@ class _Packing:
         self._pools: dict[str, int] = {s.pool: s.room.disk_gb for s in self._spots if s.pool}
         self._pool_of = {s.host: s.pool for s in self._spots}
         self._placed: dict[ServerId, HostName] = {}
+        self._nowhere: dict[tuple[Demand, str], str] = {}
         self._onto: Counter[HostName] = Counter()
         self._rebuilds: Counter[HostName] = Counter()
         self._moving: list[Turn] = []
@@ -188,17 +189,32 @@ class _Packing:
     def _destination_for(self, candidate: Candidate) -> HostName | None:
         if any(t.candidate.server in candidate.separate_from for t in self._moving):
             return None
+        kind = self._kind(candidate)
+        if kind in self._nowhere:
+            return None
         best: tuple[tuple[int, int, HostName], HostName] | None = None
+        is_any_busy = False
         for spot in self._spots:
             host = spot.host
             key = preference(self._as_read[host], self._onto)
             if best is not None and key >= best[0]:
                 continue
             if not has_slot(candidate, self._onto[host], self._rebuilds[host], self._rules):
-                continue
-            if self._why_not(candidate, spot) is None:
+                is_any_busy = True
+            elif self._why_not(candidate, spot) is None:
                 best = (key, host)
+        if best is None and kind is not None and not is_any_busy:
+            self._nowhere[kind] = self._told_nowhere(candidate)
         return best[1] if best else None
+
+    def _kind(self, candidate: Candidate) -> tuple[Demand, str] | None:
+        """Return what decides on its own where a server fits; None where more does.
+
+        Rooms only shrink: where no host takes one of a kind, none ever takes another.
+        """
+        if candidate.separate_from or self._on.hinders is not nothing_hinders:
+            return None
+        return (candidate.demand, candidate.availability_zone)
 
     def _why_not(self, candidate: Candidate, spot: Spot) -> str | None:
         """Return why a host cannot take a server, however long it waits; None when it can."""
@@ -220,6 +236,11 @@ class _Packing:
 
     def why_nowhere(self, candidate: Candidate) -> str:
         """Return for want of what a server goes nowhere."""
+        kind = self._kind(candidate)
+        known = self._nowhere.get(kind) if kind is not None else None
+        return known or self._told_nowhere(candidate)
+
+    def _told_nowhere(self, candidate: Candidate) -> str:
         if not self._spots:
             return "no other host takes servers"
         reasons = Counter(self._why_not(candidate, s) or "not tried" for s in self._spots)
