@@ -16,7 +16,6 @@ import pytest
 from koboshi.domain import (
     building,
     confirming,
-    fencing,
     follow,
     guard,
     lost,
@@ -31,12 +30,14 @@ from koboshi.domain import evidence as evidence_
 from koboshi.domain.cloud import Server
 from koboshi.domain.commands import Evacuate, Outcome
 from koboshi.domain.decision import Decision, Picture
+from koboshi.domain.devices import Devices
 from koboshi.domain.incident import Incident
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import Rules
 from koboshi.domain.tracing import step_to
 from koboshi.engine import observe
+from koboshi.engine.whiteboard import Whiteboard
 from koboshi.rehearsal.story import RuleBroken, Story, story
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim import operating
@@ -206,6 +207,10 @@ def nothing(*_args: Any, **_more: Any) -> None:
     """Whatever is asked, nothing stands against it."""
 
 
+def nobody(*_args: Any, **_more: Any) -> frozenset[str]:
+    return frozenset()
+
+
 def yes(*_args: Any, **_more: Any) -> bool:
     return True
 
@@ -258,11 +263,6 @@ def _tries_again(_picture: Picture, recovery: Recovery) -> Decision:
     return step_to(recovery, RecoveryState.QUEUED, "it takes too long", Outcome.FAILED)
 
 
-def _proof_in_spite(picture: Picture, incident: Incident) -> Any:
-    track = picture.world.power.get(incident.host)
-    return proof.find_proof(incident, track, picture.state.fences.get(incident.host))
-
-
 MUTATIONS = (
     Mutation(
         sentence="power read off at most 10 s ago",
@@ -312,8 +312,8 @@ MUTATIONS = (
     Mutation(
         sentence="off while a probe answers is a contradiction: that BMC proves nothing",
         patches=(
-            (fencing, "proof_of", _proof_in_spite),
-            (confirming, "proof_of", _proof_in_spite),
+            (Devices, "distrusted", nobody),
+            (Whiteboard, "distrusted_of", nobody),
         ),
         tell=contradicted_bmc,
         breaks=Rule.UNPROVEN,
