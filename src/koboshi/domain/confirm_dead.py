@@ -12,7 +12,6 @@ from koboshi.domain.cloud import Power
 from koboshi.domain.decision import NOTHING, Decision, Picture, Refused
 from koboshi.domain.events import IncidentOpened, WordGiven, WordVoided
 from koboshi.domain.incident import Incident, IncidentState, Proof, ProofKind
-from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
 from koboshi.domain.ownership import MARKER_PREFIX, disabled_by_operator
 from koboshi.domain.proof import proof_by_word
@@ -156,16 +155,10 @@ def void(picture: Picture, incident: Incident) -> Decision:
     if word is None:
         return NOTHING
     sworn = replace(incident, proof=Proof(kind=ProofKind.WORD, at=word.at))
-    life = life_of(picture, sworn) or _heartbeat_since(picture, incident, word.at)
+    life = life_of(picture, sworn)
     if life is None:
         return NOTHING
     return Decision(events=(WordVoided(incident=incident.id, reason=life),))
-
-
-def _heartbeat_since(picture: Picture, incident: Incident, at: Instant) -> str | None:
-    track = picture.world.services.get(incident.host)
-    moved = track.advanced_at if track else None
-    return "its heartbeat moves again" if moved is not None and moved.is_after(at) else None
 
 
 def may_go_on(picture: Picture, incident: Incident) -> bool:

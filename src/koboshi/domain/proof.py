@@ -6,11 +6,12 @@ executor right before the request leaves.
 
 from koboshi.domain.cloud import ComputeService, Power
 from koboshi.domain.evidence import HEARTBEAT_SLACK, PowerTrack, ProbeTrack, off_proven_at
+from koboshi.domain.hearing import crash_of
 from koboshi.domain.incident import BY_POWER, Incident, Isolation, Proof, ProofKind
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import ASSUMED_DEAD_AFTER, PROOF_MAX_AGE
-from koboshi.domain.silence import why_not_silent
+from koboshi.domain.silence import heard_since, why_not_silent
 from koboshi.domain.world import World
 
 
@@ -49,6 +50,22 @@ def proof_by_silence(incident: Incident, world: World, now: Instant) -> Proof | 
     if why_not_silent(incident.host, world, now) is not None:
         return None
     return Proof(kind=ProofKind.SILENCE, at=now)
+
+
+def proof_by_kdump(incident: Incident, world: World, now: Instant) -> Proof | None:
+    """Return the proof that a crash kernel's message is: one that only the host could send."""
+    crash = crash_of(incident.host, world, now)
+    if crash is None or not crash.authenticated:
+        return None
+    if why_not_silent(incident.host, world, now) is not None:
+        return None
+    return Proof(kind=ProofKind.KDUMP, at=now)
+
+
+def noise_of(incident: Incident, world: World, now: Instant) -> str | None:
+    """Return what speaks against the host's silence since its proof, and in this moment."""
+    since = incident.proof.at if incident.proof else now
+    return heard_since(incident.host, world, since) or why_not_silent(incident.host, world, now)
 
 
 def _after(moment: Instant | None, than: Instant) -> bool:
@@ -185,6 +202,6 @@ def why_host_not_proven_now(
         power=world.power.get(host),
         service=service or (track.service if track else None),
         elsewhere=heard_elsewhere(incident, world),
-        noise=why_not_silent(host, world, now),
+        noise=noise_of(incident, world, now),
         now=now,
     )

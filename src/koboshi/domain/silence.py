@@ -23,6 +23,17 @@ def why_not_silent(host: HostName, world: World, now: Instant) -> str | None:
     return next(_words(host, world, now), None)
 
 
+def heard_since(host: HostName, world: World, since: Instant) -> str | None:
+    """Return which path has heard the host after `since`, however briefly; None when none has."""
+    probes = {"management address": world.probes.get(host)}
+    probes |= {f"address in {name}": tracks.get(host) for name, tracks in world.further.items()}
+    answers = ((f"{name} answered", t.kernel_at if t else None) for name, t in probes.items())
+    for name, moment in (*answers, *_last_heard(host, world)):
+        if moment is not None and moment.is_after(since):
+            return f"its {name} again"
+    return None
+
+
 def _words(host: HostName, world: World, now: Instant) -> Iterator[str]:
     if word := _heard("management address", world.probes.get(host), now):
         yield word

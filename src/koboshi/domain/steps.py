@@ -9,12 +9,19 @@ from koboshi.domain.decision import Decision, Picture
 from koboshi.domain.events import Event, IncidentMoved, RecoveryMoved
 from koboshi.domain.evidence import beats_while_off, distrusting
 from koboshi.domain.felled import felled_by_our_off
-from koboshi.domain.incident import Incident, IncidentState, Proof, ProofKind
+from koboshi.domain.incident import BY_POWER, Incident, IncidentState, Proof, ProofKind
 from koboshi.domain.names import HostName
 from koboshi.domain.ownership import marker_of, others_hand
-from koboshi.domain.proof import find_proof, heard_elsewhere, proof_by_word, signs_of_life
+from koboshi.domain.proof import (
+    find_proof,
+    heard_elsewhere,
+    proof_by_kdump,
+    proof_by_word,
+    signs_of_life,
+)
 from koboshi.domain.quarantine import has_trusted_device
 from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, WAITING, Recovery, RecoveryState
+from koboshi.domain.silence import heard_since
 from koboshi.domain.verdict import Control, Judgement, Network, Verdict
 
 
@@ -104,8 +111,13 @@ def operators_hand(picture: Picture, incident: Incident) -> str | None:
 
 
 def proof_of(picture: Picture, incident: Incident) -> Proof | None:
-    """Return proof of the host's death: by its power, or by a person's word."""
-    return _by_power(picture, incident) or proof_by_word(incident, picture.world, picture.now)
+    """Return proof of the host's death: by its power, a person's word, or its own last words."""
+    world, now = picture.world, picture.now
+    return (
+        _by_power(picture, incident)
+        or proof_by_word(incident, world, now)
+        or proof_by_kdump(incident, world, now)
+    )
 
 
 def _by_power(picture: Picture, incident: Incident) -> Proof | None:
@@ -149,6 +161,11 @@ def power_word(picture: Picture, incident: Incident) -> str:
 def life_of(picture: Picture, incident: Incident) -> str | None:
     """Return the first sign of life since the proof; None when there is none."""
     heartbeat = picture.world.services.get(incident.host)
+    proof = incident.proof
+    # Where nothing but silence says that it is still dead, whatever was heard was life.
+    since = proof.at if proof is not None and proof.kind not in BY_POWER else None
+    if since is not None and (heard := heard_since(incident.host, picture.world, since)):
+        return heard
     return signs_of_life(
         incident,
         probe=picture.world.probes.get(incident.host),

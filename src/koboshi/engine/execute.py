@@ -32,10 +32,9 @@ from koboshi.domain.incident import IncidentState, Isolation
 from koboshi.domain.names import HostName
 from koboshi.domain.nova_time import nova_now
 from koboshi.domain.ownership import others_hand
-from koboshi.domain.proof import heard_elsewhere, why_host_not_proven_now
+from koboshi.domain.proof import heard_elsewhere, noise_of, why_host_not_proven_now
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import Mode, Rules
-from koboshi.domain.silence import why_not_silent
 from koboshi.engine.memory import Memory
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.clock import Clock
@@ -257,7 +256,7 @@ class Executor:
             probe=world.probes.get(command.host),
             power=world.power.get(command.host),
             elsewhere=heard_elsewhere(state.incidents[command.incident], world),
-            noise=why_not_silent(command.host, world, now),
+            noise=noise_of(state.incidents[command.incident], world, now),
             proven_dead=frozenset(
                 i.host
                 for i in state.open_incidents()

@@ -17,9 +17,10 @@ from koboshi.domain.events import (
     WordGiven,
     WordVoided,
 )
+from koboshi.domain.hearsay import KdumpSeen
 from koboshi.domain.incident import IncidentState, Isolation, ProofKind
 from koboshi.domain.proof import proof_by_word, why_host_not_proven_now
-from koboshi.domain.rules import Mode, Rules
+from koboshi.domain.rules import Mode, ProofPolicy, Rules
 from koboshi.domain.word import ConfirmDead, answer
 from koboshi.domain.world import MigrationsRead
 from tests.fakes.scene import H1, INCIDENT, MARKER, Scene, ago, probe, readings
@@ -50,15 +51,18 @@ def given(scene: Scene, age_s: float = 0.0) -> Scene:
     return scene.tell(age_s, *answered.events)
 
 
-def steps(scene: Scene) -> list[str]:
-    """Return the states that follow by themselves."""
+def steps(scene: Scene, *reasons: str) -> list[str]:
+    """Return the states that follow by themselves; one of them is reached for each of `reasons`."""
     found: list[str] = []
+    told: list[str] = []
     for _ in range(5):
         decision = decide(scene.picture())
         found += [str(e.to) for e in decision.events if isinstance(e, IncidentMoved)]
+        told += [e.reason for e in decision.events if isinstance(e, IncidentMoved)]
         scene.tell(0.0, *decision.events)
         if decision.commands or not decision:
             break
+    assert all(any(reason in text for text in told) for reason in reasons)
     return found
 
 
@@ -188,12 +192,24 @@ def test_while_the_host_is_silent_it_proves_its_death() -> None:
     assert why_not(recovering_on_a_word()) is None
 
 
+def heard_between(scene: Scene) -> None:
+    """Let a heartbeat come between the word and the force-down: the baseline does not tell of it."""
+    row = {"enabled": False, "forced_down": True, "disabled_reason": MARKER}
+    track = scene.set_heartbeat("h1", 15.0, **row).world.services[H1]
+    stamp = scene.the_incident().isolation
+    assert stamp is not None
+    service = replace(track.service, updated_at=stamp.baseline)
+    services = {**scene.world.services, H1: replace(track, service=service)}
+    scene.world = replace(scene.world, services=services)
+
+
 PERISHED: dict[str, Callable[[Scene], object]] = {
     "answered since": lambda s: s.set_probe("h1", probe("h1", 15)),
     "not asked now": lambda s: s.set_probe("h1", None),
     "power on": powered(Power.ON),
     "power not asked": powered(Power.UNKNOWN, 11.0),
     "void": lambda s: s.tell(0.0, WordVoided(incident=INCIDENT, reason="test")),
+    "heard between": heard_between,
     "blind": REFUSED["prober blind"][0],
 }
 
@@ -203,3 +219,56 @@ def test_it_perishes(why: str) -> None:
     scene = recovering_on_a_word()
     PERISHED[why](scene)
     assert why_not(scene) is not None
+
+
+def assumed(silent_s: float = 70.0, proof: ProofPolicy = ProofPolicy.SILENCE) -> Scene:
+    """Return a silent host without a power device, in a cloud whose operator declared `proof`."""
+    scene = Scene(rules=Rules(mode=Mode.ACT, install="test", proof=proof))
+    scene.dark("h1", for_s=silent_s).set_power("h1", None).incident(age_s=max(silent_s - 10, 1))
+    scene.world = replace(
+        scene.world,
+        fenced=frozenset(),
+        from_host={H1: MigrationsRead(at=ago(0.5), records=(), unbroken_since=ago(1))},
+    )
+    return scene
+
+
+def test_declared_silence_stands_for_death_and_says_so() -> None:
+    scene = assumed()
+    assert steps(scene, "ASSUMED, not proven") == ["proven", "isolating"]
+    proof = scene.the_incident().proof
+    assert proof is not None
+    assert proof.kind is ProofKind.SILENCE
+
+
+def test_it_takes_a_minute() -> None:
+    assert steps(assumed(silent_s=50.0)) == []
+
+
+@pytest.mark.parametrize("proof", [ProofPolicy.POWER, ProofPolicy.WORD])
+def test_without_the_declaration_a_person_is_waited_for(proof: ProofPolicy) -> None:
+    scene = assumed(proof=proof)
+    assert steps(scene) == ["needs_human"]
+    assert "koboshi host confirm-dead h1" in scene.the_incident().reason
+    assert steps(given(scene)) == ["confirmed", "proven", "isolating"]
+
+
+def test_the_brake_holds_what_is_assumed() -> None:
+    assert set(steps(assumed().dark("h2"))) == {"held"}
+
+
+def test_a_host_that_can_be_fenced_is_never_assumed_dead() -> None:
+    scene = assumed()
+    scene.world = replace(scene.world, fenced=frozenset({H1}))
+    assert steps(scene) == ["fencing"]
+
+
+@pytest.mark.parametrize(("authenticated", "state"), [(True, "proven"), (False, "needs_human")])
+def test_a_crash_kernels_message_is_proof_if_only_the_host_could_send_it(
+    authenticated: bool,  # noqa: FBT001 it is a table's column
+    state: str,
+) -> None:
+    scene = assumed(proof=ProofPolicy.WORD)
+    seen = KdumpSeen(at=ago(68.0), authenticated=authenticated)
+    scene.world = replace(scene.world, kdumps={H1: seen})
+    assert steps(scene)[0] == state
