@@ -1,0 +1,170 @@
+"""What stands for a power reading, and who may stop Koboshi: each sentence taken out in turn.
+
+The same game as in `test_never_two`, for words, silence, arming and orphans.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import pytest
+
+from koboshi.domain import advance, building, confirm_dead, follow, guard, lost, proof, steps
+from koboshi.domain.cloud import Server
+from koboshi.domain.commands import Outcome
+from koboshi.domain.decision import NOTHING, Decision
+from koboshi.domain.names import HostName
+from koboshi.domain.recovery import Recovery, RecoveryState
+from koboshi.domain.rules import ProofPolicy, Rules
+from koboshi.domain.tracing import step_to
+from koboshi.domain.word import ConfirmDead
+from koboshi.engine import execute
+from koboshi.rehearsal.ports import simulated
+from koboshi.rehearsal.story import RuleBroken, Story, story
+from koboshi.rehearsal.windows import shortened
+from koboshi.sim.breach import Rule
+from koboshi.sim.samples import server
+from koboshi.sim.virtual_time import run_virtual
+from koboshi.sim.world import World as SimWorld
+
+H1, H2 = HostName("h1"), HostName("h2")
+BY_WORD = replace(shortened(), window=1, proof=ProofPolicy.WORD)
+BY_SILENCE = replace(shortened(), window=1, proof=ProofPolicy.SILENCE)
+DOZEN = tuple(server(f"s{n}") for n in range(12))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutation:
+    """A sentence, how it is taken out, the story that needs it, and the rule that breaks."""
+
+    sentence: str
+    patches: tuple[tuple[object, str, Any], ...]
+    tell: Callable[[Story], Awaitable[None]]
+    breaks: Rule
+    rules: Rules = BY_WORD
+    servers: tuple[Server, ...] = field(default=DOZEN)
+    fenced: bool = False
+
+
+async def say_dead(s: Story) -> None:
+    await s.daemon.hear(ConfirmDead(host=H1, note="as the test has it"), "uid 0 (root)")
+
+
+async def word_for_the_living(s: Story) -> None:
+    s.cloud.physics.kill_compute(H1)
+    await anyio.sleep(60)
+    await say_dead(s)
+    await anyio.sleep(20)
+
+
+async def dead_by_word_and_back(s: Story) -> None:
+    s.power_loss()
+    s.machine("h1").boot_s = 600.0  # its kernel answers, and nothing of it works yet
+    await anyio.sleep(60)
+    await say_dead(s)
+    await s.until(lambda: bool(s.posts()), every_s=0.05)
+    s.cloud.tasks.start_soon(s.cloud.boot, H1)
+    await anyio.sleep(40)
+
+
+async def short_silence(s: Story) -> None:
+    s.machine("h1").link = False
+    await anyio.sleep(40)
+    s.machine("h1").link = True
+    await anyio.sleep(30)
+
+
+async def others_evacuate_it_too(s: Story) -> None:
+    for machine in s.cloud.physics.hosts.values():
+        machine.spawn_s = 20.0
+    s.power_loss()
+    await s.until(lambda: bool(s.posts()), every_s=0.05)
+    await anyio.sleep(3)
+    s.cloud.accept_evacuate(server("a").id, H2)
+    await anyio.sleep(60)
+
+
+def nothing(*_args: Any, **_more: Any) -> None:
+    """Whatever is asked, nothing stands against it."""
+
+
+def no_decision(*_args: Any, **_more: Any) -> Decision:
+    return NOTHING
+
+
+def _retries(recovery: Recovery) -> Decision:
+    return step_to(recovery, RecoveryState.QUEUED, "once more", Outcome.FAILED)
+
+
+MUTATIONS = (
+    Mutation(
+        sentence="an operator's word is refused while any witness answers",
+        patches=((confirm_dead, "_speaks", nothing),),
+        tell=word_for_the_living,
+        breaks=Rule.UNPROVEN,
+    ),
+    Mutation(
+        sentence="an operator's word is void when a witness answers again",
+        patches=(
+            (advance, "void", no_decision),
+            (proof, "why_not_silent", nothing),
+            (execute, "why_not_silent", nothing),
+            (proof, "signs_of_life", nothing),
+            (steps, "signs_of_life", nothing),
+        ),
+        tell=dead_by_word_and_back,
+        breaks=Rule.UNPROVEN,
+    ),
+    Mutation(
+        sentence="declared silence: two fate groups silent for 60 s",
+        patches=((proof, "ASSUMED_DEAD_AFTER", timedelta(seconds=12)),),
+        tell=short_silence,
+        breaks=Rule.UNPROVEN,
+        rules=BY_SILENCE,
+    ),
+    Mutation(
+        sentence="two new records for one server: orphan_suspected, no more commands",
+        patches=(
+            (building, "two_records", _retries),
+            (follow, "two_records", _retries),
+            (lost, "two_records", _retries),
+            (guard, "_by_records", nothing),
+            (guard, "_by_server", nothing),
+        ),
+        tell=others_evacuate_it_too,
+        breaks=Rule.SENT_TWICE,
+        rules=replace(shortened(), window=1),
+        servers=(server("a"),),
+        fenced=True,
+    ),
+)
+
+
+def breaks(mutation: Mutation) -> set[Rule]:
+    """Play the mutation's story on the code as it is now; return the rules that it broke."""
+    stories: list[Story] = []
+
+    def unfenced(world: SimWorld) -> Any:
+        return simulated(world, None if mutation.fenced else {})
+
+    async def main() -> None:
+        async with story(mutation.servers, rules=mutation.rules, warm_s=0, ports=unfenced) as s:
+            stories.append(s)
+            s.start_daemon()
+            await anyio.sleep(45)
+            await mutation.tell(s)
+
+    with suppress(RuleBroken, ExceptionGroup):  # told by the judge, whom we ask
+        run_virtual(main)
+    return {b.rule for b in stories[0].judged.breaches}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.sentence)
+def test_the_judge_notices(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert breaks(mutation) == set()
+    for module, name, instead in mutation.patches:
+        monkeypatch.setattr(module, name, instead)
+    assert mutation.breaks in breaks(mutation)
