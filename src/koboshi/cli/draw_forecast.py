@@ -8,10 +8,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from koboshi.cli.draw_claims import draw_claims
 from koboshi.cli.draw_status import WIDE, cell, heading, plain_table
 from koboshi.cli.forecast_rows import waiting
 from koboshi.cli.words import clean, count
-from koboshi.domain.claims import Claim, Verdict
+from koboshi.domain.claims import Claim
 from koboshi.domain.disk_forecast import DiskOutcome
 from koboshi.domain.forecast import Outcome, ServerForecast, WaitsFor
 from koboshi.domain.stock import Gap
@@ -45,7 +46,6 @@ _DISK_STYLE = {
 }
 MAX_HOSTS = 15
 MAX_REASONS = 8
-MAX_MISSING = 3
 
 
 def draw_summary(
@@ -66,7 +66,7 @@ def draw_summary(
         _totals(servers),
     ]
     parts += _bombs(survival.bombs)
-    parts += [heading("Room"), *(_claim(c, hosts) for c in claims)]
+    parts += [heading("Room"), *draw_claims(claims, hosts)]
     if reasons := _reasons(servers):
         parts += [heading("Why not all return, and what would change it"), reasons]
     parts += [heading("Hosts, the worst first"), *_hosts(hosts)]
@@ -111,38 +111,6 @@ def _waits(servers: Sequence[ServerForecast]) -> str:
         (waiting(servers, WaitsFor.PERSON), "for a person"),
     )
     return ", ".join(f"{n} {words}" for n, words in parts if n)
-
-
-def _claim(claim: Claim, hosts: Sequence[HostForecast]) -> RenderableType:
-    what = "Any one host" if claim.hosts == 1 else f"Any {claim.hosts} hosts together"
-    missing = claim.missing
-    match claim.verdict:
-        case Verdict.PROVED:
-            line = Text(f"  ✔ {what} may die: all that would return have room", style="green")
-            line.append(f" ({claim.how})", style="default")
-        case Verdict.NOT_REFUTED:
-            line = Text(f"  ▲ {what} may die as far as was tried: {claim.how}", style="yellow")
-        case Verdict.UNKNOWN:
-            line = Text(f"  ▲ {what}: not known: {claim.how}", style="yellow")
-        case Verdict.REFUTED if claim.hosts == 1:
-            short = [h for h in hosts if waiting(h.servers, WaitsFor.ROOM)]
-            names = ", ".join(clean(h.host) for h in short[:MAX_MISSING])
-            names += f" and {len(short) - MAX_MISSING} more" if len(short) > MAX_MISSING else ""
-            line = Text(
-                f"  ✗ Not every host may die: {len(hosts) - len(short)} of {len(hosts)} may; of "
-                f"{names} some servers would have no room",
-                style="bold red",
-            )
-        case Verdict.REFUTED:
-            line = Text(
-                f"  ✗ Not any {claim.hosts} hosts may die together: {clean(claim.how)}, "
-                f"{count(len(missing), 'server')} would have no room",
-                style="bold red",
-            )
-    told = [f"{clean(t.candidate.name)}: {clean(t.lacking)}" for t in missing[:MAX_MISSING]]
-    if len(missing) > MAX_MISSING:
-        told.append(f"and {len(missing) - MAX_MISSING} more")
-    return Group(line, *(Padding(Text(words), (0, 0, 0, 6), expand=False) for words in told))
 
 
 def _reasons(servers: Iterable[ServerForecast]) -> Table | None:

@@ -9,7 +9,7 @@ from koboshi.cli.exit_codes import ExitCode
 from koboshi.cli.output import Format, Output, UsageProblem, write_item, write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from koboshi.domain.claims import Claim
     from koboshi.domain.forecast import ServerForecast
@@ -47,7 +47,7 @@ def forecast(
     disks
         Every disk of them.
     fail
-        What if these hosts died together: HOST,HOST,…
+        What if these hosts, or all of a declared domain, died together: HOST,HOST,…
     any
         Whether any so many hosts may die together.
     """
@@ -81,6 +81,15 @@ def _assert_sensible(
 
 def _exit_code(survival: "Survival") -> ExitCode:
     return ExitCode.PARTLY if survival.bombs or survival.gaps else ExitCode.DONE
+
+
+def known_hosts(survival: "Survival", names: "Iterable[str]") -> "tuple[HostName, ...]":
+    """Return the hosts that are named, by themselves or by their domain. Raises UsageProblem."""
+    found: list[HostName] = []
+    for name in names:
+        members = None if name in survival.hosts else survival.domains.get(name)
+        found += sorted(members) if members else [known_host(survival, name)]
+    return tuple(dict.fromkeys(found))
 
 
 def known_host(survival: "Survival", wanted: str) -> "HostName":
@@ -161,13 +170,11 @@ def _claims(context: Context, survival: "Survival", number: int | None) -> "tupl
     from random import Random  # noqa: PLC0415 - only where it is needed
 
     from koboshi.cli.progress import progress  # noqa: PLC0415 - slow to import
-    from koboshi.domain.claims import any_may_die  # noqa: PLC0415 - slow to import
+    from koboshi.domain.claims import any_may_die, domains_may_die  # noqa: PLC0415 - slow to import
 
-    if number == 0:
-        return ()
     chance = Random(number or 1)  # noqa: S311 the same answer at each asking
     with progress(context, "trying sets of hosts") as tell:
-        return tuple(
+        claims = [
             any_may_die(
                 survival,
                 n,
@@ -175,7 +182,9 @@ def _claims(context: Context, survival: "Survival", number: int | None) -> "tupl
                 lambda done, of: tell(f"trying sets of hosts: {done} of {of}"),
             )
             for n in sorted({1, number or 1})
-        )
+        ]
+        tell("trying domains")
+        return (*claims, *domains_may_die(survival))
 
 
 def _write_summary(
@@ -199,7 +208,7 @@ def _what_if(context: Context, output: Output, survival: "Survival", fail: str) 
     from koboshi.domain.survival import with_room  # noqa: PLC0415 - slow to import
 
     names = [name.strip() for name in fail.split(",") if name.strip()]
-    dead = tuple(dict.fromkeys(known_host(survival, name) for name in names))
+    dead = known_hosts(survival, names)
     if not dead:
         raise UsageProblem("--fail takes HOST,HOST,…")
     turns = {t.candidate.server: t for t in survival.bring_back(dead, Pacing())}

@@ -149,6 +149,7 @@ def claim_row(claim: Claim) -> Row:
     """Return what is known of one claim."""
     return {
         "hosts": claim.hosts,
+        "domain": claim.domain,
         "verdict": claim.verdict.value,
         "how": claim.how,
         "tried": claim.tried,

@@ -32,13 +32,13 @@ def ok_to_stop(
         One host, or several that are stopped together.
     """
     from koboshi.cli.asked import read_cloud  # noqa: PLC0415 - slow to import
-    from koboshi.cli.forecast import known_host  # noqa: PLC0415 - slow to import
+    from koboshi.cli.forecast import known_hosts  # noqa: PLC0415 - slow to import
     from koboshi.domain import stopping  # noqa: PLC0415 - slow to import
 
     if not hosts:
         raise UsageProblem("name the host: koboshi host ok-to-stop HOST")
     survival, _ = read_cloud(context)
-    named = tuple(dict.fromkeys(known_host(survival, host) for host in hosts))
+    named = known_hosts(survival, hosts)
     answer = stopping.ok_to_stop(survival, named)
     write_item(
         context,

@@ -45,6 +45,8 @@ class Claim:
     hosts: int
     verdict: Verdict
     how: str
+    domain: str = ""
+    """Of which declared domain it speaks, all of whose hosts die; empty for any n hosts."""
     tried: int = 0
     by: tuple[HostName, ...] = ()
     """The set that refutes it."""
@@ -76,6 +78,28 @@ def any_may_die(
     tried = _play(survival, _samples(survival, hosts, size, draw), _planned(hosts, size), tell)
     how = f"{tried.count} of {sets} sets were tried: the fullest hosts, and others by chance"
     return _told(number, tried, Verdict.NOT_REFUTED, how)
+
+
+def domains_may_die(survival: Survival) -> tuple[Claim, ...]:
+    """Return whether each declared domain may die as a whole: one claim a domain."""
+    return tuple(_domain(survival, n, hosts) for n, hosts in sorted(survival.domains.items()))
+
+
+def _domain(survival: Survival, name: str, hosts: frozenset[HostName]) -> Claim:
+    dead = tuple(sorted(hosts))
+    if not survival.knows_room:
+        how, verdict = "Placement did not tell the room", Verdict.UNKNOWN
+        return Claim(hosts=len(dead), verdict=verdict, how=how, domain=name)
+    missing = stays_behind(survival.bring_back(dead))
+    return Claim(
+        hosts=len(dead),
+        verdict=Verdict.REFUTED if missing else Verdict.PROVED,
+        how="its death was played through",
+        domain=name,
+        tried=1,
+        by=dead if missing else (),
+        missing=missing,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,9 +47,12 @@ class Survival:
         rules: Rules,
         protected: frozenset[HostName],
         shared_aggregates: Collection[str] = (),
+        domains: Mapping[str, frozenset[HostName]] | None = None,
     ) -> None:
         self.stock = stock
         self.rules = rules
+        self.domains = domains or {}
+        """Hosts that can fail together for one cause, as the settings declare them."""
         self._services = {s.host: s for s in stock.services if s.binary == COMPUTE_BINARY}
         self._closed = {h: c for h, s in self._services.items() if (c := _closed(s, protected))}
         self.on = _field(stock, self._services, self._closed)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from koboshi.domain.claims import Verdict, any_may_die, is_proved_by_bound
+from koboshi.domain.claims import Verdict, any_may_die, domains_may_die, is_proved_by_bound
 from koboshi.domain.cloud import ComputeService, Migration, Room, Server, ServerGroup
 from koboshi.domain.forecast import Outcome, WaitsFor
 from koboshi.domain.names import HostName, MigrationId, ServerId, ServiceId
@@ -56,6 +56,7 @@ def cloud(
     services: Sequence[ComputeService] | None = None,
     protected: frozenset[HostName] | None = None,
     shared_aggregates: tuple[str, ...] = (),
+    domains: dict[str, frozenset[HostName]] | None = None,
     **more: Any,
 ) -> Survival:
     facts: dict[str, Any] = {
@@ -70,7 +71,7 @@ def cloud(
     }
     stock = Stock(**(facts | more))
     chosen = frozenset(hosts) if protected is None else protected
-    return Survival(stock, shortened(), chosen, shared_aggregates)
+    return Survival(stock, shortened(), chosen, shared_aggregates, domains)
 
 
 def first(hosts: Sequence[HostName], number: int) -> Sequence[HostName]:
@@ -205,6 +206,20 @@ def test_the_bound_never_proves_what_a_set_refutes(number: int, ram_mb: int) -> 
     if is_proved_by_bound(survival, number):
         for dead in combinations(hosts, number):
             assert all(t.destination for t in survival.bring_back(dead))
+
+
+def test_each_domain_is_played_through() -> None:
+    racks = {"rack1": frozenset({H1, H2}), "rack2": frozenset({H3})}
+    survival = cloud([big("a", "h1", 5000), big("b", "h2", 5000)], domains=racks)
+    first_rack, second = domains_may_die(survival)
+    assert (first_rack.domain, first_rack.verdict, first_rack.by) == (
+        "rack1",
+        Verdict.REFUTED,
+        (H1, H2),
+    )
+    assert (second.domain, second.verdict, second.missing) == ("rack2", Verdict.PROVED, ())
+    blind = cloud([], domains=racks, spaces=None)
+    assert {c.verdict for c in domains_may_die(blind)} == {Verdict.UNKNOWN}
 
 
 # Time bombs
