@@ -6,7 +6,7 @@ from typing import assert_never
 from koboshi.api.views import TimelineEntry
 from koboshi.domain import devices
 from koboshi.domain import events as ev
-from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, StopServer
+from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, StopServer, TryFence
 from koboshi.domain.devices import DeviceEvent
 from koboshi.domain.holds import HoldEvent, words_for
 from koboshi.domain.incident import INCIDENT_MEANING, Incident, ProofKind
@@ -160,6 +160,8 @@ class _Teller:
             case Evacuate():
                 name = self._name(command.server)
                 return name, f"evacuate to {command.destination}", "intended; being sent"
+            case TryFence():
+                return command.host, "switch off and on", "intended; being sent"
             case StopServer():
                 return self._name(command.server), "stop again", "intended; being sent"
 

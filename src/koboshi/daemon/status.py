@@ -155,6 +155,8 @@ class DaemonStatus:
         metrics.acting(is_acting=health.is_acting)
         metrics.hosts(Counter(verdicts))
         metrics.incidents(Counter(i.state for i in state.incidents.values()))
+        tests = state.devices.tests.values()
+        metrics.fence_tests([t.worked_at.wall for t in tests if t.worked_at is not None])
         for witness, at in (
             (Witness.NOVA, world.services_read_at),
             (Witness.PROBES, self._newest_probe()),

@@ -7,6 +7,8 @@ from typing import ClassVar, Literal
 
 from koboshi.domain.names import CommandId, HostName, IncidentId, MigrationId, ServerId, ServiceId
 
+NO_INCIDENT = IncidentId("")
+
 
 class Outcome(StrEnum):
     """How a command ended."""
@@ -98,4 +100,21 @@ class StopServer:
         return f"stop:{self.server}"
 
 
-Command = FenceOff | Isolate | Evacuate | StopServer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryFence:
+    """Switch an empty, disabled host off and on: a person asks whether that can be done."""
+
+    type: Literal["try_fence"] = "try_fence"
+    may_be_repeated: ClassVar[bool] = False
+    id: CommandId
+    incident: IncidentId = NO_INCIDENT
+    host: HostName
+    by: str
+
+    @property
+    def subject(self) -> str:
+        """Return what only one open command may be about."""
+        return f"host:{self.host}"
+
+
+Command = FenceOff | Isolate | Evacuate | StopServer | TryFence

@@ -1,8 +1,8 @@
 """Power devices that are wrong, or another host's: found by reading, before one of them kills.
 
 A device that read off while its host answered, or that says that its machine is another one, is
-neither believed nor used. What ends that is stronger than what began it: other settings, a fence
-test that worked, or, where it only contradicted, a long time of *on*.
+neither believed nor used. What ends that is stronger than what began it: other settings, or, where it
+only contradicted, a long time of *on*. It is not tried either: a test might kill the other host.
 """
 
 from bisect import bisect
@@ -70,7 +70,7 @@ def _doubts(picture: Picture, host: HostName) -> Iterator[tuple[str, str, str]]:
             (
                 f"the power device of {host} ({reading.device}) read off while the host answered: it may be "
                 f"another host's, or wrong. It is neither believed nor used until its settings are mended, "
-                f"a fence test works (koboshi host test-fence {host}), or it has read on for a long time"
+                "or it has read on for a long time ([fencing] quarantine)"
             ),
         )
 
@@ -105,9 +105,6 @@ def _why_believed(
         return "it is not configured any more"
     if table != quarantine.table:
         return "its settings were changed: it is another device now"
-    test = picture.state.devices.tests.get(host)
-    if test is not None and test.ok and test.at.is_after(quarantine.since):
-        return "a fence test switched its host off and on"
     if quarantine.cause == MISTAKEN:
         told = picture.world.identities.get(host)
         again = told is not None and host not in picture.world.mistaken

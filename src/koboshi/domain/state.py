@@ -6,7 +6,15 @@ from functools import reduce
 from typing import assert_never
 
 from koboshi.domain import events as ev
-from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, Outcome, StopServer
+from koboshi.domain.commands import (
+    Command,
+    Evacuate,
+    FenceOff,
+    Isolate,
+    Outcome,
+    StopServer,
+    TryFence,
+)
 from koboshi.domain.devices import DeviceEvent, Devices, learned
 from koboshi.domain.holds import HoldEvent, Holds, held, restarted
 from koboshi.domain.incident import INCIDENT_STEPS, GivenWord, Incident, IncidentState
@@ -283,6 +291,8 @@ def _intended(state: State, at: Instant, command: Command) -> State:
                     posts=recovery.posts + 1,
                 ),
             )
+        case TryFence():
+            return replace(state, fences={**state.fences, command.host: at})
         case Isolate():
             return replace(state, isolations={**state.isolations, command.host: at})
         case StopServer():
@@ -299,8 +309,9 @@ def _answered(
     if isinstance(event, ev.CommandAccepted) or (
         isinstance(event, ev.CommandEnded) and event.outcome in {Outcome.DONE, Outcome.FAILED}
     ):
-        incident = state.incidents[opened.command.incident]
-        state = _with_incident(state, replace(incident, progressed_at=at))
+        incident = state.incidents.get(opened.command.incident)
+        if incident is not None:
+            state = _with_incident(state, replace(incident, progressed_at=at))
     recovery = (
         state.recoveries[opened.command.incident][opened.command.server]
         if isinstance(opened.command, Evacuate)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from koboshi.domain.confirm_dead import confirm_dead
 from koboshi.domain.decision import Decision, Picture, Refused
+from koboshi.domain.fence_trial import try_fence
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import DomainName, HostName
 from koboshi.domain.orders import arm, confirm_domain, disarm
@@ -66,7 +67,4 @@ def answer(picture: Picture, word: Word, by: str) -> Decision | Refused:
         case Disarm():
             return disarm(picture, word.until, word.reason, by)
         case TestFence():
-            return Refused(
-                reason="this version cannot test a power device yet",
-                cure="read it at least: koboshi check",
-            )
+            return try_fence(picture, word.host, by)

@@ -11,7 +11,15 @@ import anyio
 import structlog
 
 from koboshi.domain.cloud import ComputeService
-from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, Outcome, StopServer
+from koboshi.domain.commands import (
+    Command,
+    Evacuate,
+    FenceOff,
+    Isolate,
+    Outcome,
+    StopServer,
+    TryFence,
+)
 from koboshi.domain.errors import (
     CloudError,
     CommandRefused,
@@ -35,6 +43,7 @@ from koboshi.domain.ownership import others_hand
 from koboshi.domain.proof import heard_elsewhere, noise_of, why_host_not_proven_now
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import Mode, Rules
+from koboshi.engine.fence_trial import FenceTrial
 from koboshi.engine.memory import Memory
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.clock import Clock
@@ -104,6 +113,8 @@ class Executor:
                     return await self._evacuate(command)
                 case StopServer():
                     return await self._stop(command)
+                case TryFence():
+                    return await self._try_fence(command)
         except SafetyRefusal as refusal:
             log.error("safety_refusal", command=command.id, reason=str(refusal))  # noqa: TRY400 a refusal is no crash
             return self._refused(command, str(refusal))
@@ -128,12 +139,7 @@ class Executor:
         incident = self._memory.state.incidents[command.incident]
         if incident.state is not IncidentState.FENCING or incident.host != command.host:
             raise SafetyRefusal(f"its incident is {incident.state}, not fencing")
-        configured = self._fences.get(command.host)
-        if configured is None:
-            raise SafetyRefusal(f"no fencing is configured for {command.host}")
-        fence = trusted(configured, self._memory.state.devices.distrusted(command.host))
-        if fence is None:
-            raise SafetyRefusal(f"the power device of {command.host} is quarantined")
+        fence = self._fence_of(command.host)
         try:
             with anyio.fail_after(FENCE_DEADLINE.total_seconds(), shield=True):
                 await fence.power_off()
@@ -144,6 +150,34 @@ class Executor:
             return (CommandEnded(command=command.id, outcome=Outcome.FAILED, detail=detail),)
         detail = "the device accepted it; only the power that is read back counts"
         return (CommandEnded(command=command.id, outcome=Outcome.DONE, detail=detail),)
+
+    def _fence_of(self, host: HostName) -> Fence:
+        """Return what may switch the host; what is quarantined may be another host's."""
+        configured = self._fences.get(host)
+        if configured is None:
+            raise SafetyRefusal(f"no fencing is configured for {host}")
+        if host in self._board.world.ours:
+            raise SafetyRefusal(f"{host} carries Koboshi itself, or its database")
+        fence = trusted(configured, self._memory.state.devices.distrusted(host))
+        if fence is None:
+            raise SafetyRefusal(f"the power device of {host} is quarantined")
+        return fence
+
+    async def _try_fence(self, command: TryFence) -> tuple[Event, ...]:
+        if self._memory.state.open_incident(command.host) is not None:
+            raise SafetyRefusal(f"{command.host} has an open incident: nothing is tried on it")
+        trial = FenceTrial(
+            command,
+            self._fence_of(command.host),
+            memory=self._memory,
+            board=self._board,
+            clock=self._clock,
+            cloud=self._cloud,
+        )
+        found: list[Event] = []
+        with anyio.CancelScope(shield=True):  # a host that was switched off is switched on again
+            found += await trial.run()
+        return tuple(found)
 
     async def _isolate(self, command: Isolate) -> tuple[Event, ...]:
         incident = self._memory.state.incidents[command.incident]

@@ -1,10 +1,11 @@
 """After a crash: what was meant is known, what became of it is not."""
 
-from koboshi.domain.commands import Evacuate, Outcome
-from koboshi.domain.events import CommandEnded, CommandUnknown, Event
+from koboshi.domain.commands import Evacuate, Outcome, TryFence
+from koboshi.domain.events import CommandEnded, CommandUnknown, Event, FenceTested
 from koboshi.domain.state import State
 
 _WHY = "the daemon ended before the answer was known"
+_WHY_OFF = "the daemon ended in the middle of it: the host may be OFF. Look, and switch it on"
 
 
 def resume(state: State) -> tuple[Event, ...]:
@@ -16,6 +17,8 @@ def resume(state: State) -> tuple[Event, ...]:
     events: list[Event] = []
     for opened in state.commands.values():
         command = opened.command
+        if isinstance(command, TryFence):
+            events.append(FenceTested(host=command.host, ok=False, detail=_WHY_OFF))
         if not isinstance(command, Evacuate):
             events.append(CommandEnded(command=command.id, outcome=Outcome.UNRESOLVED, detail=_WHY))
         elif not opened.accepted and opened.unknown_since is None:

@@ -64,18 +64,8 @@ _Told = tuple[Severity, str, HostName | None, IncidentId | None, str]
 
 def _told(event: ev.Event, state: State) -> _Told | None:
     match event:
-        case ev.HostNoticed():
-            severity = _TOPIC_SEVERITY.get(event.topic, Severity.WARNING)
-            return severity, event.text, event.host, None, event.topic
-        case ev.HostNoticeCleared():
-            text = f"{event.host}: '{event.topic}' is over"
-            return Severity.INFO, text, event.host, None, event.topic
-        case ev.HostFoundDown():
-            text = (
-                f"{event.host} was down before Koboshi first saw it: it is not recovered by itself. "
-                f"Bring it back; or, if it is dead for sure, say so: koboshi host confirm-dead {event.host}"
-            )
-            return Severity.CRITICAL, text, event.host, None, "found_down"
+        case ev.HostNoticed() | ev.HostNoticeCleared() | ev.HostFoundDown() | ev.FenceTested():
+            return _of_host(event)
         case ev.IncidentOpened():
             text = f"host {event.host} fails: {'; '.join(event.evidence)}"
             return Severity.CRITICAL, text, event.host, event.incident, ""
@@ -106,6 +96,27 @@ def _told(event: ev.Event, state: State) -> _Told | None:
             return Severity.INFO, _sentence(event), None, None, "brake"
         case _:
             return None
+
+
+def _of_host(
+    event: ev.HostNoticed | ev.HostNoticeCleared | ev.HostFoundDown | ev.FenceTested,
+) -> _Told:
+    match event:
+        case ev.HostNoticed():
+            severity = _TOPIC_SEVERITY.get(event.topic, Severity.WARNING)
+            return severity, event.text, event.host, None, event.topic
+        case ev.HostNoticeCleared():
+            text = f"{event.host}: '{event.topic}' is over"
+            return Severity.INFO, text, event.host, None, event.topic
+        case ev.HostFoundDown():
+            text = (
+                f"{event.host} was down before Koboshi first saw it: it is not recovered by itself. "
+                f"Bring it back; or, if it is dead for sure, say so: koboshi host confirm-dead {event.host}"
+            )
+            return Severity.CRITICAL, text, event.host, None, "found_down"
+        case ev.FenceTested():
+            severity = Severity.INFO if event.ok else Severity.CRITICAL
+            return severity, f"fence test: {event.detail}", event.host, None, "fence_tested"
 
 
 def _sentence(event: HoldEvent) -> str:

@@ -13,7 +13,7 @@ import anyio
 
 from koboshi.domain import devices
 from koboshi.domain import events as ev
-from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, StopServer
+from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, StopServer, TryFence
 from koboshi.domain.devices import DeviceEvent
 from koboshi.domain.holds import HoldEvent, words_for
 from koboshi.domain.names import CommandId, HostName, IncidentId
@@ -156,7 +156,7 @@ class Chronicle:
 
 def _named(command: Command) -> str:
     match command:
-        case FenceOff() | Isolate():
+        case FenceOff() | Isolate() | TryFence():
             return f"{command.type} {command.host}"
         case Evacuate():
             return f"evacuate {command.server} to {command.destination}"

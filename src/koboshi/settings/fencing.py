@@ -221,8 +221,8 @@ class FencingSettings(Section):
         ge=minutes(10),
         le=minutes(30 * 24 * 60),
         description="How long a device that read off while its host answered must read on, without a "
-        "break, before it is believed again: it may be another host's. Mending its settings, or a "
-        "`koboshi host test-fence` that works, ends it at once.",
+        "break, before it is believed again: it may be another host's. Mending its "
+        "settings ends it at once.",
     )
     look_first: int = Field(
         default=32,

@@ -163,7 +163,8 @@ def _holds_back(judge: Judge, closing: Closing, host: HostName) -> bool:
     )
     others = [m for m in judge.world.physics.hosts.values() if m.name != host]
     unwell = any(not m.reports for m in others)
-    return recent or unwell or len(others) == 1
+    swapped = any(other != host for other, _ in judge.state.devices.quarantined)
+    return recent or unwell or swapped or len(others) == 1
 
 
 def _server(judge: Judge, incident: Incident, recovery: Recovery) -> Iterator[tuple[Rule, str]]:

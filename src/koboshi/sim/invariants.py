@@ -8,7 +8,15 @@ of every server in the end is judged in `accounts`.
 import anyio
 
 from koboshi.domain.cloud import Migration
-from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, Outcome, StopServer
+from koboshi.domain.commands import (
+    Command,
+    Evacuate,
+    FenceOff,
+    Isolate,
+    Outcome,
+    StopServer,
+    TryFence,
+)
 from koboshi.domain.events import (
     Armed,
     CommandEnded,
@@ -195,6 +203,9 @@ class Judge(Casebook):
                 judge_evacuate(self, command, event.at_s)
             case FenceOff():
                 self._fence(command, event.at_s)
+            case TryFence():
+                if self.world.physics.hosts[command.host].domains:
+                    self.tell(Rule.HELD, f"{command.host} is tried, and servers run there")
             case Isolate():
                 if command.incident not in self.proven_s:
                     self.tell(Rule.UNPROVEN, f"{command.host} is forced down and was never proven")
@@ -217,6 +228,8 @@ class Judge(Casebook):
                 ):
                     return c
                 case "power_off", FenceOff() as c if c.host == event.subject:
+                    return c
+                case "power_off", TryFence() as c if c.host == event.subject:
                     return c
                 case "stop", StopServer() as c if c.server == event.subject:
                     return c

@@ -2,11 +2,9 @@
 
 from dataclasses import replace
 
-import pytest
-
 from koboshi.domain.cloud import Power
 from koboshi.domain.device import Identity, mistaken
-from koboshi.domain.events import DeviceQuarantined, DeviceTrusted, Event, FenceTested
+from koboshi.domain.events import DeviceQuarantined, DeviceTrusted, Event
 from koboshi.domain.evidence import PowerTrack, distrusting, off_proven_at
 from koboshi.domain.names import HostName
 from koboshi.domain.quarantine import has_trusted_device, neighbours, watch_devices
@@ -54,16 +52,6 @@ def test_other_settings_make_another_device() -> None:
     scene.world = replace(scene.world, devices={H1: {BMC: "new"}})
     (event,) = watched(scene)
     assert isinstance(event, DeviceTrusted)
-
-
-@pytest.mark.parametrize(("ok", "age_s", "count"), [(True, 50, 1), (False, 50, 0), (True, 70, 0)])
-def test_a_test_that_worked_since_ends_it(*, ok: bool, age_s: float, count: int) -> None:
-    scene = Scene().tell(max(60, age_s), quarantined()) if age_s < 60 else Scene()
-    if age_s > 60:
-        scene.tell(age_s, FenceTested(host=H1, ok=ok, detail="")).tell(60, quarantined())
-    else:
-        scene.tell(age_s, FenceTested(host=H1, ok=ok, detail=""))
-    assert len(watched(scene)) == count
 
 
 def test_only_the_device_that_spoke_is_quarantined() -> None:

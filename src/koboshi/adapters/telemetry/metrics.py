@@ -5,8 +5,8 @@ No server or host is a label: their number is the cloud's, and their names are t
 
 import math
 import platform
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from prometheus_client import (
@@ -67,6 +67,11 @@ class Metrics:
             "evacuations_failed", "Evacuations that ended as failed or refused."
         )
         self._fences = counter("fences_attempted", "Hosts that were being switched off.")
+        self._tested_at = gauge(
+            "fence_last_tested_timestamp_seconds",
+            "When a fence test last worked, on any host; 0: never.",
+        )
+        self._tested = gauge("fence_tested_hosts", "Hosts of which a fence test has worked.")
         self._fences_failed = counter(
             "fences_failed", "Fences that ended without the host read as off."
         )
@@ -115,6 +120,11 @@ class Metrics:
         """
         seconds = math.inf if age is None else age.total_seconds()
         self._age.labels(witness.value).set(seconds)
+
+    def fence_tests(self, worked: Collection[datetime]) -> None:
+        """Set when the fence of each host last worked, of those of which it did."""
+        self._tested.set(len(worked))
+        self._tested_at.set(max((at.timestamp() for at in worked), default=0.0))
 
     def resume(self, open_commands: Iterable[Command]) -> None:
         """Know the commands that an earlier life left open, so that their ends are counted."""

@@ -10,7 +10,15 @@ from enum import StrEnum
 from koboshi.api.timeline import PROOF_MEANING
 from koboshi.api.views import StatusView
 from koboshi.domain import events as ev
-from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, Outcome, StopServer
+from koboshi.domain.commands import (
+    Command,
+    Evacuate,
+    FenceOff,
+    Isolate,
+    Outcome,
+    StopServer,
+    TryFence,
+)
 from koboshi.domain.incident import INCIDENT_MEANING, IncidentState, ProofKind
 from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
 from koboshi.domain.recovery import RECOVERY_MEANING, Candidate, RecoveryState, Treatment
@@ -186,6 +194,8 @@ class Telling:
             case Evacuate():
                 self._destinations[command.server] = command.destination
                 yield Kind.EVACUATES, f"{self._name(command.server)} to {command.destination}", ()
+            case TryFence():
+                yield Kind.FENCES, f"switching {command.host} off and on: a person tries it", ()
             case StopServer():
                 text = f"stopping {self._name(command.server)} again: it was off before"
                 yield Kind.EVACUATES, text, ()
