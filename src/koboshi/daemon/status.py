@@ -5,11 +5,10 @@ from datetime import timedelta
 
 from koboshi.adapters.telemetry.metrics import Metrics, Witness
 from koboshi.api.source import Health, HealthCheck
-from koboshi.domain.brake import why_braked
 from koboshi.domain.decision import Decision, Picture, Refused
 from koboshi.domain.instant import Instant, latest
 from koboshi.domain.picture import take_picture
-from koboshi.domain.rules import Mode, Rules
+from koboshi.domain.rules import Rules
 from koboshi.domain.state import State
 from koboshi.domain.verdict import Verdict, seconds
 from koboshi.domain.word import Word
@@ -96,14 +95,14 @@ class DaemonStatus:
         now, alive = picture.now, self.is_alive()
         checks = (self._nova(now), self._probes(now), self._journal_check())
         failed = [check.detail for check in checks if not check.is_ok]
-        if self._rules.mode is not Mode.ACT:
-            acting, reason = False, "observe mode: it journals what it would do"
+        if why := picture.why_not_acting:
+            acting, reason = False, why
         elif failed or not alive:
             acting, reason = False, failed[0] if failed else "its loop stands still"
         elif (braked := _brake(picture)) is not None:
-            acting, reason = True, f"act mode; but a host that died now would be held: {braked}"
+            acting, reason = True, f"armed; but a host that died now would be held: {braked}"
         else:
-            acting, reason = True, "act mode, and everything that it needs is well"
+            acting, reason = True, "armed, and everything that it needs is well"
         return Health(is_alive=alive, is_acting=acting, acting_reason=reason, checks=checks)
 
     def _nova(self, now: Instant) -> HealthCheck:
@@ -152,6 +151,7 @@ class DaemonStatus:
         health = self._health(picture)
         verdicts = (j.verdict for j in picture.judgements.values() if j.host in world.protected)
         metrics.mode(self._rules.mode)
+        metrics.armed(is_armed=picture.why_not_acting is None)
         metrics.acting(is_acting=health.is_acting)
         metrics.hosts(Counter(verdicts))
         metrics.incidents(Counter(i.state for i in state.incidents.values()))
@@ -174,4 +174,4 @@ def _brake(picture: Picture) -> str | None:
     host = next(living, None)
     if host is None:
         return "no protected host is seen up"
-    return why_braked(host, judgements, world, picture.state, picture.rules, picture.now)
+    return picture.brake.why(host)

@@ -7,7 +7,6 @@ from koboshi.domain.fencing import await_better_evidence, await_proof
 from koboshi.domain.homecoming import until_home
 from koboshi.domain.incident import ACTING, Incident, IncidentState
 from koboshi.domain.recovering import isolate, recover, source_back
-from koboshi.domain.rules import Mode
 
 _S = IncidentState
 
@@ -15,9 +14,9 @@ _S = IncidentState
 def advance(picture: Picture, incident: Incident) -> Decision:
     """Return the next step of `incident`; at most one a look, so each is journalled by itself.
 
-    What was begun in act mode rests while Koboshi only observes.
+    What was begun rests while Koboshi only observes, or is disarmed.
     """
-    if picture.rules.mode is not Mode.ACT and incident.state in ACTING:
+    if incident.state in ACTING and picture.why_not_acting:
         return NOTHING
     if voided := void(picture, incident):
         return voided

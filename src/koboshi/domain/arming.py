@@ -4,8 +4,6 @@ A disarm outlives restarts and ends by itself at its time; meanwhile nothing new
 open is followed to its end. Asked by every decision, and again by the executor.
 """
 
-from koboshi.domain.decision import NOTHING, Decision
-from koboshi.domain.events import DisarmEnded
 from koboshi.domain.instant import Instant
 from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.state import State
@@ -28,14 +26,6 @@ def is_disarmed(rules: Rules, state: State, now: Instant) -> bool:
     """Return whether it would act, but for a person's word."""
     able = rules.mode is Mode.ACT or state.holds.armed is not None
     return able and why_not_acting(rules, state, now) is not None
-
-
-def rearm(state: State, now: Instant) -> Decision:
-    """Return the end of a disarm whose time is over."""
-    disarmed = state.holds.disarmed
-    if disarmed is None or disarmed.until is None or not now.has_passed(disarmed.until):
-        return NOTHING
-    return Decision(events=(DisarmEnded(),))
 
 
 def in_flight(state: State) -> int:

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
+from koboshi.domain.cells import counted_from
 from koboshi.domain.cloud import Power
 from koboshi.domain.control_plane import (
     Control,
+    advances,
     agents_fresh_until,
     control_of,
     is_late,
@@ -82,7 +84,7 @@ def calm(
     """
     if host in world.kdumps and crash_of(host, world, now) is not None:
         return None
-    reported = _control(host, world, rules, now)
+    reported = _control(host, world, rules, now, counted_from(host, world, state))
     asked = _networks(host, world, state, rules, now)
     powered = _power(world.power.get(host), now)
     if reported is None or asked is None or powered is None:
@@ -113,24 +115,24 @@ def calm(
 
 
 def _control(
-    host: HostName, world: World, rules: Rules, now: Instant
+    host: HostName, world: World, rules: Rules, now: Instant, counted: Instant
 ) -> tuple[timedelta, Control, Control] | None:
     """Return Nova's word and the control plane's, and until when they say so; None when late."""
     track, read_at = world.services[host], world.services_read_at
     if not same(track.read_at, read_at) or read_at is None or track.service.up is None:
         return None
-    late = is_late(track, world.began_at, rules, now)
-    if late:
+    late = is_late(track, counted, rules, now)
+    if late or (late is None and track.advanced_at is not None and not advances(track, rules)):
         return None
     unread = now.since(read_at) > rules.new_evidence
     if late is False and not unread:
         return read_at.boot + rules.new_evidence, Control.FRESH, Control.FRESH
     until = _FOR_EVER
     if track.advanced_at is None:  # a heartbeat that never comes is late at a known moment
-        until = world.began_at.boot + patience_with(track, rules)
+        until = counted.boot + patience_with(track, rules)
     if not unread:
         until = min(until, read_at.boot + rules.new_evidence)
-    word = control_of(host, world, rules, now, None)
+    word = control_of(host, world, rules, now, lambda: None, counted)
     agents = world.agents.get(host)
     spoken_until = agents_fresh_until(agents, rules) if agents else None
     if word.control is Control.FRESH and spoken_until is not None:

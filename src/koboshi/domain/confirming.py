@@ -1,5 +1,6 @@
 """An incident before anything was done: whether it may be acted upon, and how it begins."""
 
+from koboshi.domain.arming import is_disarmed
 from koboshi.domain.confirm_dead import may_go_on
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.fencing import fence, proven
@@ -7,7 +8,7 @@ from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.nova_time import nova_now
 from koboshi.domain.proof import proof_by_silence
 from koboshi.domain.quarantine import has_trusted_device, to_look_at, why_swapped
-from koboshi.domain.rules import Mode, ProofPolicy
+from koboshi.domain.rules import ProofPolicy
 from koboshi.domain.stale import is_stale
 from koboshi.domain.steps import (
     answers_again,
@@ -29,7 +30,8 @@ def wait(picture: Picture, incident: Incident) -> Decision:
         return move(incident, _S.CLOSED, "the host answers again; nothing was done to it")
     if hand := operators_hand(picture, incident):
         return move(incident, _S.FOREIGN, hand)
-    if incident.state is _S.WOULD_ACT and picture.rules.mode is Mode.OBSERVE:
+    waits_for_a_person = incident.state is _S.WOULD_ACT or _is_disarmed(picture)
+    if waits_for_a_person and picture.why_not_acting:
         return NOTHING
     if may_go_on(picture, incident):
         return move(incident, _S.CONFIRMED, "a person says that the host is dead")
@@ -54,7 +56,9 @@ def begin(picture: Picture, incident: Incident) -> Decision:
         return NOTHING
     if not sworn and (why := braked(picture, incident)):
         return move(incident, _S.HELD, why)
-    if picture.rules.mode is Mode.OBSERVE:
+    if (why := picture.why_not_acting) and _is_disarmed(picture):
+        return move(incident, _S.HELD, why)
+    if why:
         return move(incident, _S.WOULD_ACT, _what_would_be_done(picture, incident))
     foreign = _is_evacuated_by_somebody(picture, incident)
     if foreign is None:
@@ -92,6 +96,10 @@ def _without_power(picture: Picture, incident: Incident) -> Decision:
     if assumed := proof_by_silence(incident, picture.world, picture.now):
         return proven(incident, assumed)
     return NOTHING  # not for long enough yet
+
+
+def _is_disarmed(picture: Picture) -> bool:
+    return is_disarmed(picture.rules, picture.state, picture.now)
 
 
 def _what_would_be_done(picture: Picture, incident: Incident) -> str:

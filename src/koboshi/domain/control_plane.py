@@ -3,6 +3,7 @@
 Both go over the message bus and a database, so they have one vote together.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -29,42 +30,33 @@ def patience_with(track: Heartbeat, rules: Rules) -> timedelta:
     return max(rules.new_evidence, interval + rules.heartbeat_margin)
 
 
-def is_late(track: Heartbeat, began_at: Instant, rules: Rules, now: Instant) -> bool | None:
+def is_late(track: Heartbeat, counted: Instant, rules: Rules, now: Instant) -> bool | None:
     """Return whether the next heartbeat is overdue; None when that cannot be known yet.
 
-    A service of which no heartbeat was seen since we began is late once we have looked for long
-    enough that one should have come.
+    Silence from before `counted` is no lateness. A service of which no heartbeat was seen since then
+    is late once we have looked for long enough that one should have come.
     """
-    interval = track.interval or timedelta(seconds=10)
     if track.advanced_at is None:
-        return True if now.since(began_at) > patience_with(track, rules) else None
-    # Only a question that was asked late enough can have missed a heartbeat, however slow Nova is.
-    unheard = track.asked_at.since(track.advanced_at)
-    if track.interval is None:
-        return True if unheard > rules.new_evidence else None
-    return unheard > interval + rules.heartbeat_margin
+        return True if now.since(counted) > patience_with(track, rules) else None
+    if advances(track, rules):
+        return None if track.interval is None else False
+    return True if track.asked_at.since(counted) > _pause_of(track, rules) else None
 
 
-def control_plane_stalled(world: World, rules: Rules, now: Instant) -> str | None:
-    """Return why no heartbeat can be trusted now; None when they can.
+def advances(track: Heartbeat, rules: Rules) -> bool:
+    """Return whether a heartbeat was seen since one should have come.
 
-    Conductors and schedulers share their database and message bus with every nova-compute: where
-    they stall too, or where no host at all advances, the silence is not the hosts'.
+    Only a question that was asked late enough can have missed one, however slow Nova is.
     """
-    read_at = world.services_read_at
-    if read_at is None or now.since(read_at) > rules.new_evidence:
-        return "compute services could not be read"
-    stalled = sorted(
-        name
-        for name, track in world.control.items()
-        if is_late(track, world.began_at, rules, now) and track.service.up is not False
-    )
-    if stalled:
-        return f"{stalled[0]} does not report either"
-    tracks = world.services.values()
-    if tracks and all(is_late(t, world.began_at, rules, now) is not False for t in tracks):
-        return "no host's heartbeat advances"
-    return None
+    if track.advanced_at is None:
+        return False
+    return track.asked_at.since(track.advanced_at) <= _pause_of(track, rules)
+
+
+def _pause_of(track: Heartbeat, rules: Rules) -> timedelta:
+    if track.interval is None:
+        return rules.new_evidence
+    return track.interval + rules.heartbeat_margin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +73,18 @@ class ControlWord:
 
 
 def control_of(
-    host: HostName, world: World, rules: Rules, now: Instant, stall: str | None
+    host: HostName,
+    world: World,
+    rules: Rules,
+    now: Instant,
+    stall: Callable[[], str | None],
+    counted: Instant,
 ) -> ControlWord:
-    """Return the control plane's word on `host`: fresh where either of its witnesses is heard."""
-    nova, nova_sentence = _nova_of(host, world, rules, now, stall)
+    """Return the control plane's word on `host`: fresh where either of its witnesses is heard.
+
+    `stall` tells why no late heartbeat can be trusted, should it be asked; silence counts from `counted`.
+    """
+    nova, nova_sentence = _nova_of(host, world, rules, now, stall, counted)
     agents, agents_sentence = _agents_of(host, world, rules, now, stall)
     control, sentence = nova, nova_sentence
     if nova is not Control.FRESH and _outlived(host, world):
@@ -104,7 +104,12 @@ def control_of(
 
 
 def _nova_of(
-    host: HostName, world: World, rules: Rules, now: Instant, stall: str | None
+    host: HostName,
+    world: World,
+    rules: Rules,
+    now: Instant,
+    stall: Callable[[], str | None],
+    counted: Instant,
 ) -> tuple[Control, str]:
     track = world.services.get(host)
     if track is None or world.services_read_at is None:
@@ -115,14 +120,14 @@ def _nova_of(
         return Control.DONT_KNOW, "Nova says UNKNOWN: its cell does not answer"
     if now.since(world.services_read_at) > rules.new_evidence:
         return Control.DONT_KNOW, "compute services could not be read"
-    late = is_late(track, world.began_at, rules, now)
+    late = is_late(track, counted, rules, now)
     if late is None:
         return Control.DONT_KNOW, "its heartbeats have not been watched for long enough"
     age = seconds(now.since(track.advanced_at or world.began_at))
     if not late:
         return Control.FRESH, f"its last heartbeat was seen {age} ago"
-    if stall is not None:
-        return Control.DONT_KNOW, f"its heartbeat is late, but {stall}"
+    if why := stall():
+        return Control.DONT_KNOW, f"its heartbeat is late, but {why}"
     return Control.LATE, f"no heartbeat was seen for {age}"
 
 
@@ -145,7 +150,7 @@ def agents_fresh_until(track: AgentTrack, rules: Rules) -> timedelta | None:
 
 
 def _agents_of(
-    host: HostName, world: World, rules: Rules, now: Instant, stall: str | None
+    host: HostName, world: World, rules: Rules, now: Instant, stall: Callable[[], str | None]
 ) -> tuple[Control, str]:
     track = world.agents.get(host)
     if track is None or not track.beats:
@@ -156,8 +161,8 @@ def _agents_of(
     if not same(track.read_at, world.agents_read_at):
         return Control.DONT_KNOW, "its Neutron agents vanished from Neutron's list"
     if is_agent_late(track, rules):
-        if stall is not None:
-            return Control.DONT_KNOW, f"its Neutron agents are late, but {stall}"
+        if why := stall():
+            return Control.DONT_KNOW, f"its Neutron agents are late, but {why}"
         if not track.is_complete:
             return Control.DONT_KNOW, "one of its Neutron agents vanished from Neutron's list"
         return Control.LATE, f"no report of its Neutron agents was seen for {age}"

@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from koboshi.domain.advance import advance
 from koboshi.domain.decision import Decision, Picture, together
 from koboshi.domain.follow import follow
+from koboshi.domain.holding import keep_holds
 from koboshi.domain.plan import give_up_without_room, plan
-from koboshi.domain.rules import Mode
 from koboshi.domain.watch import watch_hosts
 
 
 def _followed(picture: Picture) -> Iterator[Decision]:
-    """Follow every request; what would take a command rests while Koboshi only observes."""
+    """Follow every request; what would take a command rests while Koboshi must not act."""
+    acts = picture.why_not_acting is None
     for incident in picture.state.open_incidents():
         for recovery in picture.state.recoveries.get(incident.id, {}).values():
             decision = follow(picture, recovery)
-            if picture.rules.mode is Mode.ACT or not decision.commands:
+            if acts or not decision.commands:
                 yield decision
 
 
@@ -26,9 +27,11 @@ def decide(picture: Picture) -> Decision:
     """Return what to remember and what to do now.
 
     At most one kind of step at a time, so that each rests on a state that is already journalled:
-    first hosts, then incidents, then what became of requests, and new requests last.
+    first what holds everything back, then hosts, then incidents, then what became of requests, and new requests last.
     """
     state = picture.state
+    if held := keep_holds(picture):
+        return held
     if watched := watch_hosts(picture):
         return watched
     if advanced := together(advance(picture, i) for i in state.open_incidents()):

@@ -1,9 +1,11 @@
 """What one look at the world leads to: facts to remember, commands to carry out."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
+from koboshi.domain.arming import why_not_acting
+from koboshi.domain.brake import Brake
 from koboshi.domain.calm import Calm
 from koboshi.domain.commands import Command
 from koboshi.domain.events import Event
@@ -32,6 +34,14 @@ class Picture:
     """Until when by our boot clock none of them must be looked at for the time's sake."""
     restless: tuple[HostName, ...]
     """All others, in order: those that must be looked at now."""
+
+    brake: Brake = field(compare=False, repr=False)
+    """Whether it is plausible enough to act upon one more host."""
+
+    @property
+    def why_not_acting(self) -> str | None:
+        """Return why nothing may be sent now; None when Koboshi is armed."""
+        return why_not_acting(self.rules, self.state, self.now)
 
     def new_command_id(self, incident: Incident, what: str) -> CommandId:
         """Return the next command's name: derived from the journal, so never used twice."""

@@ -37,6 +37,9 @@ class Heartbeat:
     intervals: tuple[timedelta, ...] = ()
     """The newest differences between two heartbeats, by Nova's own clock."""
 
+    enabled_at: Instant | None = None
+    """When it was last read as enabled; None: never since we began."""
+
     @property
     def interval(self) -> timedelta | None:
         """Return the longest recent interval between heartbeats; None while unknown."""
@@ -66,19 +69,27 @@ def observe_service(
     The placeholder of a cell that does not answer tells nothing of the row: the last real one stays.
     """
     if track is None:
-        return Heartbeat(service=row, asked_at=asked_at, read_at=at)
+        enabled_at = at if row.enabled and row.up is not None else None
+        return Heartbeat(service=row, asked_at=asked_at, read_at=at, enabled_at=enabled_at)
     if row.up is None:
         row = replace(track.service, up=None)
     elif track.service.up is None:
         track = replace(track, answers_since=asked_at)
+    enabled_at = at if row.enabled and row.up is not None else track.enabled_at
     moved = _moved(track.service.updated_at, row.updated_at)
     if moved is None or _edited(track.service, row):
-        return replace(track, service=row, asked_at=asked_at, read_at=at)
+        return replace(track, service=row, asked_at=asked_at, read_at=at, enabled_at=enabled_at)
     first = track.advanced_at is None
     # The first difference may hide several missed heartbeats or an edit: it teaches no interval.
     intervals = () if first else (*track.intervals, moved)[-INTERVALS_REMEMBERED:]
     return replace(
-        track, service=row, asked_at=asked_at, read_at=at, advanced_at=at, intervals=intervals
+        track,
+        service=row,
+        asked_at=asked_at,
+        read_at=at,
+        enabled_at=enabled_at,
+        advanced_at=at,
+        intervals=intervals,
     )
 
 

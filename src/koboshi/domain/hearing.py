@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from koboshi.domain.cells import counted_from
 from koboshi.domain.cloud import Power
 from koboshi.domain.control_plane import ControlWord, control_of
 from koboshi.domain.evidence import HEARTBEAT_SLACK, ProbeTrack
@@ -55,11 +56,11 @@ def hear(
     rules: Rules,
     now: Instant,
     *,
-    stall: str | None,
+    stall: Callable[[], str | None],
     reach: Callable[[NetworkName], Reach],
 ) -> Heard:
     """Return every witness's word on `host`."""
-    control = control_of(host, world, rules, now, stall)
+    control = control_of(host, world, rules, now, stall, counted_from(host, world, state))
     network, network_sentence = network_of(host, world, state, rules, now)
     power, power_sentence = power_of(host, world, now)
     spoken = [

@@ -1,12 +1,13 @@
 """What one network says of a host: our own prober, trusted only where it was answered for long."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from enum import StrEnum
+from zlib import crc32
 
+from koboshi.domain.cells import counted_from
 from koboshi.domain.evidence import ProbeTrack
-from koboshi.domain.instant import Instant, seconds
+from koboshi.domain.instant import Instant, latest, seconds
 from koboshi.domain.names import MANAGEMENT, HostName, NetworkName
 from koboshi.domain.ownership import disabled_by_operator
 from koboshi.domain.rules import POSITIVE_CONTROL_MAX_AGE, Rules
@@ -17,6 +18,14 @@ PROBE_MAX_AGE = timedelta(seconds=3)
 TRUST_LASTS = timedelta(hours=24)
 FEW_HOSTS = 6
 CONTROL_SHARE = 0.8
+CONTROL_HOSTS = 20
+"""The prober is checked by so many others at the most."""
+MANY_HOSTS = 3 * CONTROL_HOSTS
+"""Of more, some are drawn instead of looking at each."""
+LEAST_DOMAINS = 3
+"""Of fewer, one is too large a part of the cloud to be an exception in it."""
+LARGEST_PART = 3
+"""A domain is at most one of so many parts of its cell."""
 
 
 class Network(StrEnum):
@@ -94,7 +103,7 @@ def network_of(
         return Network.KERNEL, "its kernel answers, no program does" + _in(network)
     if track.silent_since is None:
         return Network.DONT_KNOW, "our own prober is in trouble" + _in(network)
-    silence = now.since(track.silent_since)
+    silence = now.since(latest(counted_from(host, world, state), track.silent_since))
     if not _is_trusted(track, trust_of(host, state, network), rules, now):
         return Network.DONT_KNOW, (
             f"{its} is silent, but was not reached for {seconds(rules.probe_warm_up)} before: its "
@@ -109,23 +118,30 @@ def _in(network: NetworkName) -> str:
     return "" if network == MANAGEMENT else f" in {network}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """Whom the prober asked of those that are expected to answer, and who answered just now."""
+    """The positive control: how many others the same prober reaches at this moment."""
 
-    asked: frozenset[HostName]
-    answered: frozenset[HostName]
+    def __init__(
+        self,
+        world: World,
+        now: Instant,
+        is_expected: Callable[[HostName], bool],
+        network: NetworkName = MANAGEMENT,
+    ) -> None:
+        """Take a picture's parts; `is_expected` tells who should answer, should it be asked."""
+        self._probes = world.probes if network == MANAGEMENT else world.further.get(network, {})
+        self._now = now
+        self._is_expected = is_expected
+        self._hosts = tuple(world.services)
 
-    def without(
-        self, host: HostName, with_it: frozenset[HostName] = frozenset()
-    ) -> tuple[bool, str]:
+    def without(self, host: HostName, apart: frozenset[HostName] = frozenset()) -> tuple[bool, str]:
         """Return whether enough of the others than `host` are reached, and the sentence for it.
 
-        Hosts that fail together `with_it` are no measure of the prober: their switch is not its own.
+        Hosts that fail together with it are no measure of the prober: their switch is not its own.
         """
-        apart = with_it | {host}
-        asked = len(self.asked) - len(self.asked & apart)
-        answered = len(self.answered) - len(self.answered & apart)
+        others = self._some_others(host, apart)
+        asked = len(others)
+        answered = sum(self._answered(h) for h in others)
         word = f"the same prober reaches {answered} of {asked} other hosts"
         if not asked:
             return False, "there is no other host by which the prober could be checked"
@@ -133,21 +149,38 @@ class Reach:
             return answered >= max(1, asked - 1), word
         return answered >= CONTROL_SHARE * asked, word
 
+    def _some_others(self, host: HostName, apart: frozenset[HostName]) -> Sequence[HostName]:
+        """Return up to CONTROL_HOSTS of the others at random: by a hash of host and minute.
 
-def reach_of(
-    hosts: Iterable[HostName], world: World, now: Instant, network: NetworkName = MANAGEMENT
-) -> Reach:
-    """Return how far the prober reaches `hosts` on a network at this moment."""
-    probes = world.probes if network == MANAGEMENT else world.further.get(network, {})
-    asked = frozenset(h for h in hosts if h in probes)
-    return Reach(
-        asked=asked,
-        answered=frozenset(
-            h
-            for h in asked
-            if (at := probes[h].kernel_at) is not None and now.since(at) <= POSITIVE_CONTROL_MAX_AGE
-        ),
-    )
+        The same picture gives the same ones, and whoever stands together is not asked together.
+        """
+
+        def may_be_asked(other: HostName) -> bool:
+            return (
+                other != host
+                and other not in apart
+                and other in self._probes
+                and self._is_expected(other)
+            )
+
+        if len(self._hosts) > MANY_HOSTS:
+            minute = int(self._now.boot.total_seconds() // 60)
+            drawn: dict[HostName, None] = {}
+            for number in range(4 * CONTROL_HOSTS):
+                ticket = crc32(f"{host} {minute} {number}".encode())
+                other = self._hosts[ticket % len(self._hosts)]
+                if may_be_asked(other):
+                    drawn[other] = None
+                if len(drawn) == CONTROL_HOSTS:
+                    return tuple(drawn)
+        everyone = [h for h in self._hosts if may_be_asked(h)]
+        minute = int(self._now.boot.total_seconds() // 60)
+        everyone.sort(key=lambda h: crc32(f"{host} {minute} {h}".encode()))
+        return everyone[:CONTROL_HOSTS]
+
+    def _answered(self, host: HostName) -> bool:
+        at = self._probes[host].kernel_at
+        return at is not None and self._now.since(at) <= POSITIVE_CONTROL_MAX_AGE
 
 
 def reach_of_all(
@@ -156,19 +189,21 @@ def reach_of_all(
     """Return how far the prober reaches all hosts of which nobody knows why they would not answer."""
     isolated = {i.host for i in state.open_incidents() if i.isolation is not None}
     off = isolated | state.found_down
-    expected = (h for h in world.services if h not in off and not disabled_by_operator(h, world))
-    return reach_of(expected, world, now, network)
+
+    def is_expected(host: HostName) -> bool:
+        return host not in off and not disabled_by_operator(host, world)
+
+    return Reach(world, now, is_expected, network)
 
 
-LEAST_DOMAINS = 3
-DOMAIN_SHARE = 3
-"""A domain may be left out of a comparison when it is at most one in so many of the hosts."""
+def neighbours_of(host: HostName, world: World, state: State) -> frozenset[HostName]:
+    """Return the hosts that fail together with `host`: by a person's word, or by declaration.
 
-
-def neighbours_of(host: HostName, world: World) -> frozenset[HostName]:
-    """Return the hosts that fail together with `host` by declaration; none where too few remain."""
-    if len(world.domains) < LEAST_DOMAINS:
-        return frozenset()
-    largest = len(world.services) / DOMAIN_SHARE
-    found = (d for d in world.domains.values() if host in d and len(d) <= largest)
-    return max(found, key=len, default=frozenset[HostName]())
+    None by declaration where too few others remain.
+    """
+    together = [c.hosts for c in state.holds.confirmed.values() if host in c.hosts]
+    if len(world.domains) >= LEAST_DOMAINS:
+        largest = len(world.services) / LARGEST_PART
+        found = (d for d in world.domains.values() if host in d and len(d) <= largest)
+        together.append(max(found, key=len, default=frozenset[HostName]()))
+    return frozenset[HostName]().union(*together)

@@ -2,7 +2,9 @@
 
 from koboshi.domain.cloud import ComputeService
 from koboshi.domain.incident import Incident
+from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
+from koboshi.domain.rules import Rules
 from koboshi.domain.world import World
 
 AUTO_PREFIX = "AUTO: "
@@ -35,3 +37,19 @@ def others_hand(service: ComputeService, marker: str) -> str | None:
     if service.forced_down:
         return "its compute service was forced down by somebody else"
     return None
+
+
+def disabled_before_silence(host: HostName, world: World, rules: Rules, now: Instant) -> bool:
+    """Return whether the host was disabled on purpose while it still lived: it counts nowhere.
+
+    One that is disabled because it died counts from its death for as long as an incident would.
+    """
+    if not disabled_by_operator(host, world):
+        return False
+    track, probe = world.services[host], world.probes.get(host)
+    enabled_at = track.enabled_at
+    seen = (track.advanced_at, probe.kernel_at if probe else None)
+    signs = [at for at in seen if at is not None]
+    if enabled_at is None or any(at.is_after(enabled_at) for at in signs):
+        return True
+    return all(now.since(at) > rules.incident_memory for at in signs)

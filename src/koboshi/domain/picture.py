@@ -4,6 +4,8 @@ from collections.abc import Hashable, Mapping
 from datetime import timedelta
 from typing import TypeVar
 
+from koboshi.domain.brake import Brake
+from koboshi.domain.brownout import Brownouts
 from koboshi.domain.calm import Calm, calm, never_calm, topics_by_host
 from koboshi.domain.control_plane import Control
 from koboshi.domain.decision import Picture
@@ -35,7 +37,8 @@ def take_picture(
         quiet_until = before.quiet_until
     past = never_calm(world, state)
     topics = topics_by_host(state)
-    judge = Judge(world, state, rules, now)
+    brownouts = Brownouts(world, state, rules, now, hosts)
+    judge = Judge(world, state, rules, now, brownouts)
     restless: list[HostName] = []
     for host in hosts:
         was = quiet.pop(host, None)
@@ -62,6 +65,7 @@ def take_picture(
         quiet=quiet,
         quiet_until=quiet_until,
         restless=tuple(restless),
+        brake=Brake(judgements, world, state, rules, now, restless, brownouts),
     )
 
 

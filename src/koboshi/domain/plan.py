@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
+from koboshi.domain.cells import cell_of
 from koboshi.domain.cloud import Room
 from koboshi.domain.commands import Command, Evacuate
 from koboshi.domain.decision import NOTHING, Decision, Picture
@@ -26,7 +27,7 @@ from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.proof import why_host_not_proven_now
 from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, Recovery, RecoveryState, Treatment
-from koboshi.domain.rules import MAX_POSTS, Mode
+from koboshi.domain.rules import MAX_POSTS
 from koboshi.domain.verdict import Control, Network
 
 ROOM_MAX_AGE = timedelta(seconds=15)
@@ -143,7 +144,7 @@ class Pace:
 
 def plan(picture: Picture) -> Decision:
     """Return the evacuations to send now, round-robin over incidents."""
-    if picture.rules.mode is not Mode.ACT or picture.world.api.failing_since is not None:
+    if picture.why_not_acting or picture.world.api.failing_since is not None:
         return NOTHING
     queues = [q for q in (_queue(picture, i) for i in picture.state.open_incidents()) if q]
     pace = Pace(picture)
@@ -161,6 +162,8 @@ def _queue(picture: Picture, incident: Incident) -> tuple[Incident, list[Recover
     """Return the servers of `incident` that may be sent now, in order; None when none may."""
     if incident.state is not IncidentState.RECOVERING:
         return None
+    if picture.brake.brownouts.of(cell_of(incident.host, picture.world)):
+        return None  # whoever answers now may answer anything
     read = picture.world.from_host.get(incident.host)
     if read is None or picture.now.since(read.at) > RECORDS_MAX_AGE:
         return None

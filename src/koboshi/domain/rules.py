@@ -54,6 +54,8 @@ MAX_POSTS = 3
 """How many evacuations of one server may fail before a person must look."""
 LOOP_GAP = timedelta(seconds=5)
 """A longer gap between two ticks of our own loop makes all silence start anew."""
+LEAST_HOLD = timedelta(seconds=5)
+"""A brake that was held is not eased sooner: a picture that flickers must not fill the journal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,18 @@ class Rules:
     """How long a prober must have reached a host before its silence counts."""
     new_evidence: timedelta = timedelta(seconds=60)
     """How much fresh evidence a later start gathers before it opens an incident."""
+    brake_percent: int = 8
+    """Which part of a cell's hosts may be in trouble at once; one host always may."""
+    brake_most: int = 20
+    """How many hosts may be at the most, however large the cell is."""
+    release_after: timedelta = timedelta(seconds=60)
+    """How long the picture must have been plausible before a brake that was held is released."""
+    late_percent: int = 5
+    """If more of the hosts that answer probes report late, the control plane is unwell."""
+    api_error_percent: int = 20
+    """If more requests of the last 30 s failed, the API is unwell."""
+    api_latency: timedelta = timedelta(seconds=5)
+    """If more than one request of twenty took longer, too."""
     incident_memory: timedelta = timedelta(minutes=15)
     """How long one incident keeps another host from being acted upon."""
     latch: timedelta = timedelta(minutes=10)

@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
+from koboshi.domain.cells import cell_of
 from koboshi.domain.decision import Picture
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.names import HostName
 from koboshi.domain.proof import why_host_not_proven_now
 from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, WAITING, RecoveryState
-from koboshi.domain.rules import Mode
 from koboshi.domain.verdict import seconds
 
 STALLED_AFTER = timedelta(minutes=3)
@@ -28,7 +28,7 @@ def stalled_notice(picture: Picture, host: HostName) -> str | None:
     incident = picture.state.open_incident(host)
     if (
         incident is None
-        or picture.rules.mode is not Mode.ACT
+        or picture.why_not_acting is not None
         or incident.state not in _SHOULD_GET_ON
         or picture.now.since(incident.progressed_at) < STALLED_AFTER
     ):
@@ -47,6 +47,8 @@ def stalled_notice(picture: Picture, host: HostName) -> str | None:
 def _why(picture: Picture, incident: Incident, reasons: list[str]) -> str:
     if picture.world.api.failing_since is not None:
         return f"Nova does not answer ({picture.world.api.error})"
+    if why := picture.brake.brownouts.of(cell_of(incident.host, picture.world)):
+        return f"the control plane is unwell: {why}"
     if incident.state is IncidentState.RECOVERING:
         proof = why_host_not_proven_now(incident, picture.world, picture.now)
         return proof or next(iter(reasons), "see which of its servers are stuck")

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from koboshi.domain.brake import why_braked
 from koboshi.domain.cloud import Power
 from koboshi.domain.commands import Command
 from koboshi.domain.decision import Decision, Picture
@@ -63,14 +62,7 @@ def is_unreachable(picture: Picture, incident: Incident) -> bool:
 
 def braked(picture: Picture, incident: Incident) -> str | None:
     """Return why the host must not be acted upon now; None when it may."""
-    return why_braked(
-        incident.host,
-        picture.judgements,
-        picture.world,
-        picture.state,
-        picture.rules,
-        picture.now,
-    )
+    return picture.brake.why(incident.host)
 
 
 def recoveries_of(picture: Picture, incident: Incident) -> tuple[Recovery, ...]:

@@ -6,10 +6,11 @@ heartbeats), and power (the BMC). A witness that never answered is *don't know*,
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
+from koboshi.domain.brownout import Brownouts
+from koboshi.domain.cells import cell_of
 from koboshi.domain.cloud import Power
-from koboshi.domain.control_plane import Control, control_plane_stalled
+from koboshi.domain.control_plane import Control
 from koboshi.domain.evidence import beats_while_off, distrusting, off_proven_at
 from koboshi.domain.hearing import hear
 from koboshi.domain.instant import Instant, seconds
@@ -73,12 +74,12 @@ def judge(
     rules: Rules,
     now: Instant,
     *,
-    stall: str | None,
+    stall: Callable[[], str | None],
     reach: Callable[[NetworkName], Reach],
 ) -> Judgement:
     """Return the verdict on `host` with every witness's word. Pure: the same picture, the same word.
 
-    `stall` says why no heartbeat can be trusted; `reach` tells a prober's reach when it is asked.
+    `stall` tells why no late heartbeat can be trusted, and `reach` a prober's reach, when asked.
     """
     heard = hear(host, world, state, rules, now, stall=stall, reach=reach)
     words = [heard.network_sentence, heard.control.sentence, heard.power_sentence]
@@ -91,10 +92,10 @@ def judge(
         ruling = FOUND_DOWN
     if ruling.verdict is Verdict.SUSPECT and heard.network in {Network.SILENT, Network.QUIET}:
         # With the power proven off, the control plane's silence is not needed.
-        off = _is_plainly_off(host, world, state, heard.power)
+        off = is_plainly_off(host, world, state, heard.power)
         confirming = confirmed_by(heard, off=off)
         if heard.network is Network.SILENT or confirming is not None:
-            reached, sentence = reach(MANAGEMENT).without(host, neighbours_of(host, world))
+            reached, sentence = reach(MANAGEMENT).without(host, neighbours_of(host, world, state))
             words.append(sentence)
             ruling = (confirming or ruling) if reached else UNREACHED
     return Judgement(
@@ -112,7 +113,7 @@ def judge(
     )
 
 
-def _is_plainly_off(host: HostName, world: World, state: State, power: Power) -> bool:
+def is_plainly_off(host: HostName, world: World, state: State, power: Power) -> bool:
     """Return whether the power device's *off* may be believed without the control plane's silence."""
     track = world.power.get(host)
     if track is not None:
@@ -127,14 +128,17 @@ def _is_plainly_off(host: HostName, world: World, state: State, power: Power) ->
 class Judge:
     """Judges hosts of one picture; what they have in common is found once, and only when needed."""
 
-    def __init__(self, world: World, state: State, rules: Rules, now: Instant) -> None:
+    def __init__(
+        self,
+        world: World,
+        state: State,
+        rules: Rules,
+        now: Instant,
+        brownouts: Brownouts | None = None,
+    ) -> None:
         self._picture = (world, state, rules, now)
         self._reaches: dict[NetworkName, Reach] = {}
-
-    @cached_property
-    def _stall(self) -> str | None:
-        world, _state, rules, now = self._picture
-        return control_plane_stalled(world, rules, now)
+        self._brownouts = brownouts or Brownouts(world, state, rules, now)
 
     def _reach(self, network: NetworkName) -> Reach:
         found = self._reaches.get(network)
@@ -145,7 +149,12 @@ class Judge:
 
     def of(self, host: HostName) -> Judgement:
         """Return the judgement of one host that Nova lists."""
-        return judge(host, *self._picture, stall=self._stall, reach=self._reach)
+        return judge(
+            host,
+            *self._picture,
+            stall=lambda: self._brownouts.of(cell_of(host, self._picture[0])),
+            reach=self._reach,
+        )
 
 
 def judge_all(world: World, state: State, rules: Rules, now: Instant) -> dict[HostName, Judgement]:

@@ -10,6 +10,8 @@ from datetime import timedelta
 import anyio
 import structlog
 
+from koboshi.domain.arming import why_not_acting
+from koboshi.domain.brake import why_first_fence_held
 from koboshi.domain.cloud import ComputeService
 from koboshi.domain.commands import (
     Command,
@@ -104,6 +106,8 @@ class Executor:
     async def _outcome(self, command: Command) -> tuple[Event, ...]:
         try:
             self._assert_may_act(command)
+            if why := self._why_held(command):
+                return self._refused(command, f"not sent: {why}")
             match command:
                 case FenceOff():
                     return await self._fence_off(command)
@@ -123,11 +127,22 @@ class Executor:
             return _unclear(command, f"an internal error: {type(error).__name__}")
 
     def _assert_may_act(self, command: Command) -> None:
-        if self._rules.mode is not Mode.ACT:
+        if self._rules.mode is not Mode.ACT and self._memory.state.holds.armed is None:
             raise SafetyRefusal("observe mode: no command may be carried out")
+        if isinstance(command, FenceOff) and command.host in self._board.world.ours:
+            raise SafetyRefusal(f"{command.host} carries Koboshi itself or its database")
         opened = self._memory.state.commands.get(command.id)
         if opened is None or opened.command != command:
             raise SafetyRefusal("its intent is not in the journal")
+
+    def _why_held(self, command: Command) -> str | None:
+        """Return what came between the intent and this moment: a person's word, or the brake."""
+        state, now = self._memory.state, self._clock.now()
+        if why := why_not_acting(self._rules, state, now):
+            return why
+        if not isinstance(command, FenceOff) or command.incident in state.recoveries:
+            return None
+        return why_first_fence_held(command.host, self._board.world, state)
 
     def _refused(self, command: Command, reason: str) -> tuple[Event, ...]:
         ended = CommandEnded(command=command.id, outcome=Outcome.REFUSED, detail=reason)

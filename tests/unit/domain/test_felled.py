@@ -50,6 +50,7 @@ def test_they_are_none_when_another_host_fell_silent_right_after_it() -> None:
 def test_a_person_is_told_whose_device_it_may_be() -> None:
     scene = fenced(31).set_probe("h2", probe("h2", 29))
 
+    scene.tell(0, *decide(scene.picture()).events)  # two hosts at once: the brake is held
     (told,) = [e for e in decide(scene.picture()).events if isinstance(e, IncidentMoved)][:1]
 
     assert told.to is S.UNPROVEN

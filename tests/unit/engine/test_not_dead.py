@@ -212,9 +212,9 @@ async def test_a_second_host_within_fifteen_minutes_is_held_and_later_recovered(
         assert s.where("a") in {("h3",), ("h4",)}
         s.power_loss("h2")
         await s.until_incident(IncidentState.HELD, name="h2", within_s=60)
-        assert "at most one host" in s.incident("h2").reason
+        assert "more than 1 at a time is implausible" in s.incident("h2").reason
         assert s.posts()["c"] == 0
-        await s.until_settled("h2", within_s=150)
+        await s.until_settled("h2", within_s=210)
         assert s.recovery("c").state is RecoveryState.DONE
 
 

@@ -56,6 +56,7 @@ class Metrics:
             return Counter(f"koboshi_{name}", text, registry=registry)
 
         self._acting = gauge("acting", "1 if it would act upon a dead host now, else 0.")
+        self._armed = gauge("armed", "1 if it may act: by its mode or a person's word, else 0.")
         self._mode = gauge("mode", "1 for the mode that is set.", "mode")
         self._hosts = gauge("hosts", "Protected hosts by verdict.", "verdict")
         self._incidents = gauge("incidents", "Incidents in the journal by state.", "state")
@@ -87,6 +88,7 @@ class Metrics:
 
     def _begin_at_zero(self) -> None:
         self._acting.set(0)
+        self._armed.set(0)
         for mode in Mode:
             self._mode.labels(mode.value).set(0)
         self.hosts({})
@@ -97,6 +99,10 @@ class Metrics:
     def acting(self, *, is_acting: bool) -> None:
         """Set whether it would act upon a dead host now."""
         self._acting.set(int(is_acting))
+
+    def armed(self, *, is_armed: bool) -> None:
+        """Set whether it may act: by its mode, or by a person's word."""
+        self._armed.set(int(is_armed))
 
     def mode(self, mode: Mode) -> None:
         """Set the mode."""
