@@ -7,12 +7,14 @@ from koboshi.api.source import StatusSource
 from koboshi.api.views import (
     DomainHostView,
     DomainView,
+    FenceTestView,
     HostDetail,
     ProofView,
     TestimonyView,
     WordView,
 )
 from koboshi.domain.confirm_dead import WAITS_FOR_PROOF
+from koboshi.domain.devices import FenceTest
 from koboshi.domain.incident import Incident
 from koboshi.domain.names import HostName
 from koboshi.domain.orders import is_silent
@@ -35,6 +37,12 @@ def explain(source: StatusSource, host: HostName) -> HostDetail:
         rule=judgement.rule,
         would_change=judgement.would_change,
         testimony=[_testimony(t) for t in judgement.testimony],
+        fence_test=_fence_test(state.devices.tests.get(host)),
+        quarantined=[
+            f"{device}: {q.reason}"
+            for (of, device), q in state.devices.quarantined.items()
+            if of == host
+        ],
         against_a_word=against,
         incident=incident_view(incident, state) if incident else None,
         proof=ProofView(kind=incident.proof.kind, at=incident.proof.at.wall)
@@ -45,6 +53,17 @@ def explain(source: StatusSource, host: HostName) -> HostDetail:
         else None,
         notices=[notice_view(n) for n in state.notices.values() if n.host == host],
         next=list(_next(host, judgement.verdict, incident, against)),
+    )
+
+
+def _fence_test(test: FenceTest | None) -> FenceTestView | None:
+    if test is None:
+        return None
+    return FenceTestView(
+        at=test.at.wall,
+        ok=test.ok,
+        detail=test.detail,
+        worked_at=test.worked_at.wall if test.worked_at else None,
     )
 
 

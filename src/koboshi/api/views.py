@@ -95,6 +95,16 @@ class WordView(View):
     note: str
 
 
+class FenceTestView(View):
+    """The newest time that a host was really switched off and on."""
+
+    at: Utc
+    ok: bool
+    detail: str
+    worked_at: Utc | None
+    """When it last worked."""
+
+
 class ArmingView(View):
     """Whether Koboshi may act, and whose word that is."""
 
@@ -222,6 +232,10 @@ class HostDetail(View):
     would_change: str
     """What would change it."""
     testimony: list[TestimonyView]
+    fence_test: FenceTestView | None
+    """None: its power devices were never tried."""
+    quarantined: list[str]
+    """Its power devices that are not believed, each with the reason."""
     against_a_word: str | None
     """What speaks against a person's word that it is dead; None: nothing does now."""
     incident: IncidentView | None

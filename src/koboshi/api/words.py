@@ -166,7 +166,9 @@ def known_host(source: StatusSource, host: str) -> HostName:
 
 def _view(decision: Decision, by: str) -> AnswerView:
     incident = next((i for e in decision.events if (i := getattr(e, "incident", None))), None)
-    return AnswerView(by=by, said=[_sentence(e) for e in decision.events], incident=incident)
+    begun = [f"{c.type.replace('_', ' ')} has begun" for c in decision.commands]
+    said = [*(_sentence(e) for e in decision.events), *begun]
+    return AnswerView(by=by, said=said, incident=incident)
 
 
 def _sentence(event: ev.Event) -> str:

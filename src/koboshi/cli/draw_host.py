@@ -42,6 +42,10 @@ def _summary(detail: HostDetail, now: datetime) -> Table:
         table.add_row("would change it", cell(detail.would_change))
     table.add_row("in Nova", cell(_in_nova(detail)))
     table.add_row("power device", cell(_power(detail)))
+    if host.is_fenced:
+        table.add_row("", cell(_tested(detail, now)))
+    for reason in detail.quarantined:
+        table.add_row("", cell(f"not believed: {reason}", "yellow"))
     if detail.incident is not None:
         incident = detail.incident
         table.add_row("incident", cell(incident.id))
@@ -76,6 +80,16 @@ def _power(detail: HostDetail) -> str:
     if host.power_age_s is None:
         return "not read yet"
     return f"reads {host.power}, asked {span(host.power_age_s)} ago"
+
+
+def _tested(detail: HostDetail, now: datetime) -> str:
+    test = detail.fence_test
+    if test is None:
+        return f"never tried: koboshi host test-fence {detail.host.host}, when it is empty and disabled"
+    if test.ok:
+        return f"tried {since(test.at, now)}: it works"
+    worked = f"; it last worked {since(test.worked_at, now)}" if test.worked_at else ""
+    return f"tried {since(test.at, now)}: it FAILS: {test.detail}{worked}"
 
 
 def _witnesses(detail: HostDetail) -> RenderableType:

@@ -1,5 +1,6 @@
 """`koboshi host ...`: what is known of one host, and what a person may say of it."""
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,12 @@ from koboshi.cli.exit_codes import ExitCode
 from koboshi.cli.output import Output, write_item, write_rows
 
 if TYPE_CHECKING:
-    from koboshi.api.views import HostDetail
+    from koboshi.api.views import FenceTestView, HostDetail
+    from koboshi.client import ApiClient
+
+TEST_S = 180
+"""How long the result of a fence test is waited for: off, three readings, on, and a slow BMC."""
+TEST_POLL_S = 2
 
 
 def confirm_dead(
@@ -78,9 +84,39 @@ def try_fence(
     from koboshi.client import ApiClient  # noqa: PLC0415 - slow to import
 
     with ApiClient(context.settings().socket_path) as client:
+        before = client.host(host).fence_test
         answer = client.test_fence(host)
-    write_answer(context, output or Output(), answer)
-    return ExitCode.DONE
+        context.say(f"{'; '.join(answer.said)}. Ctrl-C stops watching, not the test.")
+        try:
+            test = _await_test(context, client, host, before)
+        except KeyboardInterrupt:
+            return ExitCode.INTERRUPTED
+    if test is None:
+        context.say(f"No result within {TEST_S} s; look again with: koboshi host explain {host}")
+        return ExitCode.TIMED_OUT
+
+    def table() -> None:
+        result = "works" if test.ok else "FAILS"
+        context.stdout.write(f"the fence of {host} {result}: {test.detail}\n")
+
+    write_item(context, output or Output(), test.model_dump(mode="json"), table=table)
+    return ExitCode.DONE if test.ok else ExitCode.ERROR
+
+
+def _await_test(
+    context: Context, client: "ApiClient", host: str, before: "FenceTestView | None"
+) -> "FenceTestView | None":
+    """Return the result that is newer than `before`; None when it takes too long."""
+    from koboshi.cli.progress import progress  # noqa: PLC0415 - slow to import
+
+    with progress(context, f"switching {host} off and on") as tell:
+        for waited in range(0, TEST_S, TEST_POLL_S):
+            test = client.host(host).fence_test
+            if test is not None and (before is None or test.at > before.at):
+                return test
+            tell(f"switching {host} off and on: {waited} s")
+            time.sleep(TEST_POLL_S)
+    return None
 
 
 def list_hosts(
