@@ -57,7 +57,7 @@ async def _look_outside(
     from koboshi.cli.check_hosts import Instruments, check_hosts  # noqa: PLC0415 - slow to import
     from koboshi.cli.checks import Check, Result  # noqa: PLC0415 - slow to import
     from koboshi.cli.quiet import keep_logs_apart  # noqa: PLC0415 - slow to import
-    from koboshi.daemon import wiring  # noqa: PLC0415 - slow to import
+    from koboshi.daemon import wiring, witnesses  # noqa: PLC0415 - slow to import
     from koboshi.domain.errors import CloudError  # noqa: PLC0415 - slow to import
 
     results = {True: Result.OK, False: Result.FAIL, None: Result.WARN}
@@ -83,7 +83,7 @@ async def _look_outside(
         for number, finding in enumerate(findings)
     ]
     instruments = Instruments(
-        probe=wiring.probe(settings), new_fence=wiring.device, inspect=wiring.inspected
+        probe=witnesses.probe(settings), new_fence=wiring.device, inspect=wiring.inspected
     )
     return found + await check_hosts(settings, hypervisors, instruments)
 

@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from textwrap import wrap
 
 from koboshi import __version__
-from koboshi.settings.keys import ANY_NAME, FOR_HOSTS, Key, Table, as_toml, keys, tables
+from koboshi.settings.keys import (
+    ANY_NAME,
+    FOR_HOSTS,
+    FOR_NETWORKS,
+    Key,
+    Table,
+    as_toml,
+    keys,
+    tables,
+)
 
 WIDTH = 98
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -16,6 +25,18 @@ EXAMPLES = {
     "cloud.region": '"RegionOne"',
     "cloud.interface": '"internal"',
     "hosts.addresses": '{ compute1 = "192.0.2.1" }',
+    "hosts.inventory": '"/etc/koboshi/hosts.csv"',
+    "hosts.pattern": '"{host}.mgmt.example"',
+    "prometheus.url": '"https://prometheus.example:9090"',
+    "prometheus.username": '"koboshi"',
+    "prometheus.password": '"…"',
+    "prometheus.password_env": '"KOBOSHI_PROMETHEUS_PASSWORD"',
+    "prometheus.password_file": '"/etc/koboshi/prometheus-password"',
+    "prometheus.ca_file": '"/etc/koboshi/prometheus-ca.pem"',
+    "kdump.listen": '"192.0.2.10"',
+    "kdump.secret": '"…"',
+    "kdump.secret_env": '"KOBOSHI_KDUMP_SECRET"',
+    "kdump.secret_file": '"/etc/koboshi/kdump-secret"',
     "fencing.defaults.username": '"koboshi"',
     "fencing.defaults.password": '"…"',
     "fencing.defaults.password_env": '"KOBOSHI_BMC_PASSWORD"',
@@ -51,6 +72,8 @@ def configuration_text(found: Found) -> str:
     for table in tables():
         if table.path[:2] == FOR_HOSTS:
             parts.append(_hosts(table, found))
+        elif table.path[:1] == FOR_NETWORKS:
+            parts.append(_networks(table))
         elif ANY_NAME in table.path:
             parts.append(_outlets(table))
         else:
@@ -112,6 +135,17 @@ def _hosts(table: Table, found: Found) -> str:
         "## [fencing.hosts.compute1]\n"
         '## type = "fence_ipmilan"\n'
         '## parameters = { ip = "192.0.2.9", lanplus = true }\n'
+    )
+
+
+def _networks(table: Table) -> str:
+    """Return how a further network is set."""
+    about = " ".join(f"{key.name}: {key.reason}" for key in table.keys)
+    return (
+        f"\n{_comment(f'{table.purpose} One table for each. {about}')}"
+        "## [networks.storage]\n"
+        '## ask = ["icmp"]\n'
+        '## pattern = "{host}.storage.example"\n\n'
     )
 
 

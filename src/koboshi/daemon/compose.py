@@ -22,7 +22,7 @@ from koboshi.adapters.systemd import ServiceManager
 from koboshi.adapters.telemetry.logs import configure_logs
 from koboshi.adapters.telemetry.metrics import Metrics
 from koboshi.api.server import serve
-from koboshi.daemon import wiring
+from koboshi.daemon import wiring, witnesses
 from koboshi.daemon.status import DaemonStatus
 from koboshi.domain.cloud import PROTECTED_HYPERVISORS, Hypervisor
 from koboshi.domain.errors import CloudUnavailable, ConfigurationError, KoboshiError
@@ -58,7 +58,7 @@ def run(settings: Settings, *, probe: Probe | None = None) -> int:
     cannot start: nothing was touched then.
     """
     _configure_logs(settings)
-    return anyio.run(_run, settings, probe or wiring.probe(settings))
+    return anyio.run(_run, settings, probe or witnesses.probe(settings))
 
 
 def _configure_logs(settings: Settings) -> None:
@@ -66,6 +66,7 @@ def _configure_logs(settings: Settings) -> None:
     secrets: list[SecretStr] = list(settings.fencing.secrets())
     if settings.webhook.secret is not None:
         secrets.append(settings.webhook.secret)
+    secrets += [s for s in (settings.prometheus.password, settings.kdump.secret) if s is not None]
     configure_logs(level=settings.log.level.value, as_json=as_json, secrets=secrets)
 
 
@@ -120,6 +121,8 @@ async def _serve(settings: Settings, probe: Probe, stack: AsyncExitStack, tasks:
     board = Whiteboard(
         clock.now(), fenced=frozenset(fences), devices=wiring.device_tables(settings)
     )
+    who = await witnesses.witnesses(settings, cloud, stack)
+    await witnesses.hear_kdumps(settings, board, who, clock, stack)
     rules = settings.rules()
     engine = Engine(
         version=__version__,
@@ -135,7 +138,7 @@ async def _serve(settings: Settings, probe: Probe, stack: AsyncExitStack, tasks:
             fences=fences,
             pace=_pace(settings),
             is_protected=settings.hosts.is_protected,
-            addresses={HostName(h): a for h, a in settings.hosts.addresses.items()},
+            witnesses=who,
         ),
         executor=Executor(
             memory=memory, board=board, clock=clock, cloud=cloud, fences=fences, rules=rules

@@ -15,12 +15,10 @@ from koboshi.adapters.fencing import (
     inspect,
 )
 from koboshi.adapters.openstack import CloudAccess, TimeLimits
-from koboshi.adapters.probing import SshProbe, TcpProbe
 from koboshi.domain.device import BMC, OUTLETS
 from koboshi.domain.names import HostName
 from koboshi.ports.fence import Fence
-from koboshi.ports.probe import Probe
-from koboshi.settings import AgentDevice, Device, HostDevices, ProbeKind, Settings
+from koboshi.settings import AgentDevice, Device, HostDevices, Settings
 
 
 def cloud_access(settings: Settings) -> CloudAccess:
@@ -42,14 +40,6 @@ def time_limits(settings: Settings) -> TimeLimits:
         read_total_s=2 * read_s,
         command_s=settings.cloud.command_timeout.total_seconds(),
     )
-
-
-def probe(settings: Settings) -> Probe:
-    """Return the way of asking hosts."""
-    port, timeout = settings.probe.port, settings.probe.timeout
-    if settings.probe.kind is ProbeKind.SSH:
-        return SshProbe(port=port, timeout=timeout)
-    return TcpProbe(port=port, timeout=timeout)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from koboshi.domain.errors import CloudError, FenceError
 from koboshi.domain.evidence import PowerReading
 from koboshi.domain.instant import Instant
 from koboshi.domain.interest import Interest
-from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.names import MANAGEMENT, HostName, ServerId
 from koboshi.domain.world import (
     GroupsRead,
     ImageRead,
@@ -31,7 +31,6 @@ from koboshi.engine.pace import (
     MAX_DIAGNOSTICS_AT_ONCE,
     MAX_PATROL_READS_AT_ONCE,
     MAX_POWER_READS_AT_ONCE,
-    MAX_PROBES_AT_ONCE,
     MAX_READS_AT_ONCE,
     Pace,
 )
@@ -39,6 +38,7 @@ from koboshi.engine.patrol import Patrol
 from koboshi.engine.schedule import Order
 from koboshi.engine.sweeping import Sweeper
 from koboshi.engine.whiteboard import Whiteboard
+from koboshi.engine.witnesses import Witnesses, WitnessObservers, probe_all
 from koboshi.ports.clock import Clock
 from koboshi.ports.cloud import CloudReader
 from koboshi.ports.fence import Fence, spoke, trusted
@@ -65,7 +65,7 @@ class Observers:
         fences: Mapping[HostName, Fence],
         pace: Pace,
         is_protected: Callable[[HostName], bool],
-        addresses: Mapping[HostName, str],
+        witnesses: Witnesses,
     ) -> None:
         self._board = board
         self._clock = clock
@@ -74,7 +74,8 @@ class Observers:
         self._fences = fences
         self._pace = pace
         self._is_protected = is_protected
-        self._addresses = addresses
+        self._book = witnesses.management
+        self._witnesses = WitnessObservers(board=board, clock=clock, pace=pace, witnesses=witnesses)
         self._sweeper = Sweeper(board=board, clock=clock, cloud=cloud, pace=pace)
         self._patrol = Patrol(fences, pace.power, MAX_PATROL_READS_AT_ONCE)
         self._power_limit = anyio.CapacityLimiter(MAX_POWER_READS_AT_ONCE)
@@ -96,6 +97,7 @@ class Observers:
         if self._board.world.services_read_at is not None:  # they tell Nova's time
             yield Order(key="sweep", every=pace.sweep, work=self._sweep)
         yield Order(key="stale", every=pace.stale_records, work=self._stale_records)
+        yield from self._witnesses.orders(interest)
         yield from self._power_orders(interest)
         yield from self._incident_orders(interest)
 
@@ -179,23 +181,15 @@ class Observers:
         self._board.see_hypervisors(rows, protected)
 
     def _address_of(self, host: HostName, world: World) -> str | None:
+        if self._book is not None and (address := self._book.address_of(host)):
+            return address
         hypervisor = world.hypervisors.get(host)
-        return self._addresses.get(host) or (hypervisor.address if hypervisor else None)
+        return hypervisor.address if hypervisor else None
 
     async def _probe_round(self) -> None:
         world = self._board.world
         addresses = {h: a for h in world.protected if (a := self._address_of(h, world))}
-        hosts = iter(addresses.items())
-        async with anyio.create_task_group() as tasks:
-            for _ in range(min(MAX_PROBES_AT_ONCE, len(addresses))):
-                tasks.start_soon(self._probe_in_turn, hosts)
-
-    async def _probe_in_turn(self, hosts: Iterator[tuple[HostName, str]]) -> None:
-        """Probe one host after another, while others do the same: a task a host costs more."""
-        for host, address in hosts:
-            answer = await self._probe.ask(address)
-            target = f"{self._probe.name}@{address}"
-            self._board.see_probe(host, answer, self._clock.now(), target)
+        await probe_all(addresses, self._probe, self._board, self._clock, MANAGEMENT)
 
     async def _patrolled(self, host: HostName) -> None:
         """Read the power, and now and again whose device this is."""

@@ -9,6 +9,10 @@ class Pace:
     """Intervals of the observers."""
 
     probes: timedelta = timedelta(seconds=1)
+    addresses: timedelta = timedelta(seconds=60)
+    """How often names are looked up ahead."""
+    samples: timedelta = timedelta(seconds=5)
+    """How often Prometheus is asked: a sample is fresh for 30 s."""
     services: timedelta = timedelta(seconds=5)
     services_suspect: timedelta = timedelta(seconds=2)
     hypervisors: timedelta = timedelta(minutes=5)

@@ -156,6 +156,10 @@ class Whiteboard:
         before = probed.get(host) or shown.get(host)
         probed[host] = observe_probe(before, answer, at, target)
 
+    def declare_independent(self, networks: frozenset[NetworkName]) -> None:
+        """Take the operator's word that these networks share no switch with the management network."""
+        self.world = replace(self.world, independent=networks)
+
     def see_agents(self, rows: Iterable[NetworkAgent], at: Instant, asked_at: Instant) -> None:
         """Add one complete read of Neutron's agents, of hosts that have a compute service."""
         if self._agents_asked_at is not None and not asked_at.is_after(self._agents_asked_at):

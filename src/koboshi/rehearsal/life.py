@@ -103,7 +103,7 @@ class Daemon:
                 fences=ports.fences,
                 pace=self._pace,
                 is_protected=self._is_protected,
-                addresses={},
+                witnesses=ports.witnesses,
             ),
             executor=Executor(
                 memory=self.memory,

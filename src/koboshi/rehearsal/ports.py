@@ -16,6 +16,7 @@ from koboshi.adapters.fencing.redfish import BmcAccess, RedfishFence
 from koboshi.adapters.openstack import Carrier, CloudAccess, TimeLimits, connect
 from koboshi.domain.device import BMC
 from koboshi.domain.names import HostName
+from koboshi.engine.witnesses import NOBODY, Witnesses
 from koboshi.ports.clock import Clock
 from koboshi.ports.cloud import Cloud
 from koboshi.ports.fence import Fence
@@ -36,6 +37,7 @@ class Ports:
     cloud: Cloud
     probe: Probe
     fences: Mapping[HostName, Fence]
+    witnesses: Witnesses = NOBODY
 
 
 Opens = Callable[[Clock], AbstractAsyncContextManager[Ports]]

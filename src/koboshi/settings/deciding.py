@@ -119,6 +119,7 @@ def rules_of(said: Decides) -> Rules:
         proof=said.policy.proof,
         silence=said.evidence.silence,
         heartbeat_margin=said.evidence.heartbeat_margin,
+        sample_max_age=said.evidence.sample_max_age,
         probe_warm_up=said.windows.probe_warm_up,
         new_evidence=said.windows.new_evidence,
         incident_memory=said.windows.incident_memory,

@@ -27,6 +27,8 @@ FOR_HOSTS = ("fencing", "hosts")
 """That table."""
 FOR_OUTLETS = ("fencing", "outlets")
 """The one with several entries for each host."""
+FOR_NETWORKS = ("networks",)
+"""The one that has one entry for each further network."""
 PLACEHOLDERS: dict[tuple[str, ...], tuple[str, ...]] = {
     FOR_HOSTS: (ANY_HOST,),
     FOR_OUTLETS: (ANY_HOST, ANY_NAME),
@@ -35,6 +37,8 @@ PLACEHOLDERS: dict[tuple[str, ...], tuple[str, ...]] = {
 
 def generic(path: tuple[str, ...]) -> tuple[str, ...]:
     """Return `path` with placeholders where it has names that an operator chose."""
+    if path[:1] == FOR_NETWORKS and len(path) > 1:
+        return (*FOR_NETWORKS, ANY_NAME, *path[2:])
     stand_ins = PLACEHOLDERS.get(path[:2], ())
     replaced = stand_ins[: max(0, len(path) - 2)]
     return (*path[:2], *replaced, *path[2 + len(replaced) :])
@@ -110,6 +114,8 @@ def _tables(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[Table]:
         if inner is None:
             found.append(_key(path, name, field))
         else:
+            if (*path, name) == FOR_NETWORKS:
+                names = (ANY_NAME,)
             below.append((inner, (*path, name, *names)))
     if found:
         yield Table(path=path, purpose=(model.__doc__ or "").strip(), keys=tuple(found))

@@ -11,6 +11,7 @@ from typing import Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
+from koboshi.domain.names import MANAGEMENT
 from koboshi.domain.rules import Mode, ProofPolicy, Rules
 from koboshi.settings.base import Section
 from koboshi.settings.deciding import PaceSettings, PolicySettings, StorageSettings, rules_of
@@ -23,6 +24,12 @@ from koboshi.settings.watching import (
     HostsSettings,
     ProbeSettings,
     WindowsSettings,
+)
+from koboshi.settings.witnesses import (
+    KdumpSettings,
+    NetworkSettings,
+    NeutronSettings,
+    PrometheusSettings,
 )
 
 MAX_SOCKET_PATH = 107
@@ -65,6 +72,10 @@ class Settings(Section):
     cloud: CloudSettings = Field(default_factory=CloudSettings)
     hosts: HostsSettings = Field(default_factory=HostsSettings)
     probe: ProbeSettings = Field(default_factory=ProbeSettings)
+    networks: dict[str, NetworkSettings] = Field(default_factory=dict[str, NetworkSettings])
+    neutron: NeutronSettings = Field(default_factory=NeutronSettings)
+    prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
+    kdump: KdumpSettings = Field(default_factory=KdumpSettings)
     evidence: EvidenceSettings = Field(default_factory=EvidenceSettings, validate_default=True)
     windows: WindowsSettings = Field(default_factory=WindowsSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
@@ -89,6 +100,15 @@ class Settings(Section):
                 "socket in it; choose a shorter one",
             )
         return value
+
+    @field_validator("networks")
+    @classmethod
+    def _are_others(cls, networks: dict[str, NetworkSettings]) -> dict[str, NetworkSettings]:
+        if MANAGEMENT in networks:
+            raise ValueError(
+                f"{MANAGEMENT} is what [probe] and [hosts] are about; name the other networks here"
+            )
+        return networks
 
     @field_validator("evidence")
     @classmethod

@@ -29,7 +29,8 @@ def secret_tables(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], di
     for host, named in _table(fencing.get("outlets")).items():
         for name, entry in _table(named).items():
             yield ("fencing", "outlets", host, name), _table(entry)
-    yield ("webhook",), _table(data.get("webhook"))
+    for section in ("webhook", "prometheus", "kdump"):
+        yield (section,), _table(data.get(section))
 
 
 def secret_parameters(table: Mapping[str, Any]) -> tuple[str, ...]:

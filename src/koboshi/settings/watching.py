@@ -2,13 +2,13 @@
 
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
 
 from koboshi.settings.base import Duration, Patterns, Section, minutes, seconds
+from koboshi.settings.witnesses import numeric, pattern_of, questions
 
 
 class CloudSettings(Section):
@@ -70,17 +70,26 @@ class HostsSettings(Section):
         "name server that is down is no dead host.",
     )
 
+    inventory: Path | None = Field(
+        default=None,
+        description="A CSV file with the columns `host` and `management`, read at the start, for "
+        "hosts that are not in `addresses`: most clouds have such a list already.",
+    )
+    pattern: str | None = Field(
+        default=None,
+        description="A name with `{host}` in it, for hosts that are in neither. It is looked up "
+        "ahead and kept: a name server that is down is no dead host.",
+    )
+
     @field_validator("addresses")
     @classmethod
     def _are_numeric(cls, addresses: dict[str, str]) -> dict[str, str]:
-        for host, address in addresses.items():
-            try:
-                ip_address(address)
-            except ValueError:
-                raise ValueError(
-                    f'{host}: "{address}" is no IP address, and names are not looked up',
-                ) from None
-        return addresses
+        return numeric(addresses)
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_a_place(cls, value: str | None) -> str | None:
+        return pattern_of(value)
 
     def is_protected(self, host: str) -> bool:
         """Return whether the patterns choose `host`."""
@@ -112,6 +121,12 @@ class ProbeSettings(Section):
         le=65535,
         description="The TCP port that is asked: ssh runs on nearly every compute host.",
     )
+    ask: Patterns = Field(
+        default=(),
+        description="Several questions at once instead of `kind` and `port`: `icmp`, `ssh`, "
+        "`ssh:PORT`, `tcp:PORT`, `http:PORT/PATH=TEXT` (a page that contains TEXT); the best "
+        "answer wins. Empty, because one ssh banner says all that is needed.",
+    )
     interval: Duration = Field(
         default=seconds(1),
         ge=seconds(0.5),
@@ -126,6 +141,11 @@ class ProbeSettings(Section):
         description="How long one probe waits: on a management network, an answer that takes "
         "longer is none.",
     )
+
+    @field_validator("ask")
+    @classmethod
+    def _can_be_asked(cls, ask: tuple[str, ...]) -> tuple[str, ...]:
+        return questions(ask)
 
 
 class EvidenceSettings(Section):
@@ -172,6 +192,13 @@ class EvidenceSettings(Section):
         le=minutes(5),
         description="How long a witness must be silent before its silence is a vote: longer than "
         "a switch needs to fail over a link.",
+    )
+    sample_max_age: Duration = Field(
+        default=seconds(30),
+        ge=seconds(5),
+        le=minutes(5),
+        description="How old a sample of Prometheus may be to say that its host lives: two of its "
+        "usual intervals of 15 s.",
     )
     heartbeat_margin: Duration = Field(
         default=seconds(3),

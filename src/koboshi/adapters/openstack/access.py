@@ -23,7 +23,7 @@ from openstack.exceptions import ConfigException
 
 from koboshi.domain.errors import ConfigurationError
 
-SERVICES = ("compute", "placement", "image", "volumev3")
+SERVICES = ("compute", "placement", "image", "volumev3", "network")
 """The services that are called, by their types in the catalog."""
 
 

@@ -1,6 +1,6 @@
-"""The two answers that grow with the cloud and come again and again: parsed by a swifter library.
+"""The answers that grow with the cloud and come again and again: parsed by a swifter library.
 
-Nova's services (a row a host, every few seconds) and pages of all servers. msgspec reads them several
+Nova's services and Neutron's agents (rows of each host, every few seconds) and pages of all servers. msgspec reads them several
 times faster than pydantic and builds nothing for the fields that are not named here.
 """
 
@@ -55,6 +55,23 @@ class SweptServers(msgspec.Struct, frozen=True):
 
     servers: list[SweptServer]
     servers_links: list[Link] = msgspec.field(default_factory=list[Link])
+
+
+class Agent(msgspec.Struct, frozen=True, gc=False):
+    """One of Neutron's agents."""
+
+    id: str
+    host: str
+    binary: str
+    admin_state_up: bool
+    heartbeat_timestamp: str
+
+
+class Agents(msgspec.Struct, frozen=True):
+    """`GET /v2.0/agents`."""
+
+    agents: list[Agent]
+    agents_links: list[Link] = msgspec.field(default_factory=list[Link])
 
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)

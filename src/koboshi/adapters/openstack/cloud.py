@@ -15,6 +15,7 @@ import httpx2
 
 from koboshi.adapters.openstack import bulk, facts, shapes
 from koboshi.adapters.openstack.access import CloudAccess, load
+from koboshi.adapters.openstack.agents import read_agents
 from koboshi.adapters.openstack.calls import OK, Calls, reason
 from koboshi.adapters.openstack.capacity import Capacity
 from koboshi.adapters.openstack.health import ApiHealth, HealthRecord
@@ -32,12 +33,13 @@ from koboshi.domain.cloud import (
     Demand,
     Hypervisor,
     Migration,
+    NetworkAgent,
     Room,
     Running,
     Server,
     ServerGroup,
 )
-from koboshi.domain.errors import CommandRefused, InvalidAnswer
+from koboshi.domain.errors import CommandRefused, ConfigurationError, InvalidAnswer
 from koboshi.domain.names import HostName, ServerId, ServiceId
 from koboshi.ports.clock import Clock
 from koboshi.ports.cloud import SweptPage
@@ -175,6 +177,18 @@ class OpenStackCloud:
             evacuations_only=evacuations_only,
             status=status,
         )
+
+    async def agents(self) -> tuple[NetworkAgent, ...]:
+        """Return every agent of Neutron's, on every host."""
+        return await read_agents(self.calls)
+
+    async def has_neutron(self) -> bool:
+        """Return whether the catalog names a Neutron. Raises CloudError without a token."""
+        try:
+            self._identity.endpoint("network", await self.grant())
+        except ConfigurationError:
+            return False
+        return True
 
     async def server_groups(self) -> tuple[ServerGroup, ...]:
         """Return the server groups of all projects."""

@@ -18,7 +18,7 @@ from koboshi.ports.clock import Clock
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
-Service = Literal["compute", "placement", "image", "volumev3"]
+Service = Literal["compute", "placement", "image", "volumev3", "network"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,9 @@ class Request:
     method: str
     path: str
     microversion: str | None = None
-    params: Mapping[str, str] = field(default_factory=dict[str, str])
+    params: Mapping[str, str | tuple[str, ...]] = field(
+        default_factory=dict[str, str | tuple[str, ...]],
+    )
     json: object = None
     root: bool = False
     """Whether this is the version document, which no project's address has."""
@@ -190,6 +192,8 @@ def _root(service: Service, endpoint: str) -> str:
     if service == "compute":
         versioned = re.search(r"/v2(\.\d+)?(/|$)", endpoint)
         return re.sub(r"/v2(?=/|$)", "/v2.1", endpoint) if versioned else f"{endpoint}/v2.1"
+    if service == "network":
+        return re.sub(r"/v2\.0$", "", endpoint)
     if service == "image":
         return endpoint if re.search(r"/v2(\.\d+)?$", endpoint) else f"{endpoint}/v2"
     return endpoint
