@@ -45,6 +45,7 @@ def _say_what_to_type(show: Show, say: Say) -> None:
         f"export OS_CLIENT_CONFIG_FILE={show.directory.clouds_yaml} OS_CLOUD={CLOUD}",
         "openstack server list --all-projects --long; openstack compute service list",
         f"koboshi --config {show.directory.koboshi_toml} status --watch",
+        f"koboshi --config {show.directory.koboshi_toml} forecast --host compute1 --disks",
         f"koboshi demo fault compute1 power -D {directory}",
         f"koboshi demo hosts -D {directory}; koboshi demo servers -D {directory}",
     )
