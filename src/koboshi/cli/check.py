@@ -55,6 +55,7 @@ async def _look_outside(
     from koboshi.adapters.clock import SystemClock  # noqa: PLC0415 - slow to import
     from koboshi.adapters.openstack import connect, survey  # noqa: PLC0415 - slow to import
     from koboshi.cli.check_hosts import Instruments, check_hosts  # noqa: PLC0415 - slow to import
+    from koboshi.cli.check_records import check_records  # noqa: PLC0415 - slow to import
     from koboshi.cli.checks import Check, Result  # noqa: PLC0415 - slow to import
     from koboshi.cli.quiet import keep_logs_apart  # noqa: PLC0415 - slow to import
     from koboshi.daemon import wiring, witnesses  # noqa: PLC0415 - slow to import
@@ -62,6 +63,7 @@ async def _look_outside(
 
     results = {True: Result.OK, False: Result.FAIL, None: Result.WARN}
     hypervisors = None
+    records: list[Check] = []
     keep_logs_apart(context, settings)
     access, limits = wiring.cloud_access(settings), wiring.time_limits(settings)
     async with connect(access, clock=SystemClock(), limits=limits) as cloud:
@@ -70,6 +72,7 @@ async def _look_outside(
         if findings and findings[0].ok:
             try:
                 hypervisors = await cloud.hypervisors()
+                records = await check_records(cloud)
             except CloudError:
                 hypervisors = None  # the survey has said so
     found = [
@@ -85,7 +88,7 @@ async def _look_outside(
     instruments = Instruments(
         probe=witnesses.probe(settings), new_fence=wiring.device, inspect=wiring.inspected
     )
-    return found + await check_hosts(settings, hypervisors, instruments)
+    return found + records + await check_hosts(settings, hypervisors, instruments)
 
 
 def _draw(context: Context, checks: list["Check"]) -> None:

@@ -141,7 +141,7 @@ def _chosen(
     return [
         s
         for h in forecasts
-        for s in h.servers
+        for s in sorted(h.servers, key=lambda s: (s.name, s.server))
         if (project is None or s.project == project) and (named is None or s.server in named)
     ]
 

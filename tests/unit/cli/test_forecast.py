@@ -184,11 +184,14 @@ def test_a_time_bomb_is_shown_with_its_cure(portal: BlockingPortal, tmp_path: Pa
         typed = on_terminal("forecast", environ={**environ, "COLUMNS": "80"})
         (bomb,) = koboshi("forecast", "-f", "json", environ=environ).json()["time_bombs"]
         stop = koboshi("host", "ok-to-stop", "h1", environ=environ)
+        checks = koboshi("check", "-f", "json", environ=environ).json()
     assert typed.code == ExitCode.PARTLY
     assert "WHERE instance_uuid='web' AND migration_type='evacuation' AND status IN" in typed.out
     assert (bomb["host"], bomb["name"], bomb["destroys_a_server_now"]) == ("h1", "web", True)
     assert stop.code == ExitCode.REFUSED
     assert "time bomb on h1" in stop.out
+    (row,) = [c for c in checks if c["check"] == "time bomb"]
+    assert (row["subject"], row["result"], row["cure"]) == ("h1", "warn", bomb["cure"])
 
 
 def test_no_cloud_says_what_to_mend() -> None:

@@ -8,7 +8,7 @@ from koboshi.adapters.openstack.access import CloudAccess
 from koboshi.adapters.openstack.cloud import OpenStackCloud, connect
 from koboshi.adapters.openstack.health import ApiHealth
 from koboshi.adapters.openstack.identity import Carrier
-from koboshi.adapters.openstack.stock import take_stock
+from koboshi.adapters.openstack.stock import take_records, take_stock
 from koboshi.adapters.openstack.survey import Finding, survey
 from koboshi.adapters.openstack.wire import TimeLimits
 
@@ -21,5 +21,6 @@ __all__ = [
     "TimeLimits",
     "connect",
     "survey",
+    "take_records",
     "take_stock",
 ]

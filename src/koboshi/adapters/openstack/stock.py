@@ -75,6 +75,16 @@ async def take_stock(cloud: OpenStackCloud, tell: Callable[[str], None] = lambda
     )
 
 
+async def take_records(cloud: OpenStackCloud) -> Stock:
+    """Read only what time bombs are found by: services (for Nova's time), servers, open records."""
+    return Stock(
+        services=await cloud.services(),
+        hypervisors=(),
+        servers=await cloud.servers(),
+        open_records=await _open_records(cloud),
+    )
+
+
 async def _open_records(cloud: OpenStackCloud) -> tuple[Migration, ...]:
     found: list[Migration] = []
     for status in BOMBS:
