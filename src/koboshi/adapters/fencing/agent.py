@@ -62,7 +62,7 @@ class AgentAccess:
     """The agent's name: `fence_ipmilan`."""
     folder: Path = Path("/usr/sbin")
     """Where the agents are."""
-    parameters: Mapping[str, str] = field(default_factory=dict[str, str])
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     username: str | None = None
     password: SecretStr | None = None
     timeout: timedelta = LONGEST
@@ -151,7 +151,7 @@ class AgentFence:
 
 def told(access: AgentAccess) -> tuple[dict[str, str], dict[str, str]]:
     """Return what the agent is told, and its environment: nothing of ours but what it needs."""
-    environment = {"PATH": QUIET_PATH, "LANG": "C", "LC_ALL": "C"}
+    environment = {"PATH": QUIET_PATH, "LANG": "C", "LC_ALL": "C", "PYTHONWARNINGS": "ignore"}
     parameters = {**QUICK, **access.parameters}
     if access.agent not in IPMITOOL_FAMILY:
         parameters.pop("ipmitool_timeout", None)

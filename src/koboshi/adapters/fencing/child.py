@@ -4,6 +4,7 @@ It runs as a process group of its own behind `guard.sh`, which ends the group wh
 whatever way, and when the time is up even if we stand still.
 """
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ GUARD = Path(__file__).with_name("guard.sh")
 SHELL = "/bin/sh"
 MAX_OUTPUT_BYTES = 128 * 1024
 """What is kept of each output; the rest is read and dropped, so that the program is not blocked."""
+LOWEST_LIFELINE = 10
 GRACE_S = 1.0
 """How much later than ours the guard's own limit ends: it is for when we stand still."""
 
@@ -40,7 +42,7 @@ async def run_child(
     Raises TimeoutError when it does not end in time, and OSError when it cannot be started. Its
     whole process group is gone when this returns or raises.
     """
-    lifeline, held = os.pipe()
+    lifeline, held = _lifeline()
     try:
         with anyio.fail_after(limit_s):
             process = await anyio.open_process(
@@ -61,6 +63,18 @@ async def run_child(
     finally:
         os.close(lifeline)
         os.close(held)
+
+
+def _lifeline() -> tuple[int, int]:
+    """Return both ends of a pipe; the shell has the low numbers for itself."""
+    end, held = os.pipe()
+    try:
+        return fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, LOWEST_LIFELINE), held
+    except OSError:
+        os.close(held)
+        raise
+    finally:
+        os.close(end)
 
 
 async def _converse(process: Process, told: bytes) -> Ended:

@@ -94,7 +94,7 @@ async def test_parameters_go_to_its_standard_input_and_nowhere_else(tmp_path: Pa
     assert {"ip=192.0.2.9", "plug=7", "username=admin", f"password={SECRET}"} <= set(lines)
     assert argv.read_text().split() == [str(tmp_path / "fence_fake")]
     names = {line.partition("=")[0] for line in environment.read_text().splitlines()}
-    assert names <= {"PATH", "LANG", "LC_ALL", "PWD", "OLDPWD", "SHLVL", "_"}
+    assert names <= {"PATH", "LANG", "LC_ALL", "PYTHONWARNINGS", "PWD", "OLDPWD", "SHLVL", "_"}
 
 
 async def test_what_would_be_stripped_is_quoted(tmp_path: Path) -> None:
@@ -318,6 +318,29 @@ def test_agents_that_show_their_secrets_are_known(tmp_path: Path) -> None:
     assert why("fence_snmp", password=None) is None
     assert why("fence_snmp", password=None, parameters={"community": "private"}) is not None
     assert why("fence_ipmilan", parameters={"hexadecimal_kg": "aa"}) is not None
+
+
+LOW = """
+import os, sys
+from pathlib import Path
+import anyio
+from koboshi.adapters.fencing.agent import AgentAccess, AgentFence
+held = [os.open("/dev/null", os.O_RDONLY) for _ in range(8)]
+access = AgentAccess(host="cmp1", agent="fence_fake", folder=Path(sys.argv[1]))
+async def main():
+    for low in range(3, 10):
+        os.close(low)  # what is opened next has this number
+        print(await AgentFence(access).power_state())
+        os.open("/dev/null", os.O_RDONLY)
+anyio.run(main)
+"""
+
+
+async def test_no_number_of_a_descriptor_is_in_the_shells_way(tmp_path: Path) -> None:
+    """The guard's shell keeps the low ones for itself; the lifeline once had one of them."""
+    script(tmp_path, "fence_fake", "cat >/dev/null; sleep 0.1; echo Status: ON")
+    ran = await anyio.run_process([sys.executable, "-c", LOW, str(tmp_path)])
+    assert ran.stdout.decode().split() == ["on"] * 7
 
 
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
