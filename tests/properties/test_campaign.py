@@ -1,6 +1,7 @@
 """What of a fault campaign fits into CI, and what campaigns promise: the same seed, the same story."""
 
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,15 +12,17 @@ from koboshi.domain.incident import IncidentState
 from koboshi.domain.recovery import RecoveryState
 from koboshi.rehearsal.campaign.cases import draw_case
 from koboshi.rehearsal.campaign.counting import GROUPS, Counts
-from koboshi.rehearsal.campaign.running import run_campaign
+from koboshi.rehearsal.campaign.running import run_campaign, write_story
 from koboshi.rehearsal.campaign.scripts import Subjects, draw
 from koboshi.rehearsal.campaign.shrinking import ddmin
 from koboshi.rehearsal.campaign.trial import try_case
 from koboshi.rehearsal.play import play
+from koboshi.rehearsal.scenario import load_scenario
 from koboshi.rehearsal.script import Happening, Script
 from koboshi.rehearsal.settings import act
 from koboshi.rehearsal.spec import CloudSpec, Disks, ServerSpec
 from koboshi.rehearsal.troubles import TroubleKind
+from koboshi.sim.breach import Rule
 from koboshi.sim.faults import Fault, FaultKind
 
 SEEDS_IN_CI = 60
@@ -84,6 +87,18 @@ def test_troubles_that_pass_keep_no_server_from_coming_back(
         **dict.fromkeys((*BACK, "asleep"), RecoveryState.DONE),
         "held": RecoveryState.HELD,
     }
+
+
+def test_a_failing_seed_is_written_as_a_story(tmp_path: Path) -> None:
+    case = draw_case(7)
+    folder = tmp_path / "seed-7-twice"
+    write_story(folder, case, try_case(case), Rule.TWICE)
+    written = load_scenario(folder)
+    assert written.cloud == case.cloud
+    assert written.script.happens == case.script.happens
+    readme = (folder / "README.md").read_text()
+    assert "\nGuards: no server ever runs twice.\n" in readme
+    assert "--first-seed 7" in readme
 
 
 def test_what_never_occurred_is_missing() -> None:

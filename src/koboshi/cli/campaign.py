@@ -1,5 +1,6 @@
 """`koboshi sim campaign`: random clouds and random troubles, judged by the truth."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,7 +54,7 @@ def campaign(
             first_seed,
             seeds,
             jobs=jobs,
-            tell=lambda so_far: tell(_so_far(so_far)),
+            tell=lambda so_far: _tell(context, so_far, tell),
         )
     if report.failures:
         with progress(context, "making the failures short"):
@@ -61,6 +62,14 @@ def campaign(
     write_item(context, output or Output(), _item(report), table=lambda: _draw(context, report))
     _complain(context, report)
     return ExitCode.DONE if report.is_well else ExitCode.ERROR
+
+
+def _tell(context: Context, report: "Report", tell: Callable[[str], None]) -> None:
+    """Tell of the progress, and at once of a seed that failed: a long campaign is not waited for."""
+    tell(_so_far(report))
+    newest = report.failures[-1] if report.failures else None
+    if newest is not None and newest.seed == report.first + report.seeds - 1:
+        context.say(f"koboshi: seed {newest.seed} broke a rule: {newest.breaches[0]}")
 
 
 def _so_far(report: "Report") -> str:

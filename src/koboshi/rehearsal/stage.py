@@ -34,7 +34,7 @@ Compose = Callable[["Stage", VirtualClock], Daemon]
 """Builds one life of the daemon on a stage, on whichever face of the cloud."""
 
 UP_BEFORE_S = 20.0
-"""How long our own machine is up before its daemon starts, after a reboot."""
+"""How long our own machine is up at most before its daemon starts, after a reboot."""
 
 
 def on_ports(stage: "Stage", clock: VirtualClock) -> Daemon:
@@ -195,7 +195,7 @@ class Stage:
     async def _reboot(self, what: Trouble) -> None:
         await anyio.sleep(what.for_s or 0.0)
         self._boots += 1
-        self._booted_s = anyio.current_time() - UP_BEFORE_S
+        self._booted_s = anyio.current_time() - min(UP_BEFORE_S, what.for_s or 0.0)
         self.start_daemon()
 
     def _see(self, event: truth.TrueEvent) -> None:

@@ -12,7 +12,7 @@ from koboshi.rehearsal.campaign.counting import Counts
 from koboshi.rehearsal.campaign.shrinking import Shrinking
 from koboshi.rehearsal.campaign.trial import Tried, try_case
 from koboshi.rehearsal.scenario import save_scenario
-from koboshi.sim.breach import RULE_MEANING, Breach
+from koboshi.sim.breach import RULE_MEANING, Breach, Rule
 
 ENOUGH_SEEDS = 10_000
 """From so many seeds on, a kind that never occurred fails the campaign: the rarest ones (a server that
@@ -105,16 +105,18 @@ def write_stories(report: Report, folder: Path) -> None:
         case = Shrinking(draw_case(failure.seed), rule).run()
         tried = try_case(case)
         target = folder / f"seed-{failure.seed}-{rule.value.replace('_', '-')}"
-        _write(target, case, tried)
+        write_story(target, case, tried, rule)
         report.failures[number] = replace(failure, folder=target)
 
 
-def _write(folder: Path, case: Case, tried: Tried) -> None:
+def write_story(folder: Path, case: Case, tried: Tried, rule: Rule) -> None:
+    """Write a case as a story that may go to scenarios/ once it is mended and recorded."""
     told = "\n".join(f"- {breach}" for breach in tried.breaches[:5])
-    rule = RULE_MEANING[tried.breaches[0].rule] if tried.breaches else ""
     readme = (
-        f"Seed {case.seed} of a fault campaign, made short: it broke the rule that {rule}.\n\n"
-        f"{told}\n\nThe whole of it: `koboshi sim campaign --seeds 1 --first-seed {case.seed}`.\n"
+        f"# Seed {case.seed} of a fault campaign\n\n"
+        f"Made short by the campaign: what meets here broke the rule below.\n\n"
+        f"Guards: {RULE_MEANING[rule]}.\n\n{told}\n\n"
+        f"The whole of it: `koboshi sim campaign --seeds 1 --first-seed {case.seed}`.\n"
     )
     script = replace(case.script, lasts_s=max(tried.ended_s, 1.0))
     save_scenario(folder, case.cloud, script, case.settings, readme)

@@ -75,11 +75,21 @@ class Subjects:
 
     hosts: tuple[str, ...]
     servers: tuple[str, ...]
+    of_victim: tuple[str, ...] = ()
+    """Those on the victim that run."""
 
 
 def draw_script(random: Random, cloud: CloudSpec) -> Script:
     """Return up to a dozen things that happen, and calm after the last of them."""
-    of = Subjects(hosts=tuple(map(str, cloud.host_names)), servers=tuple(sorted(cloud.server)))
+    of = Subjects(
+        hosts=tuple(map(str, cloud.host_names)),
+        servers=tuple(sorted(cloud.server)),
+        of_victim=tuple(
+            name
+            for name, server in sorted(cloud.server.items())
+            if (server.host, server.vm_state, server.task_state) == (VICTIM, "active", None)
+        ),
+    )
     warm_s = 15.0 + 3.0 * cloud.heartbeat.total_seconds()
     happens: list[Happening] = []
     at_s = warm_s
@@ -109,7 +119,7 @@ def _meeting(random: Random, of: Subjects, at_s: float) -> tuple[Happening, ...]
     server, isolating = random.choice(of.servers), f"incident {VICTIM} isolating"
     lost = random.choice((Fails.ANSWER_LOST, Fails.NO_ANSWER, Fails.LATE))
     status = random.choice((403, 409))
-    match random.randrange(4):
+    match random.randrange(5):
         case 0:  # the one documented assumption
             lies = Fault(kind=FaultKind.BMC, host=VICTIM, bmc=Bmc.LIE_OFF, for_s=float(MAX_FOR_S))
             cut = Fault(kind=FaultKind.CUT, host=VICTIM, for_s=float(MAX_FOR_S))
@@ -118,6 +128,22 @@ def _meeting(random: Random, of: Subjects, at_s: float) -> tuple[Happening, ...]
             what = Fault(kind=FaultKind.OPERATOR_EVACUATES, server=server)
             early_s = random.choice((0.0, 0.02, 0.05))
             return (Happening(what=what, when=f"command evacuate {server}", at_s=early_s),)
+        case 4:  # somebody else's evacuation that never ends, and hides by a reset
+            to = random.choice([h for h in of.hosts if h != VICTIM])
+            server = random.choice(of.of_victim or of.servers)
+            loss = Fault(kind=FaultKind.POWER_LOSS, host=VICTIM)
+            dies = Fault(
+                kind=FaultKind.DIES_IN_SPAWN, host=to, moment=Moment.BEFORE, dies=Dies.COMPUTE
+            )
+            what = Fault(kind=FaultKind.OPERATOR_EVACUATES, server=server, to=to)
+            reset = Fault(kind=FaultKind.OPERATOR_RESETS, server=server, state="active")
+            isolated = f"isolated {VICTIM}"  # from here on Nova takes it
+            return (
+                Happening(what=loss, at_s=at_s),
+                Happening(what=dies, at_s=at_s),
+                Happening(what=what, when=isolated),
+                Happening(what=reset, when=f"evacuation {server} begun", at_s=1.0),
+            )
         case number:
             how = Fails.REFUSED if number == FEWEST_MEET else lost
             what = Fault(
