@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from koboshi.domain.capacity import Field, Pacing, Spot, Turn, bring_back, nothing_hinders
 from koboshi.domain.cloud import COMPUTE_BINARY, ComputeService, Room, Server, ServerGroup
@@ -14,6 +15,8 @@ from koboshi.domain.recovery import Candidate
 from koboshi.domain.rules import Rules
 from koboshi.domain.stock import Gap, Space, Stock
 from koboshi.domain.time_bombs import TimeBomb, time_bombs
+
+NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,11 @@ class Survival:
             protected=protected,
         )
         self.bombs = time_bombs(stock)
-        self.gaps = (*stock.gaps, *_strangers(stock, shared_aggregates))
+        self.gaps = (
+            *stock.gaps,
+            *_silent_cells(self._services),
+            *_strangers(stock, shared_aggregates),
+        )
         by_host: dict[HostName, list[ServerForecast]] = defaultdict(list)
         for found in forecasts(stock.servers, self._facts):
             by_host[found.host].append(found)
@@ -155,6 +162,18 @@ def with_room(server: ServerForecast, turn: Turn | None) -> ServerForecast:
 def totals(hosts: Collection[HostForecast]) -> Counter[Outcome]:
     """Return how many servers end how, each as its own host's death would have it."""
     return Counter(s.outcome for h in hosts for s in h.servers)
+
+
+def _silent_cells(services: Mapping[HostName, ComputeService]) -> Iterator[Gap]:
+    """Return the gap that a cell leaves: Nova lists none of its servers, and says nothing of it."""
+    silent = sorted(h for h, s in services.items() if s.up is None)
+    if silent:
+        more = f" and {len(silent) - NAMED} more" if len(silent) > NAMED else ""
+        yield Gap(
+            what=f"servers of {', '.join(silent[:NAMED])}{more}",
+            why="their cell of Nova does not answer, and Nova lists none of its servers",
+            cure="bring back the cell's database and message queue, and ask again",
+        )
 
 
 def _strangers(stock: Stock, shared_aggregates: Collection[str]) -> Iterator[Gap]:

@@ -148,6 +148,12 @@ def test_a_misspelt_aggregate_is_named() -> None:
     assert [(g.what, g.cure) for g in survival.gaps] == [("aggregate nsf", "there are: nfs")]
 
 
+def test_a_cell_that_does_not_answer_is_a_gap() -> None:
+    survival = cloud([], services=[service(H1), service(H2, up=None), service(H3, up=None)])
+    (gap,) = survival.gaps
+    assert gap.what == "servers of h2, h3"
+
+
 # Any n hosts
 
 

@@ -50,6 +50,14 @@ async def take_stock(cloud: OpenStackCloud, tell: Callable[[str], None] = lambda
     hypervisors = await must("hypervisors", cloud.hypervisors)
     servers = await must("servers", cloud.servers)
     groups = await must("server groups", cloud.server_groups)
+    if not await _is_admin(cloud):
+        gaps.append(
+            Gap(
+                what="server groups",
+                why="without the `admin` role Nova shows only our own project's",
+                cure="give the user the `admin` role",
+            )
+        )
     records = await must("evacuation records", lambda: _open_records(cloud))
     aggregates = await must("aggregates", lambda: _aggregates(calls))
     volumes = await may(
@@ -73,6 +81,12 @@ async def take_stock(cloud: OpenStackCloud, tell: Callable[[str], None] = lambda
         spaces=spaces,
         gaps=tuple(gaps),
     )
+
+
+async def _is_admin(cloud: OpenStackCloud) -> bool:
+    """Return whether Nova heeds all_projects: it drops it silently for everyone else."""
+    roles = (await cloud.grant()).access.role_names or []
+    return "admin" in {role.lower() for role in roles}
 
 
 async def take_records(cloud: OpenStackCloud) -> Stock:
