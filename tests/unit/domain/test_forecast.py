@@ -1,12 +1,19 @@
 """What becomes of a server and each of its disks, and what would change that."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from koboshi.domain.cloud import Flavor, Server
-from koboshi.domain.disk_forecast import DiskKind, DiskOutcome, Storage, goes_down_with
+from koboshi.domain.disk_forecast import (
+    DISK_OUTCOME_MEANING,
+    DiskKind,
+    DiskOutcome,
+    Storage,
+    goes_down_with,
+)
 from koboshi.domain.forecast import (
     OUTCOME_MEANING,
     Facts,
@@ -59,8 +66,12 @@ def disks(found: ServerForecast) -> dict[str, DiskOutcome]:
     return {d.kind.value: d.outcome for d in found.disks}
 
 
-def test_every_outcome_has_its_sentence() -> None:
+def test_every_outcome_has_its_sentence_in_the_documents_too() -> None:
     assert set(OUTCOME_MEANING) == set(Outcome)
+    assert set(DISK_OUTCOME_MEANING) == set(DiskOutcome)
+    page = Path(__file__).parents[3].joinpath("docs", "forecast.md").read_text()
+    for outcome, meaning in (*OUTCOME_MEANING.items(), *DISK_OUTCOME_MEANING.items()):
+        assert any(f"`{outcome}`" in line and meaning in line for line in page.splitlines())
 
 
 def test_a_server_of_volumes_returns() -> None:
