@@ -3,7 +3,8 @@
 from datetime import timedelta
 from random import Random
 
-from koboshi.domain.rules import Mode, OnLocalDisk
+from koboshi.domain.device import BMC, OUTLETS
+from koboshi.domain.rules import Mode, OnLocalDisk, ProofPolicy
 from koboshi.rehearsal.campaign.dice import chance
 from koboshi.rehearsal.settings import StorySettings, StoryWindows
 from koboshi.rehearsal.spec import CloudSpec, Disks, GroupSpec, HostSpec, RecordSpec, ServerSpec
@@ -14,6 +15,7 @@ VICTIM_PERCENT = 60
 the story."""
 ODD_STATES = ("paused", "suspended", "rescued", "resized", "error", "building", "shelved")
 ODD_TASKS = ("migrating", "resize_prep", "image_uploading", "deleting")
+FEWEST_FOR_RACKS = 6
 SIZES_MB = (512, 1_024, 4_096, 16_384)
 
 
@@ -21,6 +23,7 @@ def draw_cloud(random: Random) -> CloudSpec:
     """Return a cloud of 3 to 12 hosts."""
     hosts = random.choice((3, 4, 4, 5, 5, 6, 8, 12))
     zoned = chance(random, 25)
+    racks = random.choice((0, 0, 2, 3, 4)) if hosts >= FEWEST_FOR_RACKS else 0
     names = [f"h{n}" for n in range(1, hosts + 1)]
     servers = {
         f"s{n}": _server(random, _host_of(random, names), zoned=zoned)
@@ -29,7 +32,7 @@ def draw_cloud(random: Random) -> CloudSpec:
     return CloudSpec(
         hosts=hosts,
         heartbeat=timedelta(seconds=random.choice((2, 5, 10))),
-        host={n: _host(random, n, zoned=zoned) for n in names},
+        host={n: _host(random, n, zoned=zoned, racks=racks, hosts=hosts) for n in names},
         server=servers,
         group=_groups(random, list(servers)),
         record=_records(random, servers, names),
@@ -40,7 +43,7 @@ def _host_of(random: Random, names: list[str]) -> str:
     return names[0] if chance(random, VICTIM_PERCENT) else random.choice(names[1:])
 
 
-def _host(random: Random, name: str, *, zoned: bool) -> HostSpec:
+def _host(random: Random, name: str, *, zoned: bool, racks: int, hosts: int) -> HostSpec:
     tight = chance(random, 15)
     return HostSpec(
         zone=("north", "south")[int(name[1:]) % 2] if zoned else "nova",
@@ -49,6 +52,8 @@ def _host(random: Random, name: str, *, zoned: bool) -> HostSpec:
         boot=timedelta(seconds=random.choice((8, 20, 40))),
         spawn=timedelta(seconds=random.choice((0.5, 2, 2, 6))),
         fenced=not chance(random, 4),
+        devices=(BMC, OUTLETS) if chance(random, 15) else (BMC,),
+        rack=f"r{(int(name[1:]) - 1) * racks // hosts + 1}" if racks else "",
     )
 
 
@@ -107,7 +112,10 @@ def draw_settings(random: Random) -> StorySettings:
         windows=StoryWindows(
             incident_memory=timedelta(seconds=random.choice((40, 60, 120, 900))),
         ),
-        policy=PolicySettings(on_local_disk=random.choice(tuple(OnLocalDisk))),
+        policy=PolicySettings(
+            on_local_disk=random.choice(tuple(OnLocalDisk)),
+            proof=random.choice((ProofPolicy.POWER, ProofPolicy.POWER, *ProofPolicy)),
+        ),
         pace=PaceSettings(
             window=random.choice((1, 2, 2, 4, 8)),
             per_destination=random.choice((1, 2, 2, 3)),

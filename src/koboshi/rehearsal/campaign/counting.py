@@ -12,6 +12,7 @@ from koboshi.domain.recovery import RecoveryState
 from koboshi.rehearsal.campaign.scripts import KINDS
 from koboshi.rehearsal.chronicle import Voice
 from koboshi.rehearsal.play import Played
+from koboshi.rehearsal.words import WordKind
 
 ENDS_INCIDENT = (
     IncidentState.HELD,
@@ -43,6 +44,7 @@ NOTICES = (
     "no_fencing",
     "stale_record",
 )
+WORDS = frozenset(map(str, WordKind))
 NEAR = {
     "held_by_the_brake": "an incident waited for the brake",
     "refused_by_the_guard": "the last look stopped a request that the plan had wanted",
@@ -58,6 +60,13 @@ NEAR = {
     "data_loss_committed": "a disk was given up by policy",
     "raced_by_an_operator": "an operator's request came between the last look and ours",
     "twice_by_an_operator": "an operator's request made a server run twice",
+    "word_taken": "a person's word that a host is dead was taken",
+    "word_voided": "... and was void, because the host answered again",
+    "proof_by_word": "a host was acted upon by a word",
+    "proof_by_silence": "a host was acted upon by declared silence",
+    "declared": "a server was sent, or ran twice, by a word or by silence, while its host lived",
+    "domain_confirmed": "a person confirmed that a whole domain is dead",
+    "refused_word": "a word was refused",
     "assumed": "a server was sent on the one documented assumption: a BMC that lied off",
 }
 """What came close, and what it means."""
@@ -119,6 +128,11 @@ def count(played: Played) -> Counts:
     counts.near.update(_near(played))
     counts.near.update(played.judge.near)
     counts.near["assumed"] += len(played.judge.assumed)
+    counts.near["declared"] += len(played.judge.declared)
+    counts.near["refused_word"] += sum(
+        line.text.startswith("refused operator_") and line.text.split()[1] in WORDS
+        for line in played.lines
+    )
     return counts
 
 

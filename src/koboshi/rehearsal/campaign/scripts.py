@@ -9,6 +9,7 @@ from koboshi.rehearsal.campaign.dice import chance
 from koboshi.rehearsal.script import Befalling, Happening, Script
 from koboshi.rehearsal.spec import IMAGE, CloudSpec
 from koboshi.rehearsal.troubles import TROUBLE_TAKES, Trouble, TroubleKind
+from koboshi.rehearsal.words import Spoken, WordKind
 from koboshi.sim.bmc import Bmc
 from koboshi.sim.faults import SHAPES, Dies, Fault, FaultKind, Moment, Way
 from koboshi.sim.line import Fails
@@ -35,25 +36,12 @@ VICTIM = "h1"
 MAX_FOR_S = 40
 FEWEST_MEET = 2
 """Which of the meetings is a refusal of Nova's."""
-NOT_YET = frozenset(
-    {
-        FaultKind.KERNEL_CRASHES,
-        FaultKind.AGENT_DIES,
-        FaultKind.SLOW_HEARTBEATS,
-        FaultKind.SWITCH_DIES,
-        FaultKind.RACK_LOSES_POWER,
-        FaultKind.UPLINK_DOWN,
-        FaultKind.PROMETHEUS_DOWN,
-        FaultKind.WRONG_MAPPING,
-    }
-)
-"""What the judge cannot judge yet."""
-KINDS: tuple[FaultKind | TroubleKind, ...] = (
-    *(k for k in FaultKind if k is not FaultKind.CALM and k not in NOT_YET),
+KINDS: tuple[FaultKind | TroubleKind | WordKind, ...] = (
+    *(k for k in FaultKind if k is not FaultKind.CALM),
     *(k for k in TroubleKind if k is not TroubleKind.STARTED),
+    *(k for k in WordKind if k is not WordKind.TESTS_FENCE),
 )
 """What a campaign tries: everything. The daemon is started again by itself, and calm is the end."""
-NEW_BMCS = frozenset({Bmc.WRONG_PASSWORD, Bmc.DIES_WITH_HOST, Bmc.HALF})
 BLOWS = (
     FaultKind.POWER_LOSS,
     FaultKind.POWER_LOSS,
@@ -65,6 +53,7 @@ BLOWS = (
     FaultKind.COMPUTE_DIES,
 )
 """What the story begins with, on the victim."""
+OF_RACKS = frozenset({FaultKind.SWITCH_DIES, FaultKind.RACK_LOSES_POWER, WordKind.CONFIRMS_DOMAIN})
 STAYS = frozenset({FaultKind.POWER_LOSS, FaultKind.COMPUTE_DIES, FaultKind.GUEST_DIES})
 """What may stay as it is for ever."""
 
@@ -77,6 +66,7 @@ class Subjects:
     servers: tuple[str, ...]
     of_victim: tuple[str, ...] = ()
     """Those on the victim that run."""
+    racks: tuple[str, ...] = ()
 
 
 def draw_script(random: Random, cloud: CloudSpec) -> Script:
@@ -89,15 +79,17 @@ def draw_script(random: Random, cloud: CloudSpec) -> Script:
             for name, server in sorted(cloud.server.items())
             if (server.host, server.vm_state, server.task_state) == (VICTIM, "active", None)
         ),
+        racks=tuple(sorted(cloud.racks)),
     )
     warm_s = 15.0 + 3.0 * cloud.heartbeat.total_seconds()
     happens: list[Happening] = []
+    kinds = [k for k in KINDS if of.racks or k not in OF_RACKS]
     at_s = warm_s
     if chance(random, 95):
         blow = draw_fault(random, random.choice(BLOWS), of, VICTIM)
         happens.append(Happening(what=blow, at_s=at_s))
     for _ in range(random.choice((1, 2, 3, 4, 6, 9, 12))):
-        what = draw(random, random.choice(KINDS), of)
+        what = draw(random, random.choice(kinds), of)
         if chance(random, 50):
             happens.append(
                 Happening(
@@ -176,10 +168,12 @@ def _cue(random: Random, of: Subjects) -> str:
     )
 
 
-def draw(random: Random, kind: FaultKind | TroubleKind, of: Subjects) -> Befalling:
+def draw(random: Random, kind: FaultKind | TroubleKind | WordKind, of: Subjects) -> Befalling:
     """Return something of a kind that happens."""
     if isinstance(kind, TroubleKind):
         return _trouble(random, kind)
+    if isinstance(kind, WordKind):
+        return _word(random, kind, of)
     host = VICTIM if chance(random, 50) else random.choice(of.hosts)
     return draw_fault(random, kind, of, host)
 
@@ -197,6 +191,8 @@ def draw_fault(random: Random, kind: FaultKind, of: Subjects, host: str) -> Faul
     if kind is FaultKind.STALE:
         # Records and servers read by id are what the last look rests on: it may be late, not lied to.
         said["call"] = random.choice(("services", "servers", "room", "server_groups", "image"))
+    if kind is FaultKind.WRONG_MAPPING:
+        said["to"] = random.choice([h for h in of.hosts if h != host])
     if kind is FaultKind.API_FAILS and said.get("call") == "evacuate":
         said["times"] = random.randint(1, 3)
     return Fault(kind=kind, **said)
@@ -218,6 +214,20 @@ def _trouble(random: Random, kind: TroubleKind) -> Trouble:
     return Trouble(kind=kind, **said)
 
 
+def _word(random: Random, kind: WordKind, of: Subjects) -> Spoken:
+    """Return what an operator says; of a host mostly that of the victim."""
+    match kind:
+        case WordKind.CONFIRMS_DEAD | WordKind.TESTS_FENCE:
+            host = VICTIM if chance(random, 80) else random.choice(of.hosts)
+            return Spoken(kind=kind, host=host)
+        case WordKind.CONFIRMS_DOMAIN:
+            return Spoken(kind=kind, domain=random.choice(of.racks))
+        case WordKind.DISARMS:
+            return Spoken(kind=kind, for_s=float(random.randint(5, MAX_FOR_S)))
+        case WordKind.ARMS:
+            return Spoken(kind=kind, keep=chance(random, 50))
+
+
 def _call(random: Random, _of: Subjects) -> str:
     return random.choice(CALLS)
 
@@ -234,8 +244,10 @@ _FIELDS: Mapping[str, Callable[[Random, Subjects], Any]] = {
     "status": lambda random, _of: random.choice((400, 401, 403, 404, 409, 429)),
     "times": lambda random, _of: random.choice((None, 1, 2, 5)),
     "by_s": lambda random, _of: float(random.choice((1, 3, 8, 20, 60))),
-    "bmc": lambda random, _of: random.choice([b for b in Bmc if b not in {Bmc.NORMAL, *NEW_BMCS}]),
+    "bmc": lambda random, _of: random.choice([b for b in Bmc if b is not Bmc.NORMAL]),
     "device": lambda _random, _of: None,
+    "rack": lambda random, of: random.choice(of.racks),
+    "signed": lambda random, _of: chance(random, 50),
     "moment": lambda random, _of: random.choice(tuple(Moment)),
     "dies": lambda random, _of: random.choice(tuple(Dies)),
     "text": lambda random, _of: random.choice(
