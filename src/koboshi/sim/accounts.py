@@ -228,7 +228,8 @@ def _why_not_up(judge: Judge, recovery: Recovery, row: Server) -> str | None:
         return None  # the incident of the host that it is on now answers for it
     where = judge.world.physics.where(row.id)
     astray = [h for h in where if h != row.host]
-    if astray and row.id not in judge.world.cloud.astray:
+    known = judge.world.cloud.astray | judge.lied_to | judge.at_risk
+    if astray and row.id not in known:
         return f"it runs on {', '.join(astray)}, and Nova has it on {row.host}"
     if where or row.id in judge.died_alone:
         return None
