@@ -13,14 +13,15 @@ from koboshi.api.views import (
     TestimonyView,
     WordView,
 )
-from koboshi.domain.confirm_dead import WAITS_FOR_PROOF
+from koboshi.domain.confirm_dead import WAITS_FOR_PROOF, is_untouched
 from koboshi.domain.devices import FenceTest
 from koboshi.domain.incident import Incident
 from koboshi.domain.names import HostName
 from koboshi.domain.orders import is_silent
 from koboshi.domain.silence import why_not_silent
+from koboshi.domain.state import State
 from koboshi.domain.testimony import GROUP_MEANING, Testimony
-from koboshi.domain.verdict import Judge, Verdict
+from koboshi.domain.verdict import Judge, Judgement, Verdict
 
 
 def explain(source: StatusSource, host: HostName) -> HostDetail:
@@ -52,7 +53,7 @@ def explain(source: StatusSource, host: HostName) -> HostDetail:
         if incident and incident.word
         else None,
         notices=[notice_view(n) for n in state.notices.values() if n.host == host],
-        next=list(_next(host, judgement.verdict, incident, against)),
+        next=list(_next(state, judgement, incident, against)),
     )
 
 
@@ -79,11 +80,14 @@ def _testimony(testimony: Testimony) -> TestimonyView:
 
 
 def _next(
-    host: HostName, verdict: Verdict, incident: Incident | None, against: str | None
+    state: State, judgement: Judgement, incident: Incident | None, against: str | None
 ) -> Iterator[str]:
+    host = judgement.host
     if incident is not None:
         yield f"koboshi incident show {incident.id}"
-    waits = incident.state in WAITS_FOR_PROOF if incident else verdict is Verdict.FOUND_DOWN
+    waits = judgement.verdict is Verdict.FOUND_DOWN
+    if incident is not None:
+        waits = incident.state in WAITS_FOR_PROOF or is_untouched(state, incident)
     if waits and against is None and (incident is None or incident.word is None):
         yield f"koboshi host confirm-dead {host}"
 

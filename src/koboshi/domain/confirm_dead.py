@@ -17,6 +17,7 @@ from koboshi.domain.ownership import MARKER_PREFIX, disabled_by_operator
 from koboshi.domain.proof import proof_by_word
 from koboshi.domain.rules import PROOF_MAX_AGE
 from koboshi.domain.silence import why_not_silent
+from koboshi.domain.state import State
 from koboshi.domain.steps import life_of
 from koboshi.domain.verdict import Control, Verdict, seconds
 
@@ -131,7 +132,7 @@ def _not_now(picture: Picture, incident: Incident) -> Refused | None:
         return Refused(
             reason=f"the word was given already, {ago} ago, by {incident.word.by}", cure=show
         )
-    if incident.state in WAITS_FOR_PROOF or is_untouched(picture, incident):
+    if incident.state in WAITS_FOR_PROOF or is_untouched(picture.state, incident):
         return None
     return Refused(
         reason=f"the incident of {incident.host} is {incident.state}: no word is waited for",
@@ -139,13 +140,13 @@ def _not_now(picture: Picture, incident: Incident) -> Refused | None:
     )
 
 
-def is_untouched(picture: Picture, incident: Incident) -> bool:
+def is_untouched(state: State, incident: Incident) -> bool:
     """Return whether a person was asked for before anything was done to the host."""
     return (
         incident.state is _S.NEEDS_HUMAN
         and incident.isolation is None
         and incident.proof is None
-        and not picture.state.recoveries.get(incident.id)
+        and not state.recoveries.get(incident.id)
     )
 
 

@@ -39,7 +39,7 @@ def until_home(picture: Picture, incident: Incident) -> Decision:
         )
     ):
         return Decision(events=held)
-    if is_untouched(picture, incident) and may_go_on(picture, incident):
+    if is_untouched(picture.state, incident) and may_go_on(picture, incident):
         return move(incident, _S.CONFIRMED, "a person says that the host is dead")
     if is_anything_unfinished(picture, incident):
         return NOTHING
