@@ -3,6 +3,7 @@
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
@@ -18,6 +19,7 @@ from koboshi.adapters.notify.fanout import Notifiers
 from koboshi.adapters.notify.log import LogNotifier
 from koboshi.adapters.notify.webhook import Delivery, WebhookNotifier
 from koboshi.adapters.openstack.cloud import OpenStackCloud, connect
+from koboshi.adapters.ourselves import OurMachine
 from koboshi.adapters.systemd import ServiceManager
 from koboshi.adapters.telemetry.logs import configure_logs
 from koboshi.adapters.telemetry.metrics import Metrics
@@ -39,6 +41,7 @@ from koboshi.ports.fence import Fence
 from koboshi.ports.notify import Notifier
 from koboshi.ports.probe import Probe
 from koboshi.settings import Settings
+from koboshi.settings.braking import places_of
 from koboshi.settings.telling import LogFormat
 
 log = structlog.get_logger(__name__)
@@ -124,6 +127,7 @@ async def _serve(settings: Settings, probe: Probe, stack: AsyncExitStack, tasks:
     who = await witnesses.witnesses(settings, cloud, stack)
     await witnesses.hear_kdumps(settings, board, who, clock, stack)
     rules = settings.rules()
+    ourselves = OurMachine(settings.brake.never_fence)
     engine = Engine(
         version=__version__,
         rules=rules,
@@ -139,6 +143,8 @@ async def _serve(settings: Settings, probe: Probe, stack: AsyncExitStack, tasks:
             pace=_pace(settings),
             is_protected=settings.hosts.is_protected,
             witnesses=who,
+            places=replace(places_of(settings.brake, settings.domains), is_ours=ourselves.is_it),
+            api_health=cloud.api_health,
         ),
         executor=Executor(
             memory=memory, board=board, clock=clock, cloud=cloud, fences=fences, rules=rules

@@ -14,7 +14,7 @@ from koboshi.domain.names import CellName, HostName
 from koboshi.domain.ownership import disabled_by_operator
 from koboshi.domain.rules import Rules
 from koboshi.domain.state import State
-from koboshi.domain.world import ApiView, World
+from koboshi.domain.world import ApiHealth, World
 
 UNREAD_AFTER = timedelta(seconds=20)
 """Four calm readings of Nova's services: without one for longer, nothing is known of heartbeats."""
@@ -65,7 +65,7 @@ class Brownouts:
         if age > UNREAD_AFTER:
             error = self._world.api.error
             return "compute services could not be read" + (f": {error}" if error else "")
-        return why_api_unwell(self._world.api, self._rules)
+        return why_api_unwell(self._world.api.health, self._rules)
 
     def _of_control(self, cell: CellName) -> str | None:
         """Tell of conductors and schedulers: they share database and bus with every nova-compute."""
@@ -139,7 +139,7 @@ class Brownouts:
         )
 
 
-def why_api_unwell(api: ApiView, rules: Rules) -> str | None:
+def why_api_unwell(api: ApiHealth, rules: Rules) -> str | None:
     """Return why the API's answers of the last half minute are not those of a well one."""
     if api.failed >= LEAST_FAILURES and 100 * api.failed > rules.api_error_percent * api.asked:
         return f"{api.failed} of {api.asked} requests to the cloud's API failed"

@@ -58,6 +58,14 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregate:
+    """One row of `GET /os-aggregates`: hosts that an operator put together for some reason."""
+
+    name: str
+    hosts: frozenset[HostName]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hypervisor:
     """One row of `GET /os-hypervisors/detail` (2.53 to 2.87: with host_ip, without RPCs)."""
 

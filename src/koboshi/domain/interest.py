@@ -47,6 +47,8 @@ class Interest:
     demands: frozenset[Demand] = frozenset()
     images: frozenset[str] = frozenset()
     groups: bool = False
+    api_is_unwell: bool = False
+    """Whether the API is in a brownout: then nothing but the services is read of it, and calmly."""
 
 
 def interest_of(picture: Picture) -> Interest:
@@ -60,7 +62,9 @@ def interest_of(picture: Picture) -> Interest:
     hosts = {i.host for i in incidents}
     recoveries = [r for i in incidents for r in state.recoveries.get(i.id, {}).values()]
     listed = {i.host for i in incidents if i.state in _LISTED}
+    unwell = picture.brake.brownouts.of_api() is not None
     return Interest(
+        api_is_unwell=unwell and picture.world.services_read_at is not None,
         suspicion=bool(suspects or hosts),
         urgent=any(_is_urgent(i) for i in incidents)
         or any(r.state in ON_ITS_WAY | WAITING for r in recoveries),

@@ -77,18 +77,24 @@ class GroupsRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiHealth:
+    """The requests of the last 30 s, to all services together."""
+
+    asked: int = 0
+    failed: int = 0
+    """Those without a usable answer."""
+    p95_s: float | None = None
+    """The latency that 95 % of the answered ones kept; None without any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiView:
     """How the cloud's API serves us."""
 
     failing_since: Instant | None = None
     """Since when no read of compute services has succeeded; None while they succeed."""
     error: str = ""
-    asked: int = 0
-    """Requests of the last 30 s, to all services together."""
-    failed: int = 0
-    """... of those, without a usable answer."""
-    p95_s: float | None = None
-    """The latency that 95 % of the answered ones kept; None without any."""
+    health: ApiHealth = field(default_factory=ApiHealth)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +152,7 @@ class World:
     room: Mapping[Demand, RoomRead] = field(default_factory=dict[Demand, RoomRead])
     images: Mapping[str, ImageRead] = field(default_factory=dict[str, ImageRead])
     groups: GroupsRead | None = None
-    api: ApiView = ApiView()
+    api: ApiView = field(default_factory=ApiView)
     domains: Mapping[DomainName, frozenset[HostName]] = field(
         default_factory=dict[DomainName, frozenset[HostName]],
     )

@@ -9,13 +9,22 @@ from typing import TypeVar
 import anyio
 import structlog
 
-from koboshi.domain.cloud import PROTECTED_HYPERVISORS, Demand, Migration, Power
+from koboshi.domain.cloud import (
+    PROTECTED_HYPERVISORS,
+    Aggregate,
+    Demand,
+    Hypervisor,
+    Migration,
+    Power,
+)
 from koboshi.domain.errors import CloudError, FenceError
 from koboshi.domain.evidence import PowerReading
 from koboshi.domain.instant import Instant
 from koboshi.domain.interest import Interest
 from koboshi.domain.names import MANAGEMENT, HostName, ServerId
+from koboshi.domain.places import DomainSource, Places
 from koboshi.domain.world import (
+    ApiHealth,
     GroupsRead,
     ImageRead,
     MigrationsRead,
@@ -55,7 +64,7 @@ IDENTITY_EVERY = timedelta(hours=1)
 class Observers:
     """Everything that is read of the world, and where it is written."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 each is a port or a rule of its own, given once
         self,
         *,
         board: Whiteboard,
@@ -66,6 +75,8 @@ class Observers:
         pace: Pace,
         is_protected: Callable[[HostName], bool],
         witnesses: Witnesses,
+        places: Places | None = None,
+        api_health: Callable[[], ApiHealth] = ApiHealth,
     ) -> None:
         self._board = board
         self._clock = clock
@@ -76,6 +87,9 @@ class Observers:
         self._is_protected = is_protected
         self._book = witnesses.management
         self._witnesses = WitnessObservers(board=board, clock=clock, pace=pace, witnesses=witnesses)
+        self._places = places or Places()
+        self._api_health = api_health
+        self._known_aggregates: tuple[Aggregate, ...] = ()
         self._sweeper = Sweeper(board=board, clock=clock, cloud=cloud, pace=pace)
         self._patrol = Patrol(fences, pace.power, MAX_PATROL_READS_AT_ONCE)
         self._power_limit = anyio.CapacityLimiter(MAX_POWER_READS_AT_ONCE)
@@ -87,6 +101,12 @@ class Observers:
     def orders(self, interest: Interest) -> Iterator[Order]:
         """Return everything that should be read now and again, each with its pace."""
         pace = self._pace
+        if interest.api_is_unwell:  # whoever asks more of it now keeps it unwell
+            yield Order(key="services", every=pace.services_unwell, work=self._services)
+            yield Order(key="probes", every=pace.probes, work=self._probe_round)
+            yield from self._witnesses.orders(interest)
+            yield from self._power_orders(interest)
+            return
         services = pace.services_suspect if interest.suspicion else pace.services
         yield Order(key="services", every=services, work=self._services)
         known = len(self._board.world.hypervisors)
@@ -98,6 +118,8 @@ class Observers:
             yield Order(key="sweep", every=pace.sweep, work=self._sweep)
         yield Order(key="stale", every=pace.stale_records, work=self._stale_records)
         yield from self._witnesses.orders(interest)
+        if self._places.source is DomainSource.AGGREGATES:
+            yield Order(key="aggregates", every=pace.aggregates, work=self._aggregates)
         yield from self._power_orders(interest)
         yield from self._incident_orders(interest)
 
@@ -165,9 +187,12 @@ class Observers:
                 self._failing.add("services")
                 log.warning("read_failed", what="services", error=str(error))
             self._board.miss_services(str(error), self._clock.now())
+            self._board.see_health(self._api_health())
             return
         self._failing.discard("services")
         self._board.see_services(rows, self._clock.now(), asked_at)
+        self._board.see_health(self._api_health())
+        self._board.place(self._places, self._known_aggregates)
 
     async def _hypervisors(self) -> None:
         rows = await self._ask("hypervisors", self._cloud.hypervisors)
@@ -178,7 +203,20 @@ class Observers:
             for r in rows
             if r.type.upper() in PROTECTED_HYPERVISORS and self._is_protected(r.host)
         )
-        self._board.see_hypervisors(rows, protected)
+        ours = frozenset(
+            r.host for r in rows if self._places.is_ours(r.host, self._address_of_row(r))
+        )
+        self._board.see_hypervisors(rows, protected, ours)
+
+    async def _aggregates(self) -> None:
+        rows = await self._ask("aggregates", self._cloud.aggregates)
+        if rows is not None:
+            self._known_aggregates = rows
+            self._board.place(self._places, rows)
+
+    def _address_of_row(self, row: Hypervisor) -> str | None:
+        listed = self._book.address_of(row.host) if self._book is not None else None
+        return listed or row.address
 
     def _address_of(self, host: HostName, world: World) -> str | None:
         if self._book is not None and (address := self._book.address_of(host)):

@@ -15,7 +15,10 @@ class Pace:
     """How often Prometheus is asked: a sample is fresh for 30 s."""
     services: timedelta = timedelta(seconds=5)
     services_suspect: timedelta = timedelta(seconds=2)
+    services_unwell: timedelta = timedelta(seconds=10)
+    """While the API is unwell: the one read by which its recovery is found."""
     hypervisors: timedelta = timedelta(minutes=5)
+    aggregates: timedelta = timedelta(minutes=5)
     sweep: timedelta = timedelta(seconds=60)
     sweep_again: timedelta = timedelta(hours=12)
     """How long it may take until every server was listed once more."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 from koboshi.domain.cloud import (
     COMPUTE_BINARY,
     CONTROL_BINARIES,
+    Aggregate,
     ComputeService,
     Hypervisor,
     Migration,
@@ -34,8 +35,9 @@ from koboshi.domain.hearsay import (
 from koboshi.domain.instant import Instant
 from koboshi.domain.interest import Interest
 from koboshi.domain.names import MANAGEMENT, HostName, NetworkName
+from koboshi.domain.places import Places
 from koboshi.domain.sweep import Sweep
-from koboshi.domain.world import ApiView, MigrationsRead, World, with_item
+from koboshi.domain.world import ApiHealth, MigrationsRead, World, with_item
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -120,17 +122,40 @@ class Whiteboard:
             services=_without_vanished(services, at),
             control=_without_vanished(control, at),
             services_read_at=at,
-            api=ApiView(),
+            api=replace(self.world.api, failing_since=None, error=""),
         )
 
     def miss_services(self, error: str, at: Instant) -> None:
         """Note that Nova's services could not be read."""
         since = self.world.api.failing_since or at
-        self.world = replace(self.world, api=ApiView(failing_since=since, error=error))
+        api = replace(self.world.api, failing_since=since, error=error)
+        self.world = replace(self.world, api=api)
 
-    def see_hypervisors(self, rows: Iterable[Hypervisor], protected: frozenset[HostName]) -> None:
-        """Add one complete read of the hypervisors."""
-        self.world = replace(self.world, hypervisors={r.host: r for r in rows}, protected=protected)
+    def see_health(self, health: ApiHealth) -> None:
+        """Note how the API did of late."""
+        if health != self._world.api.health:
+            self.world = replace(self.world, api=replace(self.world.api, health=health))
+
+    def place(self, places: Places, aggregates: tuple[Aggregate, ...] = ()) -> None:
+        """Find anew which hosts belong together, by what is declared of the hosts that there are."""
+        world = self.world
+        domains = places.domains_of(world.services, aggregates)
+        cells = places.cells_of(
+            (*world.services, *(t.service.host for t in world.control.values()))
+        )
+        if domains != world.domains or cells != world.cells:
+            self.world = replace(world, domains=domains, cells=cells)
+
+    def see_hypervisors(
+        self,
+        rows: Iterable[Hypervisor],
+        protected: frozenset[HostName],
+        ours: frozenset[HostName] = frozenset(),
+    ) -> None:
+        """Add one complete read of the hypervisors; `ours` are hosts that carry this daemon."""
+        self.world = replace(
+            self.world, hypervisors={r.host: r for r in rows}, protected=protected, ours=ours
+        )
 
     def knows_all_hypervisors(self) -> bool:
         """Return whether every host with a compute service is listed with its hypervisor."""

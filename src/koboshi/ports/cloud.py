@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from koboshi.domain.cloud import (
+    Aggregate,
     ComputeService,
     Demand,
     Hypervisor,
@@ -40,6 +41,10 @@ class CloudReader(Protocol):
 
     async def hypervisors(self) -> tuple[Hypervisor, ...]:
         """Return every hypervisor, with its type and management address."""
+        ...
+
+    async def aggregates(self) -> tuple[Aggregate, ...]:
+        """Return every host aggregate."""
         ...
 
     async def servers(self, host: HostName | None = None) -> tuple[Server, ...]:

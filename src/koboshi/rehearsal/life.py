@@ -7,6 +7,7 @@ from anyio.abc import TaskGroup
 
 from koboshi.domain.decision import Decision, Refused
 from koboshi.domain.errors import JournalError, NotLeader
+from koboshi.domain.places import Places
 from koboshi.domain.rules import Rules
 from koboshi.domain.word import Word
 from koboshi.engine.execute import Executor
@@ -38,10 +39,12 @@ class Daemon:
         clock: VirtualClock,
         is_protected: Callable[[str], bool] = lambda _host: True,
         pace: Pace | None = None,
+        places: Places | None = None,
     ) -> None:
         self.clock = clock
         self._is_protected = is_protected
         self._pace = pace or Pace()
+        self._places = places or Places()
         self.journal = MemoryJournal(disk)
         self.memory = Memory(self.journal, self.clock, listeners=(Teller(notifier, "test"),))
         self.killed = anyio.Event()
@@ -104,6 +107,8 @@ class Daemon:
                 pace=self._pace,
                 is_protected=self._is_protected,
                 witnesses=ports.witnesses,
+                places=self._places,
+                api_health=ports.api_health,
             ),
             executor=Executor(
                 memory=self.memory,

@@ -16,6 +16,7 @@ from koboshi.adapters.fencing.redfish import BmcAccess, RedfishFence
 from koboshi.adapters.openstack import Carrier, CloudAccess, TimeLimits, connect
 from koboshi.domain.device import BMC
 from koboshi.domain.names import HostName
+from koboshi.domain.world import ApiHealth
 from koboshi.engine.witnesses import NOBODY, Witnesses
 from koboshi.ports.clock import Clock
 from koboshi.ports.cloud import Cloud
@@ -37,6 +38,7 @@ class Ports:
     cloud: Cloud
     probe: Probe
     fences: Mapping[HostName, Fence]
+    api_health: Callable[[], ApiHealth]
     witnesses: Witnesses = NOBODY
 
 
@@ -51,7 +53,12 @@ def simulated(world: World, devices: Devices | None = None) -> Opens:
     @asynccontextmanager
     async def open_ports(_clock: Clock) -> AsyncGenerator[Ports]:
         fences = {h: fence_of(world, h, names) for h, names in known.items()}
-        yield Ports(cloud=world.cloud, probe=world.probe, fences=fences)
+        yield Ports(
+            cloud=world.cloud,
+            probe=world.probe,
+            fences=fences,
+            api_health=world.cloud.line.health,
+        )
 
     return open_ports
 
@@ -84,7 +91,7 @@ def real_adapters(
                     continue
                 fence = RedfishFence(_bmc(host), transport=transport)
                 fences[host] = await stack.enter_async_context(fence)
-            yield Ports(cloud=cloud, probe=world.probe, fences=fences)
+            yield Ports(cloud=cloud, probe=world.probe, fences=fences, api_health=cloud.api_health)
 
     return open_ports
 

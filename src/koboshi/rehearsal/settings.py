@@ -10,6 +10,7 @@ from pydantic import Field
 from koboshi.domain.rules import Mode, Rules
 from koboshi.rehearsal.windows import shortened
 from koboshi.settings.base import Duration, Section, seconds
+from koboshi.settings.braking import BrakeSettings, DomainSettings
 from koboshi.settings.deciding import PaceSettings, PolicySettings, rules_of
 from koboshi.settings.watching import EvidenceSettings, HostsSettings, WindowsSettings
 
@@ -33,6 +34,8 @@ class StorySettings(Section):
     hosts: HostsSettings = Field(default_factory=HostsSettings)
     evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
     windows: StoryWindows = Field(default_factory=StoryWindows)
+    brake: BrakeSettings = Field(default_factory=BrakeSettings)
+    domains: DomainSettings = Field(default_factory=DomainSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     pace: PaceSettings = Field(default_factory=PaceSettings)
 

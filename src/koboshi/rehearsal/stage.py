@@ -1,7 +1,9 @@
 """Where a story is played: the simulated cloud, the daemon that watches it, and what befalls both."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from fnmatch import fnmatchcase
 
 import anyio
 from anyio.abc import TaskGroup
@@ -9,6 +11,7 @@ from anyio.abc import TaskGroup
 from koboshi.domain.cloud import ComputeService
 from koboshi.domain.decision import Refused
 from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.places import Places
 from koboshi.engine.pace import Pace
 from koboshi.rehearsal.chronicle import Chronicle, Voice
 from koboshi.rehearsal.devices import Devices
@@ -19,6 +22,7 @@ from koboshi.rehearsal.settings import StorySettings
 from koboshi.rehearsal.spec import CloudSpec, build_cloud, furnish
 from koboshi.rehearsal.troubles import Trouble, TroubleKind
 from koboshi.rehearsal.words import SPEAKER, Spoken, word_of
+from koboshi.settings.braking import places_of
 from koboshi.sim import truth
 from koboshi.sim.faults import Fault
 from koboshi.sim.happening import Happenings
@@ -61,7 +65,18 @@ def _daemon(stage: "Stage", clock: VirtualClock, ports: Opens) -> Daemon:
         clock=clock,
         is_protected=stage.settings.hosts.is_protected,
         pace=_pace(stage.settings),
+        places=_places(stage.settings),
     )
+
+
+def _places(settings: StorySettings) -> Places:
+    places = places_of(settings.brake, settings.domains)
+    ours = settings.brake.never_fence
+
+    def is_ours(host: HostName, _address: str | None) -> bool:
+        return any(fnmatchcase(host, pattern) for pattern in ours)
+
+    return replace(places, is_ours=is_ours)
 
 
 def _pace(settings: StorySettings) -> Pace:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from koboshi.domain.rules import Mode, OnLocalDisk, ProofPolicy, Rules
 from koboshi.settings.base import Duration, Section, minutes
+from koboshi.settings.braking import BrakeSettings
 from koboshi.settings.watching import EvidenceSettings, WindowsSettings
 
 
@@ -105,6 +106,11 @@ class Decides(Protocol):
         ...
 
     @property
+    def brake(self) -> BrakeSettings:
+        """Return when the picture is too implausible to act upon."""
+        ...
+
+    @property
     def pace(self) -> PaceSettings:
         """Return how much is done at once."""
         ...
@@ -124,6 +130,12 @@ def rules_of(said: Decides) -> Rules:
         new_evidence=said.windows.new_evidence,
         incident_memory=said.windows.incident_memory,
         latch=said.windows.latch,
+        brake_percent=said.brake.percent,
+        brake_most=said.brake.at_most,
+        release_after=said.brake.release_after,
+        late_percent=said.brake.late_percent,
+        api_error_percent=said.brake.api_error_percent,
+        api_latency=said.brake.api_latency,
         window=said.pace.window,
         per_destination=said.pace.per_destination,
         per_destination_rebuilds=said.pace.per_destination_rebuilds,

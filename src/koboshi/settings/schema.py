@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 from koboshi.domain.names import MANAGEMENT
 from koboshi.domain.rules import Mode, ProofPolicy, Rules
 from koboshi.settings.base import Section
+from koboshi.settings.braking import BrakeSettings, DomainSettings
 from koboshi.settings.deciding import PaceSettings, PolicySettings, StorageSettings, rules_of
 from koboshi.settings.duration import format_duration
 from koboshi.settings.fencing import FencingSettings
@@ -78,6 +79,8 @@ class Settings(Section):
     kdump: KdumpSettings = Field(default_factory=KdumpSettings)
     evidence: EvidenceSettings = Field(default_factory=EvidenceSettings, validate_default=True)
     windows: WindowsSettings = Field(default_factory=WindowsSettings)
+    brake: BrakeSettings = Field(default_factory=BrakeSettings)
+    domains: DomainSettings = Field(default_factory=DomainSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
     pace: PaceSettings = Field(default_factory=PaceSettings)

@@ -1,6 +1,7 @@
 """How calls to the fake cloud fail: reads that get no answer, commands whose answer is lost."""
 
-from collections import Counter
+import math
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,10 +10,13 @@ from typing import TypeVar, cast
 import anyio
 
 from koboshi.domain.errors import CloudUnavailable, CommandRefused, OutcomeUnknown
+from koboshi.domain.world import ApiHealth
 from koboshi.sim.truth import By, CommandArrived, Watcher
 from koboshi.sim.uplink import Uplink
 
 T = TypeVar("T")
+
+HEALTH_WINDOW_S = 30.0
 
 
 class Fails(StrEnum):
@@ -70,6 +74,8 @@ class Line:
         self.latency_s = 0.02
         self.calls: Counter[str] = Counter()
         self.sent: list[Sent] = []
+        self._ended: deque[tuple[float, float | None]] = deque(maxlen=4096)
+        """When each read ended, and how long it took; None: without an answer."""
         self._slow: dict[str, tuple[float, Callable[[], bool]]] = {}
         self._stale: dict[str, dict[str, object]] = {}
 
@@ -146,18 +152,32 @@ class Line:
         """Carry what was read back to who asked."""
         for name in (call, "*"):
             by_s, when = self._slow.get(name, (0.0, bool))
-            if when():
+            if by_s and when():
                 await anyio.sleep(by_s)
+                self._ended.append((anyio.current_time(), by_s))
 
     async def read(self, call: str) -> None:
         """Carry a question; the caller reads the database when this returns."""
         self.calls[call] += 1
-        await anyio.sleep(self.latency_s)
-        if not self.uplink.works:
-            await anyio.sleep(self.uplink.gives_up_s)
-            raise CloudUnavailable(f"GET {call}: no answer")
-        if self._fault(call) or not self._works():
-            raise CloudUnavailable(f"GET {call}: 500")
+        took_s: float | None = None
+        try:
+            await anyio.sleep(self.latency_s)
+            if not self.uplink.works:
+                await anyio.sleep(self.uplink.gives_up_s)
+                raise CloudUnavailable(f"GET {call}: no answer")
+            if self._fault(call) or not self._works():
+                raise CloudUnavailable(f"GET {call}: 500")
+            took_s = self.latency_s
+        finally:
+            self._ended.append((anyio.current_time(), took_s))
+
+    def health(self) -> ApiHealth:
+        """Return how the reads of the last 30 s went, as their sender counts them."""
+        since_s = anyio.current_time() - HEALTH_WINDOW_S
+        ended = [took_s for at_s, took_s in self._ended if at_s >= since_s]
+        answered = sorted(took_s for took_s in ended if took_s is not None)
+        p95_s = answered[math.ceil(0.95 * len(answered)) - 1] if answered else None
+        return ApiHealth(asked=len(ended), failed=len(ended) - len(answered), p95_s=p95_s)
 
     async def command(
         self, call: str, subject: str, detail: str = "", by: By = By.KOBOSHI

@@ -13,6 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from koboshi.domain.cloud import (
+    Aggregate,
     ComputeService,
     Demand,
     Hypervisor,
@@ -84,6 +85,17 @@ class SimCloud(Database):
             )
             for h in self.physics.hosts.values()
         )
+
+    async def aggregates(self) -> tuple[Aggregate, ...]:
+        """Answer with one aggregate for each zone, and one for each rack."""
+        await self.line.read("aggregates")
+        members: dict[str, set[HostName]] = {}
+        for host, zone in self.zones.items():
+            members.setdefault(zone, set()).add(host)
+        for machine in self.physics.hosts.values():
+            if machine.rack:
+                members.setdefault(machine.rack, set()).add(machine.name)
+        return tuple(Aggregate(name=n, hosts=frozenset(of)) for n, of in members.items())
 
     async def servers(self, host: HostName | None = None) -> tuple[Server, ...]:
         """Answer with the servers (of one host).

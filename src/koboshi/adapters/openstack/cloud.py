@@ -28,7 +28,9 @@ from koboshi.adapters.openstack.listing import (
     raise_bad_marker,
 )
 from koboshi.adapters.openstack.wire import Answer, Request, TimeLimits, Wire, new_client
+from koboshi.domain import world as domain_world
 from koboshi.domain.cloud import (
+    Aggregate,
     ComputeService,
     Demand,
     Hypervisor,
@@ -71,6 +73,13 @@ class OpenStackCloud:
         """Return how the API did in the last 30 s."""
         return self._health.recent()
 
+    def api_health(self) -> domain_world.ApiHealth:
+        """Return the same as the domain counts it."""
+        recent = self.health
+        return domain_world.ApiHealth(
+            asked=recent.successes + recent.failures, failed=recent.failures, p95_s=recent.p95_s
+        )
+
     async def grant(self) -> Grant:
         """Return who we are: the token with its user, project, roles and catalog."""
         return await self._identity.grant(renew=False)
@@ -104,6 +113,15 @@ class OpenStackCloud:
         request = _compute("GET", "/os-hypervisors/detail", "2.53")
         rows = await by_marker(self.calls, request, page, lambda row: row.id)
         return tuple(facts.hypervisor(row) for row in rows)
+
+    async def aggregates(self) -> tuple[Aggregate, ...]:
+        """Return every host aggregate; Nova gives them in one page."""
+        answer = await self.calls.read(_compute("GET", "/os-aggregates", "2.41"))
+        rows = shapes.parse(shapes.Aggregates, answer).aggregates
+        return tuple(
+            Aggregate(name=row.name, hosts=frozenset(HostName(h) for h in row.hosts))
+            for row in rows
+        )
 
     async def servers(self, host: HostName | None = None) -> tuple[Server, ...]:
         """Return all servers of all projects (or of one host), every page of them."""

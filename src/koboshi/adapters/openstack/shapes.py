@@ -230,6 +230,19 @@ class Candidates(Shape):
     provider_summaries: dict[str, Provider]
 
 
+class Aggregate(Shape):
+    """One host aggregate (2.41)."""
+
+    name: str
+    hosts: list[str]
+
+
+class Aggregates(Shape):
+    """`GET /os-aggregates`."""
+
+    aggregates: list[Aggregate]
+
+
 class Version(Shape):
     """The microversions of the compute API."""
 
