@@ -20,11 +20,14 @@ from koboshi.cli.app import build_app
 from koboshi.cli.exit_codes import EXIT_CODE_MEANING
 from koboshi.cli.first_page import first_page
 from koboshi.domain import events
+from koboshi.domain.brake import bound
 from koboshi.domain.commands import Command
 from koboshi.domain.incident import INCIDENT_MEANING, INCIDENT_STEPS, IncidentState
 from koboshi.domain.lifecycle import Table
 from koboshi.domain.recovery import RECOVERY_MEANING, RECOVERY_STEPS, RecoveryState
+from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.verdict import VERDICT_MEANING
+from koboshi.rehearsal import brake_table
 from koboshi.settings.keys import tables
 
 FOLDER = Path(__file__).resolve().parent / "reference"
@@ -47,7 +50,7 @@ def pages() -> dict[Path, str]:
             ("metrics", metrics()),
             ("api", api()),
         )
-    }
+    } | {FOLDER.parent / "brake.md": f"{NOTE}\n{brake().strip()}\n"}
 
 
 def configuration() -> str:
@@ -166,6 +169,58 @@ def api() -> str:
         "```console\n# curl --unix-socket /var/lib/koboshi/koboshi.sock http://koboshi/v1/status\n"
         "```\n\n" + markdown_table(("route", "what for"), rows)
     )
+
+
+def brake() -> str:
+    """Return the page of what the brake does, cloud by cloud and failure by failure."""
+    cells = brake_table.table()
+    rules = Rules(mode=Mode.ACT)
+
+    def word(hosts: int, failure: brake_table.Failure) -> str:
+        outcome = cells[hosts, failure].outcome
+        return "no racks" if outcome is None else str(outcome)
+
+    parts = [
+        "# The brake: what happens when, and why\n",
+        (
+            "When too much fails at once, Koboshi's own view, a switch or the control plane is the "
+            "likelier cause than dead hosts, and it holds still. This table is not written, but found: "
+            "for each cell a cloud is made in which that fails, and the daemon's own decision is asked, "
+            "with all settings at their defaults. `docs/safety.md` has the argument, "
+            "[`[brake]`](reference/configuration.md) the numbers.\n"
+        ),
+        markdown_table(
+            ("hosts", "may fail at once", *brake_table.Failure),
+            [
+                (
+                    f"{hosts:,}",
+                    str(bound(hosts, rules)),
+                    *(word(hosts, failure) for failure in brake_table.Failure),
+                )
+                for hosts in brake_table.CLOUDS
+            ],
+        ),
+        (
+            "*Switched off*: fenced, proven dead, and recovered. *Recovered*: its power is off already, so "
+            "nothing is switched. *Held*: nothing is done, and it is told loudly; what is held goes on by "
+            "itself when the picture has been plausible for a minute. A rack is a declared domain "
+            "(`[domains]`); its whole death is acted upon where each of its hosts was off before we acted, "
+            "or is silent on two networks that share no switch, and else by one command of a person's, "
+            "`koboshi domain confirm`.\n"
+        ),
+        "## What fails\n",
+        _meanings(brake_table.FAILURE_MEANING),
+        "## Why\n",
+        markdown_table(
+            ("hosts", "what fails", "what happens", "why"),
+            [
+                (f"{hosts:,}", failure.value, str(cell.outcome), cell.why)
+                for (hosts, failure), cell in cells.items()
+                if cell.outcome is not None
+            ],
+        ),
+    ]
+    return "\n".join(parts)
 
 
 def markdown_table(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

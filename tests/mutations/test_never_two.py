@@ -27,6 +27,7 @@ from koboshi.domain import (
     watch,
 )
 from koboshi.domain import evidence as evidence_
+from koboshi.domain.brake import Brake
 from koboshi.domain.cloud import Server
 from koboshi.domain.commands import Evacuate, Outcome
 from koboshi.domain.decision import Decision, Picture
@@ -407,7 +408,7 @@ MUTATIONS = (
     ),
     Mutation(
         sentence="one host at a time (the brake)",
-        patches=((steps, "why_braked", nothing),),
+        patches=((Brake, "why", nothing), (Brake, "why_implausible", nothing)),
         tell=two_die,
         breaks=Rule.BRAKED,
         rules=replace(shortened(), window=8),
