@@ -18,6 +18,7 @@ from koboshi.domain.networks import is_trusted, track_of, trust_of
 from koboshi.domain.noticing import notices
 from koboshi.domain.ownership import MARKER_PREFIX, disabled_by_operator
 from koboshi.domain.quarantine import watch_devices
+from koboshi.domain.reminding import reminders
 from koboshi.domain.verdict import Control, Judgement, Network, Verdict
 
 EVENTS_AT_ONCE = 500
@@ -40,6 +41,7 @@ def _watch(picture: Picture, judgement: Judgement) -> Iterator[Event]:
     yield from _found_down(picture, judgement)
     yield from watch_devices(picture, host)
     yield from notices(picture, judgement)
+    yield from reminders(picture, host)
     if _opens_incident(picture, judgement):
         yield IncidentOpened(
             incident=picture.new_incident_id(host), host=host, evidence=judgement.reasons

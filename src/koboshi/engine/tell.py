@@ -28,6 +28,9 @@ _TOPIC_SEVERITY = {
     "hung": Severity.CRITICAL,
     "recovery_stalled": Severity.CRITICAL,
     "silent_unconfirmed": Severity.CRITICAL,
+    "bmc_contradicts": Severity.CRITICAL,
+    "bmc_mistaken": Severity.CRITICAL,
+    "waiting_for_a_person": Severity.CRITICAL,
 }
 
 

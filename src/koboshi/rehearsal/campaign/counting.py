@@ -39,10 +39,12 @@ NOTICES = (
     "hung",
     "silent_unconfirmed",
     "bmc_contradicts",
+    "bmc_mistaken",
     "bmc_unreadable",
     "disabled_and_dark",
     "no_fencing",
     "stale_record",
+    "waiting_for_a_person",
 )
 WORDS = frozenset(map(str, WordKind))
 NEAR = {
