@@ -1,5 +1,6 @@
 """The routes that read; those that change something stand in `words`."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from anyio import to_thread
@@ -7,9 +8,11 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from pydantic import TypeAdapter
 
 from koboshi import __version__
 from koboshi.api.build import (
+    Snapshot,
     health_view,
     incident_detail,
     incidents_of,
@@ -33,16 +36,21 @@ from koboshi.api.views import (
 from koboshi.api.words import add_words, known_host
 from koboshi.domain.errors import JournalError
 
+_STATUS, _HOSTS = TypeAdapter(StatusView), TypeAdapter(list[HostView])
+
 
 def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
     """Return the application for the Unix socket, where the peer's uid is known."""
     app = _bare()
     _add_health(app, source, registry, is_detailed=True)
 
-    @app.get("/v1/status", summary="The overview: hosts, open incidents, what to do next")
-    async def status() -> StatusView:
-        # In a thread of its own: the deciding loop must not wait for ten thousand rows.
-        return await to_thread.run_sync(status_of, snapshot_of(source))
+    @app.get(
+        "/v1/status",
+        summary="The overview: hosts, open incidents, what to do next",
+        response_model=StatusView,
+    )
+    async def status() -> Response:
+        return await _json(lambda snapshot: _STATUS.dump_json(status_of(snapshot)), source)
 
     @app.get("/v1/incidents", summary="All incidents, newest first")
     async def incidents() -> list[IncidentView]:
@@ -60,9 +68,9 @@ def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
         read = source.world().from_host.get(found.host)
         return incident_detail(found, state, recorded, read.records if read else None)
 
-    @app.get("/v1/hosts", summary="All hosts with their verdicts")
-    async def hosts() -> list[HostView]:
-        return (await to_thread.run_sync(status_of, snapshot_of(source))).hosts
+    @app.get("/v1/hosts", summary="All hosts with their verdicts", response_model=list[HostView])
+    async def hosts() -> Response:
+        return await _json(lambda snapshot: _HOSTS.dump_json(status_of(snapshot).hosts), source)
 
     @app.get(
         "/v1/hosts/{host}",
@@ -89,6 +97,12 @@ def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
     # Registered by their decorators; named here so that nobody takes them for unused.
     _ = (status, incidents, incident, hosts, host, all_domains, no_such_incident, journal_trouble)
     return app
+
+
+async def _json(write: Callable[[Snapshot], bytes], source: StatusSource) -> Response:
+    """Answer with what is written in a thread: the deciding loop must not wait for ten thousand rows."""
+    text = await to_thread.run_sync(write, snapshot_of(source))
+    return Response(text, media_type="application/json")
 
 
 def create_open_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
