@@ -12,7 +12,7 @@ from structlog.typing import EventDict
 
 from koboshi.domain.cloud import Power, Server
 from koboshi.domain.commands import Evacuate
-from koboshi.domain.events import CommandIntended, HostNoticed
+from koboshi.domain.events import CommandIntended, HostNoticed, WordGiven
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import Recovery, RecoveryState
@@ -227,7 +227,10 @@ class Story:
                 self._judge_post(sent.at_s, sent.subject)
 
     def _judge_post(self, at_s: float, server: str) -> None:
-        """Assert that the power of the server's host was read off, three times, then and there."""
+        """Assert that the power of the server's host was read off, three times, then and there.
+
+        Where a person gave their word instead, `judged` holds the request to the truth.
+        """
         events = [r.event for r in self.disk.recorded]
         sources = {
             e.command.host
@@ -236,9 +239,10 @@ class Story:
             and isinstance(e.command, Evacuate)
             and e.command.server == server
         }
+        sworn = {e.host for e in events if isinstance(e, WordGiven)}
         _require(bool(sources), f"{server} was sent an evacuate without an intent in the journal")
         _require(
-            any(self._proven(self.fences[s], at_s) for s in sources),
+            any(s in sworn or self._proven(self.fences[s], at_s) for s in sources),
             f"{server} was sent an evacuate at {at_s} without proof: "
             f"{[self.fences[s].reads[-5:] for s in sources]}",
         )
