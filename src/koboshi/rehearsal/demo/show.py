@@ -83,6 +83,7 @@ async def showing(directory: Directory, environ: Mapping[str, str]) -> AsyncGene
                 world = World.around(build())
                 doors = await inner.enter_async_context(listening(world))
                 world.cloud.begin(tasks)
+                world.agents.begin(tasks)
                 furnish(world.cloud)
                 served = await inner.enter_async_context(serving(Face(world)))
                 hosts: list[HostName] = list(world.physics.hosts)

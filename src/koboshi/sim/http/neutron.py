@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +21,8 @@ from koboshi.sim.world import World
 PREFIX = "/network"
 SHOWN = "%Y-%m-%d %H:%M:%S"
 """Seconds without a zone (neutron db/agents_db.py: the model's datetimes as they are)."""
+NEVER = datetime(2026, 1, 1, tzinfo=UTC)
+"""Since when an agent exists, and its newest report where none was ever sent: only reports move it."""
 TYPES = {404: "HTTPNotFound", 400: "BadRequest", 403: "PolicyNotAuthorized"}
 
 
@@ -133,8 +136,7 @@ class _Neutron:
 
     def _agent(self, machine: Host) -> Document:
         alive = machine.userland and machine.connected
-        now = self.world.cloud.nova_now().strftime(SHOWN)
-        reported = self.world.agents.row(machine).heartbeat_at
+        reported = self.world.agents.row(machine).heartbeat_at or NEVER
         return {
             "id": uuid_of("agent", machine.name),
             "agent_type": "Open vSwitch agent",
@@ -144,9 +146,9 @@ class _Neutron:
             "alive": alive,
             "admin_state_up": True,
             "availability_zone": None,
-            "created_at": now,
-            "started_at": now,
-            "heartbeat_timestamp": reported.strftime(SHOWN) if reported else now,
+            "created_at": NEVER.strftime(SHOWN),
+            "started_at": NEVER.strftime(SHOWN),
+            "heartbeat_timestamp": reported.strftime(SHOWN),
             "description": None,
             "configurations": {},
             "resources_synced": None,

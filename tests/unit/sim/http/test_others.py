@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import anyio
 import pytest
 
 from koboshi.domain.names import HostName
@@ -92,6 +93,18 @@ async def test_neutrons_agents_live_and_die_with_their_hosts() -> None:
         assert one.json()["agent"]["host"] == "h1"
         missing = await a.ask("GET", "/network/v2.0/agents/zzz")
         assert missing.json()["NeutronError"]["message"] == "Agent zzz could not be found."
+
+
+async def test_an_agent_that_does_not_report_has_no_new_heartbeat() -> None:
+    async def reported(a: Asker) -> list[str]:
+        agents = (await a.ask("GET", "/network/v2.0/agents")).json()["agents"]
+        return [g["heartbeat_timestamp"] for g in agents]
+
+    async with asked() as a:
+        before = await reported(a)
+        await anyio.sleep(5)
+
+        assert await reported(a) == before
 
 
 async def test_cinder_lists_volumes_with_their_servers() -> None:
