@@ -24,6 +24,7 @@ EXAMPLES = {
     "cloud.config_file": '"/etc/openstack/clouds.yaml"',
     "cloud.region": '"RegionOne"',
     "cloud.interface": '"internal"',
+    "domains.file": '"/etc/koboshi/domains.toml"',
     "hosts.addresses": '{ compute1 = "192.0.2.1" }',
     "hosts.inventory": '"/etc/koboshi/hosts.csv"',
     "hosts.pattern": '"{host}.mgmt.example"',

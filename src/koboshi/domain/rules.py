@@ -91,7 +91,7 @@ class Rules:
     api_latency: timedelta = timedelta(seconds=5)
     """If more than one request of twenty took longer, too."""
     incident_memory: timedelta = timedelta(minutes=15)
-    """How long one incident keeps another host from being acted upon."""
+    """How long one incident counts for the brake."""
     latch: timedelta = timedelta(minutes=10)
     """How long a host must have been healthy before its incident is closed."""
     quarantine: timedelta = timedelta(hours=24)

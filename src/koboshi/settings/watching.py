@@ -230,7 +230,7 @@ class WindowsSettings(Section):
         default=minutes(15),
         ge=seconds(1),
         le=minutes(24 * 60),
-        description="How long one incident keeps any other host from being acted upon: several "
+        description="How long one incident counts for the brake: several "
         "deaths in a row are more often a broken network than broken hosts.",
     )
     latch: Duration = Field(
