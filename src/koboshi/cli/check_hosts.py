@@ -1,6 +1,6 @@
 """Each host, looked at as the daemon will: whether it answers, and its BMC tells its power."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,7 +10,9 @@ import anyio
 from koboshi.adapters.fencing.inspecting import Trouble
 from koboshi.cli.checks import Check, Result
 from koboshi.domain.cloud import PROTECTED_HYPERVISORS, Hypervisor, Power, ProbeAnswer
+from koboshi.domain.device import NAMELESS, Identity, mistaken
 from koboshi.domain.errors import ConfigurationError, FenceError
+from koboshi.domain.names import HostName
 from koboshi.domain.rules import Mode, ProofPolicy
 from koboshi.ports.fence import Fence
 from koboshi.ports.probe import Probe
@@ -46,6 +48,7 @@ async def check_hosts(
     found = [] if listed is None else [_protected(settings, listed), *_strangers(settings, listed)]
     chosen = sorted(_chosen(settings, listed or {}))
     rows: dict[str, list[Check]] = {}
+    identities: dict[HostName, Identity] = {}
     limiter = anyio.CapacityLimiter(AT_ONCE)
 
     async def look(host: str) -> None:
@@ -55,11 +58,13 @@ async def check_hosts(
                 address = listed[host].address
             answer, row = await _probe(host, address, settings, instruments.probe)
             rows[host] = [row, *await _power(host, answer, settings, instruments)]
+            identities[HostName(host)] = await _identity(host, settings, instruments)
 
     async with anyio.create_task_group() as group:
         for host in chosen:
             group.start_soon(look, host)
-    return [*found, *(row for host in chosen for row in rows[host])]
+    mapped = _mapping(mistaken(identities, (HostName(host) for host in listed or chosen)))
+    return [*found, *(row for host in chosen for row in rows[host]), *mapped]
 
 
 def protected_hosts(settings: Settings, listed: dict[str, Hypervisor]) -> set[str]:
@@ -185,6 +190,32 @@ async def _power(
             row = _Row(host=host, table=table, name=name)
             rows.append(await _one_device(row, answer, device, instruments.new_fence))
     return rows
+
+
+async def _identity(host: str, settings: Settings, instruments: Instruments) -> Identity:
+    """Return what the host's first device says it is; one that does not answer has its row already."""
+    device = settings.fencing.device(host)
+    if device is None or isinstance(device, AgentDevice):
+        return NAMELESS
+    try:
+        async with instruments.new_fence(device) as fence:
+            return await fence.identity()
+    except (FenceError, ConfigurationError):
+        return NAMELESS
+
+
+def _mapping(wrong: Mapping[HostName, str]) -> list[Check]:
+    """Return a row for each device that says that it is another host's."""
+    return [
+        Check(
+            check="mapping",
+            subject=host,
+            result=Result.FAIL,
+            detail=why,
+            cure=f"compare the address in [fencing.hosts.{host}] with the machine itself",
+        )
+        for host, why in sorted(wrong.items())
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,8 +42,9 @@ class SimProbe:
 class SimFence:
     """A BMC."""
 
-    def __init__(self, power: Power | FenceError) -> None:
+    def __init__(self, power: Power | FenceError, identity: Identity = NAMELESS) -> None:
         self._power = power
+        self._identity = identity
 
     async def __aenter__(self) -> Self:
         return self
@@ -66,8 +67,8 @@ class SimFence:
         pytest.fail("a check switched a host on")
 
     async def identity(self) -> Identity:
-        """Tell nothing."""
-        return NAMELESS
+        """Tell it."""
+        return self._identity
 
 
 def hypervisor(host: str, address: str | None = None, kind: str = "QEMU") -> Hypervisor:
@@ -92,9 +93,11 @@ def instruments(
     answers: Mapping[str, ProbeAnswer] | None = None,
     powers: Mapping[str, Power | FenceError] | None = None,
     troubles: tuple[Trouble, ...] = (),
+    identities: Mapping[str, Identity] | None = None,
 ) -> Instruments:
     def new_fence(device: Device) -> SimFence:
-        return SimFence((powers or {}).get(device.host, Power.ON))
+        identity = (identities or {}).get(device.host, NAMELESS)
+        return SimFence((powers or {}).get(device.host, Power.ON), identity)
 
     async def inspect(device: Device) -> tuple[Trouble, ...]:
         return () if isinstance(device, RedfishDevice) else troubles
@@ -154,6 +157,20 @@ async def test_what_a_bmc_says(
     assert found.result is result
     assert detail in found.detail
     assert bool(found.cure) == (result is not Result.OK)
+
+
+async def test_devices_that_say_that_they_are_another_hosts() -> None:
+    hosts = [hypervisor(f"cmp{n}") for n in range(1, 4)]
+    told = {
+        "cmp1": Identity(serial="S1"),
+        "cmp2": Identity(serial="s1"),
+        "cmp3": Identity(serial="S3", host_name="cmp3.example.com"),
+    }
+    asked = instruments(identities=told)
+    checks = await check_hosts(fenced("cmp1", "cmp2", "cmp3"), hosts, asked)
+    wrong = [c for c in checks if c.check == "mapping"]
+    assert [c.subject for c in wrong] == ["cmp1", "cmp2"]
+    assert {c.result for c in wrong} == {Result.FAIL}
 
 
 async def test_each_device_of_a_host_has_its_row_and_its_agent_is_looked_at() -> None:
