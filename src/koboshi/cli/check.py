@@ -1,5 +1,6 @@
 """`koboshi check`: what is missing before Koboshi may act."""
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -54,12 +55,18 @@ async def _look_outside(
 ) -> list["Check"]:
     from koboshi.adapters.clock import SystemClock  # noqa: PLC0415 - slow to import
     from koboshi.adapters.openstack import connect, survey  # noqa: PLC0415 - slow to import
-    from koboshi.cli.check_hosts import Instruments, check_hosts  # noqa: PLC0415 - slow to import
+    from koboshi.cli.check_hosts import (  # noqa: PLC0415 - slow to import
+        Instruments,
+        check_hosts,
+        protected_hosts,
+    )
     from koboshi.cli.check_records import check_records  # noqa: PLC0415 - slow to import
+    from koboshi.cli.check_witnesses import check_witnesses  # noqa: PLC0415 - slow to import
     from koboshi.cli.checks import Check, Result  # noqa: PLC0415 - slow to import
     from koboshi.cli.quiet import keep_logs_apart  # noqa: PLC0415 - slow to import
     from koboshi.daemon import wiring, witnesses  # noqa: PLC0415 - slow to import
     from koboshi.domain.errors import CloudError  # noqa: PLC0415 - slow to import
+    from koboshi.domain.names import HostName  # noqa: PLC0415 - slow to import
 
     results = {True: Result.OK, False: Result.FAIL, None: Result.WARN}
     hypervisors = None
@@ -73,6 +80,10 @@ async def _look_outside(
             try:
                 hypervisors = await cloud.hypervisors()
                 records = await check_records(cloud)
+                async with AsyncExitStack() as stack:
+                    who = await witnesses.witnesses(settings, cloud, stack)
+                    hosts = protected_hosts(settings, {h.host: h for h in hypervisors})
+                    records += await check_witnesses(who, [HostName(h) for h in hosts])
             except CloudError:
                 hypervisors = None  # the survey has said so
     found = [
