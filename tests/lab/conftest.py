@@ -1,12 +1,13 @@
 """A real OpenStack for these tests: one lab for all of them, calm before each, judged after each."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab import Lab
+from lab import Lab, Settings
 from lab.rig.home import bring_home
 from lab.rig.koboshi import Koboshi
 from lab.rig.nova import Nova
@@ -18,11 +19,19 @@ MakeKoboshi = Callable[..., Koboshi]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder, so that none is forgotten."""
+    """Mark every test of this folder, so that none is forgotten; those with a wide lab come last."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.lab)
             item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S))
+    items.sort(key=lambda item: "wide" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def wide(lab: Lab) -> Lab:
+    """Return the lab, made anew with three racks of four hosts; no test of the small one comes after."""
+    lab.up(Settings(hosts=20 if os.environ.get("KOBOSHI_LAB_LONG") else 12))
+    return lab
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,23 @@ def test_a_dead_nova_compute_on_a_living_host_is_a_notice_and_nothing_more(
     assert "incident_opened" not in {h.kind for h in koboshi.happenings()}
 
 
+def test_a_quick_restart_of_nova_compute_is_nothing_at_all(
+    lab: Lab, nova: Nova, koboshi: Koboshi
+) -> None:
+    judge = Judge(lab, nova, boot(lab, HOST, bfv=1))
+    koboshi.wait_armed()
+    before = len(koboshi.happenings())
+
+    lab.fault(HOST, "restart")
+    stays(15, judge.nothing_evacuated)
+
+    judge.untouched(judge.servers)
+    told = {h.kind for h in koboshi.happenings()[before:]}
+    assert told <= {"host_noticed", "host_notice_cleared"}, "more than a slow start is told of"
+    rows = {r["host"]: r["verdict"] for r in koboshi.run("status", "-f", "json").json()["hosts"]}
+    assert rows[HOST] == "up"
+
+
 def test_a_cut_host_is_fenced_before_its_servers_start_elsewhere(
     lab: Lab, nova: Nova, koboshi: Koboshi
 ) -> None:
