@@ -28,12 +28,15 @@ from koboshi.client import ApiClient
 from koboshi.domain.cloud import ProbeAnswer
 from koboshi.domain.errors import KoboshiError
 from koboshi.domain.incident import IncidentState
+from koboshi.domain.verdict import Verdict
 from koboshi.sim.http import BMC_USER, PASSWORD
 
 HERE = Path(__file__).parent
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 SERVERS_A_HOST = 20
 RACK = 40
+SIZES = (100, 1_000, 10_000)
+"""What `--all` measures, one after the other."""
 CHANCE = random.Random()  # noqa: S311 which server changes is no secret
 SWEEP_S = 60
 SETTLE_S = 60
@@ -42,6 +45,8 @@ WARM_S = 40
 """With probes, before a fault: heartbeats' intervals are known then, and every prober is trusted."""
 STARTED_WITHIN_S = 900
 ACTED_WITHIN_S = 120
+DOUBTED_FOR_S = 30
+"""So long after all of a rack is in doubt somebody must be held, or nobody will be."""
 PROBES_AT_ONCE = 64
 
 
@@ -274,16 +279,23 @@ def a_rack(cloud: Cloud, folder: Path) -> dict[str, Any]:
         cloud.ask("kill", *rack)
         began = time.monotonic()
         held, first_s = 0, None
+        doubted_s = None
         while time.monotonic() - began < ACTED_WITHIN_S and held < len(rack):
             held = len(koboshi.held())
             if held and first_s is None:
                 first_s = time.monotonic() - began
+            status = None if doubted_s else koboshi.status()
+            if status and sum(h.verdict is not Verdict.UP for h in status.hosts) >= len(rack):
+                doubted_s = time.monotonic() - began
+            if doubted_s and not held and time.monotonic() - began > doubted_s + DOUBTED_FOR_S:
+                break  # a rack that is a fifth of the cloud takes the positive control with it
             time.sleep(1)
         took_s, status = time.monotonic() - began, koboshi.status()
         verdicts = Counter(str(h.verdict) for h in status.hosts) if status else None
         return {
             "rack_hosts": len(rack),
             "rack_verdicts": verdicts,
+            "rack_all_in_doubt_s": None if doubted_s is None else round(doubted_s, 1),
             "rack_held": held,
             "rack_first_held_s": None if first_s is None else round(first_s, 1),
             "rack_all_held_s": round(took_s, 1) if held == len(rack) else None,
@@ -340,10 +352,18 @@ def main() -> None:
     """Measure, and print one line of JSON at the end."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hosts", type=int, default=100)
+    parser.add_argument("--all", action="store_true", help=f"of {SIZES} hosts each, a line each")
     parser.add_argument("--periods", type=int, default=3, help="sweeps to measure, a minute each")
     parser.add_argument("--only", choices=("steady", "faults", "probes"), default=None)
     parser.add_argument("--json", action="store_true", help="nothing but JSON")
     options = parser.parse_args()
+    for hosts in SIZES if options.all else (options.hosts,):
+        options.hosts = hosts
+        measure_size(options)
+
+
+def measure_size(options: argparse.Namespace) -> None:
+    """Measure a cloud of one size, and print what was found."""
     found: dict[str, Any] = {"hosts": options.hosts, "servers": options.hosts * SERVERS_A_HOST}
     if options.only in {None, "probes"}:
         rates = [probes_a_second(3.0) for _ in range(3)]
@@ -354,7 +374,7 @@ def main() -> None:
     if not options.json:
         for name, value in found.items():
             print(f"{name:36} {value}")
-    print(json.dumps(found))
+    print(json.dumps(found), flush=True)
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
