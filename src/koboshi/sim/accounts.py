@@ -7,7 +7,7 @@ accounted for, with a reason that the world's truth bears out.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from koboshi.domain.cloud import ComputeService, Server
+from koboshi.domain.cloud import ComputeService, Power, Server
 from koboshi.domain.disks import demand_of
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.names import HostName
@@ -245,7 +245,10 @@ def _why_not_held(judge: Judge, incident: Incident, recovery: Recovery, row: Ser
     stale = any(r.is_open for r in judge.world.cloud.records_of(row.id))
     lived = judge.world.physics.hosts[host].power
     odd = row.vm_state not in {"active", "stopped"} or incident.state is not _I.SETTLED
-    known = came_back or touched or stale or lived or odd
+    # A device that is another host's says on of a host that is off: whoever believes it waits for that.
+    proven_s, reads = judge.proven_s.get(incident.id), judge.world.fences[host].reads
+    said_on = proven_s is not None and any(r.power is Power.ON for r in reads if r.at_s > proven_s)
+    known = came_back or touched or stale or lived or odd or said_on
     return None if known else "it may be evacuated, and nothing stands against it"
 
 
