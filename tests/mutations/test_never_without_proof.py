@@ -111,7 +111,10 @@ MUTATIONS = (
         patches=(
             (advance, "void", no_decision),
             (proof, "why_not_silent", nothing),
-            (execute, "why_not_silent", nothing),
+            (proof, "noise_of", nothing),
+            (execute, "noise_of", nothing),
+            (execute, "heard_elsewhere", nothing),
+            (proof, "heard_elsewhere", nothing),
             (proof, "signs_of_life", nothing),
             (steps, "signs_of_life", nothing),
         ),
