@@ -26,7 +26,7 @@ def draw_what_if(
     if going:
         parts += [heading("They come back in this order"), _going(going), _when(going)]
     if len(dead) > 1:
-        parts.append(Text(_one_at_a_time(survival), style="yellow"))
+        parts.append(_brake(survival, dead))
     if staying:
         parts += [heading("These do not"), _staying(staying)]
     if not survival.knows_room:
@@ -76,11 +76,23 @@ def _when(going: Sequence[tuple[ServerForecast, Turn]]) -> Text:
     )
 
 
-def _one_at_a_time(survival: Survival) -> str:
-    memory = span(survival.rules.incident_memory.total_seconds())
-    return (
-        "The times leave the brake aside: when several hosts fall silent at once, Koboshi may hold "
-        f"still until a person has looked (docs/safety.md); it remembers a host for {memory}."
+def _brake(survival: Survival, dead: Sequence[HostName]) -> Text:
+    """Return what the brake makes of so many at once."""
+    allowed = survival.bound
+    limit = f"here {count(allowed, 'host')} may be in trouble at once"
+    if len(dead) <= allowed:
+        return Text(f"The brake would let them go: {limit}.", style="green")
+    domain = next((n for n, of in survival.domains.items() if set(dead) <= of), None)
+    if domain is not None:
+        return Text(
+            f"The brake allows more than {allowed} only on surer evidence that domain "
+            f"{clean(domain)} died as a whole, or by: koboshi domain confirm {clean(domain)}",
+            style="yellow",
+        )
+    return Text(
+        f"The brake would hold them until a person has looked: {limit} (docs/safety.md). "
+        "The times leave that aside.",
+        style="yellow",
     )
 
 

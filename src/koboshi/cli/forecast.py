@@ -85,9 +85,11 @@ def _exit_code(survival: "Survival") -> ExitCode:
 
 def known_hosts(survival: "Survival", names: "Iterable[str]") -> "tuple[HostName, ...]":
     """Return the hosts that are named, by themselves or by their domain. Raises UsageProblem."""
+    from koboshi.domain.names import DomainName  # noqa: PLC0415 - slow to import
+
     found: list[HostName] = []
     for name in names:
-        members = None if name in survival.hosts else survival.domains.get(name)
+        members = None if name in survival.hosts else survival.domains.get(DomainName(name))
         found += sorted(members) if members else [known_host(survival, name)]
     return tuple(dict.fromkeys(found))
 

@@ -63,6 +63,7 @@ class Aggregate:
 
     name: str
     hosts: frozenset[HostName]
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from koboshi.domain.cloud import Server
+from koboshi.domain.cloud import Aggregate, Server
 from koboshi.domain.disks import disks_of
 from koboshi.domain.names import HostName
 from koboshi.domain.policy import Meant, needs_tpm
 from koboshi.domain.recovery import Treatment
-from koboshi.domain.stock import Aggregate, Image, Volume
+from koboshi.domain.stock import Image, Volume
 
 
 class DiskOutcome(StrEnum):

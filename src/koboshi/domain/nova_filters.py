@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from koboshi.domain.capacity import Hindrance, nothing_hinders
-from koboshi.domain.cloud import Server
+from koboshi.domain.cloud import Aggregate, Server
 from koboshi.domain.names import HostName
 from koboshi.domain.recovery import Candidate
-from koboshi.domain.stock import Aggregate
 
 SCOPE: Final = "aggregate_instance_extra_specs:"
 TENANT: Final = "filter_tenant_id"

@@ -6,7 +6,6 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from koboshi.domain.cloud import Aggregate
-from koboshi.domain.evidence import Heartbeat
 from koboshi.domain.names import CellName, DomainName, HostName
 
 
@@ -43,27 +42,27 @@ class Places:
     """Whether a host with this management address carries this daemon or its database."""
 
     def domains_of(
-        self, services: Mapping[HostName, Heartbeat], aggregates: Iterable[Aggregate]
+        self, zones: Mapping[HostName, str], aggregates: Iterable[Aggregate]
     ) -> dict[DomainName, frozenset[HostName]]:
-        """Return every domain that has hosts, with those of its hosts that have a compute service."""
+        """Return every domain that has hosts; `zones` has the zone of each compute service's host."""
         match self.source:
             case DomainSource.NONE:
                 return {}
             case DomainSource.ZONES:
-                named = ((track.service.zone, host) for host, track in services.items())
+                named = ((zone, host) for host, zone in zones.items())
             case DomainSource.AGGREGATES:
                 named = (
                     (aggregate.name, host)
                     for aggregate in aggregates
                     if any(fnmatchcase(aggregate.name, p) for p in self.aggregates)
                     for host in aggregate.hosts
-                    if host in services
+                    if host in zones
                 )
             case DomainSource.FILE:
                 named = (
                     (name, host)
                     for name, patterns in self.hosts.items()
-                    for host in services
+                    for host in zones
                     if any(fnmatchcase(host, p) for p in patterns)
                 )
         found: dict[DomainName, set[HostName]] = {}

@@ -1,9 +1,10 @@
 """Everything of a cloud that a forecast needs, read once: the whole stock, not one host's part."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from koboshi.domain.cloud import (
+    Aggregate,
     ComputeService,
     Hypervisor,
     Migration,
@@ -11,7 +12,6 @@ from koboshi.domain.cloud import (
     Server,
     ServerGroup,
 )
-from koboshi.domain.names import HostName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +37,6 @@ class Image:
     """`hw_firmware_type`: `uefi` gives its servers an NVRAM."""
     tpm: str = ""
     """`hw_tpm_version`: gives its servers a vTPM."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aggregate:
-    """A host aggregate."""
-
-    name: str
-    hosts: frozenset[HostName]
-    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

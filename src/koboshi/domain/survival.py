@@ -5,11 +5,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from koboshi.domain.brake import bound
 from koboshi.domain.capacity import Field, Pacing, Spot, Turn, bring_back, nothing_hinders
 from koboshi.domain.cloud import COMPUTE_BINARY, ComputeService, Room, Server, ServerGroup
 from koboshi.domain.disk_forecast import Storage
 from koboshi.domain.forecast import Facts, Outcome, ServerForecast, WaitsFor, forecasts
-from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.names import DomainName, HostName, ServerId
 from koboshi.domain.nova_filters import aggregate_hindrance
 from koboshi.domain.recovery import Candidate
 from koboshi.domain.rules import Rules
@@ -50,7 +51,7 @@ class Survival:
         rules: Rules,
         protected: frozenset[HostName],
         shared_aggregates: Collection[str] = (),
-        domains: Mapping[str, frozenset[HostName]] | None = None,
+        domains: Mapping[DomainName, frozenset[HostName]] | None = None,
     ) -> None:
         self.stock = stock
         self.rules = rules
@@ -102,6 +103,12 @@ class Survival:
                 if s.enabled and (s.up is False or s.forced_down)
             )
         )
+
+    @property
+    def bound(self) -> int:
+        """Return how many hosts the brake lets be in trouble at once, cells left aside."""
+        counted = sum(s.enabled for s in self._services.values())
+        return bound(counted, self.rules)
 
     @property
     def is_anything_hindered(self) -> bool:

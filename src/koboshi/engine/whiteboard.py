@@ -139,7 +139,8 @@ class Whiteboard:
     def place(self, places: Places, aggregates: tuple[Aggregate, ...] = ()) -> None:
         """Find anew which hosts belong together, by what is declared of the hosts that there are."""
         world = self.world
-        domains = places.domains_of(world.services, aggregates)
+        zones = {host: track.service.zone for host, track in world.services.items()}
+        domains = places.domains_of(zones, aggregates)
         cells = places.cells_of(
             (*world.services, *(t.service.host for t in world.control.values()))
         )

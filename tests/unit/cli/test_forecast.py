@@ -139,7 +139,25 @@ def test_what_if_two_hosts_die(small: Mapping[str, str]) -> None:
     assert "too little memory (2)" in giant["why"]
     drawn = on_terminal("forecast", "--fail", "h1,h3", environ={**small, "COLUMNS": "80"})
     assert "If h1 and h3 died now, of 4 servers" in drawn.out
-    assert "The times leave the brake aside" in drawn.out
+    assert "The brake would hold them until a person has looked" in drawn.out
+
+
+def test_a_declared_domain_is_played_through(small: Mapping[str, str], tmp_path: Path) -> None:
+    racks = tmp_path / "racks.toml"
+    racks.write_text('left = ["h1", "h2"]\nright = ["h3", "h4"]\n')
+    environ = {**small, "KOBOSHI_DOMAINS__SOURCE": "file", "KOBOSHI_DOMAINS__FILE": str(racks)}
+    claims = koboshi("forecast", "-f", "json", environ=environ).json()["may_die"]
+    assert [(c["domain"], c["verdict"]) for c in claims[1:]] == [
+        ("left", "proved"),
+        ("right", "refuted"),
+    ]
+    rows = koboshi("forecast", "--fail", "left", "-f", "json", environ=environ).json()
+    assert {r["source"] for r in rows} == {"h1", "h2"}
+    drawn = on_terminal("forecast", "--fail", "left", environ={**environ, "COLUMNS": "200"})
+    assert "koboshi domain confirm left" in drawn.out
+    drawn = on_terminal("forecast", environ={**environ, "COLUMNS": "200"})
+    assert "1 of 2 domains may die as a whole: left" in drawn.out
+    assert "Domain right (2 hosts) may not die" in drawn.out
 
 
 def test_any_two(small: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from koboshi.domain.cloud import Flavor, Server
+from koboshi.domain.cloud import Aggregate, Flavor, Server
 from koboshi.domain.disk_forecast import (
     DISK_OUTCOME_MEANING,
     DiskKind,
@@ -25,7 +25,7 @@ from koboshi.domain.forecast import (
 )
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import OnLocalDisk
-from koboshi.domain.stock import Aggregate, Image, Volume
+from koboshi.domain.stock import Image, Volume
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim.samples import SMALL, image_server, server
 

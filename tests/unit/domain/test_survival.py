@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from koboshi.domain.claims import Verdict, any_may_die, domains_may_die, is_proved_by_bound
-from koboshi.domain.cloud import ComputeService, Migration, Room, Server, ServerGroup
+from koboshi.domain.cloud import Aggregate, ComputeService, Migration, Room, Server, ServerGroup
 from koboshi.domain.forecast import Outcome, WaitsFor
-from koboshi.domain.names import HostName, MigrationId, ServerId, ServiceId
+from koboshi.domain.names import DomainName, HostName, MigrationId, ServerId, ServiceId
 from koboshi.domain.nova_filters import aggregate_hindrance
-from koboshi.domain.stock import Aggregate, Gap, Space, Stock, Volume
+from koboshi.domain.stock import Gap, Space, Stock, Volume
 from koboshi.domain.stopping import ok_to_stop
 from koboshi.domain.survival import Survival, totals
 from koboshi.rehearsal.windows import shortened
@@ -56,7 +56,7 @@ def cloud(
     services: Sequence[ComputeService] | None = None,
     protected: frozenset[HostName] | None = None,
     shared_aggregates: tuple[str, ...] = (),
-    domains: dict[str, frozenset[HostName]] | None = None,
+    domains: dict[DomainName, frozenset[HostName]] | None = None,
     **more: Any,
 ) -> Survival:
     facts: dict[str, Any] = {
@@ -215,7 +215,10 @@ def test_the_bound_never_proves_what_a_set_refutes(number: int, ram_mb: int) -> 
 
 
 def test_each_domain_is_played_through() -> None:
-    racks = {"rack1": frozenset({H1, H2}), "rack2": frozenset({H3})}
+    racks = {
+        DomainName("rack1"): frozenset({H1, H2}),
+        DomainName("rack2"): frozenset({H3}),
+    }
     survival = cloud([big("a", "h1", 5000), big("b", "h2", 5000)], domains=racks)
     first_rack, second = domains_may_die(survival)
     assert (first_rack.domain, first_rack.verdict, first_rack.by) == (

@@ -119,7 +119,11 @@ class OpenStackCloud:
         answer = await self.calls.read(_compute("GET", "/os-aggregates", "2.41"))
         rows = shapes.parse(shapes.Aggregates, answer).aggregates
         return tuple(
-            Aggregate(name=row.name, hosts=frozenset(HostName(h) for h in row.hosts))
+            Aggregate(
+                name=row.name,
+                hosts=frozenset(HostName(h) for h in row.hosts),
+                metadata=row.metadata,
+            )
             for row in rows
         )
 

@@ -235,6 +235,7 @@ class Aggregate(Shape):
 
     name: str
     hosts: list[str]
+    metadata: dict[str, str] = Field(default_factory=dict[str, str])
 
 
 class Aggregates(Shape):

@@ -12,7 +12,7 @@ from koboshi.adapters.openstack.wire import Answer, Request
 from koboshi.domain.cloud import Hypervisor, Migration, Room
 from koboshi.domain.errors import CloudError, ConfigurationError, InvalidAnswer
 from koboshi.domain.names import HostName
-from koboshi.domain.stock import Aggregate, Gap, Image, Space, Stock, Volume
+from koboshi.domain.stock import Gap, Image, Space, Stock, Volume
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ async def take_stock(cloud: OpenStackCloud, tell: Callable[[str], None] = lambda
             )
         )
     records = await must("evacuation records", lambda: _open_records(cloud))
-    aggregates = await must("aggregates", lambda: _aggregates(calls))
+    aggregates = await must("aggregates", cloud.aggregates)
     volumes = await may(
         "volumes",
         "give the user the `admin` role in Cinder, and register its endpoint (volumev3) in Keystone",
@@ -104,15 +104,6 @@ async def _open_records(cloud: OpenStackCloud) -> tuple[Migration, ...]:
     for status in BOMBS:
         found += await cloud.migrations(evacuations_only=True, status=status)
     return tuple(found)
-
-
-async def _aggregates(calls: Calls) -> tuple[Aggregate, ...]:
-    request = Request(service="compute", method="GET", path="/os-aggregates", microversion="2.53")
-    rows = parse(shapes.Aggregates, await calls.read(request)).aggregates
-    return tuple(
-        Aggregate(name=row.name, hosts=frozenset(map(HostName, row.hosts)), metadata=row.metadata)
-        for row in rows
-    )
 
 
 async def _volumes(calls: Calls) -> Mapping[str, Volume]:

@@ -5,20 +5,6 @@ import msgspec
 from koboshi.adapters.openstack.bulk import Link
 
 
-class Aggregate(msgspec.Struct, frozen=True):
-    """One host aggregate."""
-
-    name: str
-    hosts: list[str]
-    metadata: dict[str, str]
-
-
-class Aggregates(msgspec.Struct, frozen=True):
-    """`GET /os-aggregates`."""
-
-    aggregates: list[Aggregate]
-
-
 class ImageProperties(msgspec.Struct, frozen=True):
     """What a volume keeps of the image that it was made from."""
 
