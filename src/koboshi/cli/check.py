@@ -97,7 +97,10 @@ async def _look_outside(
         for number, finding in enumerate(findings)
     ]
     instruments = Instruments(
-        probe=witnesses.probe(settings), new_fence=wiring.device, inspect=wiring.inspected
+        probe=witnesses.probe(settings),
+        book=witnesses.management(settings),
+        new_fence=wiring.device,
+        inspect=wiring.inspected,
     )
     return found + records + await check_hosts(settings, hypervisors, instruments)
 

@@ -16,6 +16,7 @@ from koboshi.domain.names import HostName
 from koboshi.domain.rules import Mode, ProofPolicy
 from koboshi.ports.fence import Fence
 from koboshi.ports.probe import Probe
+from koboshi.ports.witness import AddressBook
 from koboshi.settings import AgentDevice, Device, ProbeKind, Settings
 
 AT_ONCE = 16
@@ -32,6 +33,8 @@ class Instruments:
     """What hosts are asked with."""
 
     probe: Probe
+    book: AddressBook
+    """Where hosts answer, but for what Nova tells."""
     new_fence: NewFence
     inspect: Inspect
 
@@ -47,13 +50,14 @@ async def check_hosts(
     )
     found = [] if listed is None else [_protected(settings, listed), *_strangers(settings, listed)]
     chosen = sorted(_chosen(settings, listed or {}))
+    await instruments.book.refresh([HostName(host) for host in chosen])
     rows: dict[str, list[Check]] = {}
     identities: dict[HostName, Identity] = {}
     limiter = anyio.CapacityLimiter(AT_ONCE)
 
     async def look(host: str) -> None:
         async with limiter:
-            address = settings.hosts.addresses.get(host)
+            address = instruments.book.address_of(HostName(host))
             if address is None and listed is not None and host in listed:
                 address = listed[host].address
             answer, row = await _probe(host, address, settings, instruments.probe)
@@ -127,13 +131,16 @@ async def _probe(
         cure = f'add to [hosts.addresses]: {host} = "ADDRESS"'
         return ProbeAnswer.OWN_TROUBLE, row(Result.FAIL, "has no known address", cure)
     answer = await probe.ask(address)
-    kind, port = settings.probe.kind, settings.probe.port
-    where = f"{address} port {port}"
+    kind, port, ask = settings.probe.kind, settings.probe.port, settings.probe.ask
+    where = f"{address} ({', '.join(ask)})" if ask else f"{address} port {port}"
     match answer:
         case ProbeAnswer.USERLAND:
             return answer, row(Result.OK, f"{where} answers")
         case ProbeAnswer.KERNEL if kind is ProbeKind.TCP:
             return answer, row(Result.OK, f"{where} answers (its kernel does)")
+        case ProbeAnswer.KERNEL if ask:
+            cure = "does a program answer there? One that is asked should tell that userland lives"
+            return answer, row(Result.WARN, f"{where}: its kernel answers, no program does", cure)
         case ProbeAnswer.KERNEL:
             cure = "is sshd there, and does it let this machine in? Otherwise set [probe] port"
             return answer, row(Result.WARN, f"{where}: its kernel answers, no ssh server", cure)

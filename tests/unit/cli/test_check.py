@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from koboshi.adapters.fencing import Trouble
+from koboshi.adapters.probing.addresses import Addresses
 from koboshi.cli.check_hosts import Instruments, check_hosts
 from koboshi.cli.checks import Check, Result, check_settings, exit_code
 from koboshi.cli.exit_codes import ExitCode
@@ -17,6 +18,7 @@ from koboshi.domain.errors import FenceError
 from koboshi.domain.names import HostName
 from koboshi.settings import Device, RedfishDevice, Settings, load_settings
 from koboshi.settings.fencing import FencingHost, FencingOptions, FencingSettings
+from koboshi.settings.watching import ProbeSettings
 
 from .terminal import koboshi
 
@@ -94,6 +96,7 @@ def instruments(
     powers: Mapping[str, Power | FenceError] | None = None,
     troubles: tuple[Trouble, ...] = (),
     identities: Mapping[str, Identity] | None = None,
+    table: Mapping[str, str] | None = None,
 ) -> Instruments:
     def new_fence(device: Device) -> SimFence:
         identity = (identities or {}).get(device.host, NAMELESS)
@@ -104,7 +107,8 @@ def instruments(
 
     known = {f"10.0.0.{n}": ProbeAnswer.USERLAND for n in range(10)}
     probe = SimProbe({**known, **(answers or {})})
-    return Instruments(probe=probe, new_fence=new_fence, inspect=inspect)
+    book = Addresses({HostName(h): a for h, a in (table or {}).items()})
+    return Instruments(probe=probe, book=book, new_fence=new_fence, inspect=inspect)
 
 
 def row(checks: list[Check], check: str, subject: str) -> Check:
@@ -124,6 +128,17 @@ async def test_all_is_well() -> None:
         ("power", "cmp2"),
     ]
     assert exit_code(checks) is ExitCode.DONE
+
+
+async def test_hosts_are_asked_where_the_daemon_asks_them_and_in_its_way() -> None:
+    probe = ProbeSettings(ask=("icmp", "ssh:2222"))
+    settings = fenced("cmp1").model_copy(update={"probe": probe})
+    there = instruments({"10.9.9.9": ProbeAnswer.KERNEL}, table={"cmp1": "10.9.9.9"})
+
+    found = row(await check_hosts(settings, [hypervisor("cmp1")], there), "probe", "cmp1")
+
+    assert found.result is Result.WARN
+    assert found.detail == "10.9.9.9 (icmp, ssh:2222): its kernel answers, no program does"
 
 
 @pytest.mark.parametrize(("mode", "result"), [("act", Result.FAIL), ("observe", Result.WARN)])
