@@ -8,7 +8,7 @@ from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.nova_time import nova_now
 from koboshi.domain.proof import proof_by_silence
 from koboshi.domain.quarantine import has_trusted_device, to_look_at, why_swapped
-from koboshi.domain.rules import ProofPolicy
+from koboshi.domain.rules import SILENT_FOR, ProofPolicy
 from koboshi.domain.stale import is_stale
 from koboshi.domain.steps import (
     answers_again,
@@ -83,9 +83,17 @@ def begin(picture: Picture, incident: Incident) -> Decision:
     return fence(picture, incident, f"{judgement.reasons[0]}: switching its power off")
 
 
+def _last_words_ripen(picture: Picture, incident: Incident) -> bool:
+    """Return whether a kernel's authentic last words came so lately that they may yet be proof."""
+    seen = picture.world.kdumps.get(incident.host)
+    return seen is not None and seen.authenticated and picture.now.since(seen.at) < 2 * SILENT_FOR
+
+
 def _without_power(picture: Picture, incident: Incident) -> Decision:
     """Wait for a person, or, where the operator declared so, assume death after long silence."""
     host = incident.host
+    if _last_words_ripen(picture, incident):
+        return NOTHING  # they are proof as soon as the host has been silent for long enough
     if picture.rules.proof is not ProofPolicy.SILENCE:
         return move(
             incident,

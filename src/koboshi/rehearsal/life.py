@@ -92,6 +92,10 @@ class Daemon:
 
     def _new_engine(self, ports: Ports) -> Engine:
         board = Whiteboard(self.clock.now(), fenced=frozenset(ports.fences))
+        if ports.kdump is not None:
+            ports.kdump.listen(
+                lambda host, signed: board.see_kdump(host, self.clock.now(), authenticated=signed)
+            )
         return Engine(
             version="0",
             rules=self._rules,

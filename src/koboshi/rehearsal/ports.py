@@ -7,7 +7,7 @@ the cloud's other face, in memory and in virtual time; only probes and the journ
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -23,6 +23,8 @@ from koboshi.ports.cloud import Cloud
 from koboshi.ports.fence import Fence
 from koboshi.ports.probe import Probe
 from koboshi.rehearsal.devices import Devices, fence_of
+from koboshi.rehearsal.witnesses import Asked, witnesses_of
+from koboshi.sim.hearsay import SimKdump
 from koboshi.sim.http import BMC_USER, KOBOSHI, PASSWORD, Face
 from koboshi.sim.http.memory import URL, KeystoneInMemory, MemoryTransport
 from koboshi.sim.http.serving import Served
@@ -40,15 +42,18 @@ class Ports:
     fences: Mapping[HostName, Fence]
     api_health: Callable[[], ApiHealth]
     witnesses: Witnesses = NOBODY
+    kdump: SimKdump | None = None
+    """Where crashed kernels' messages arrive."""
 
 
 Opens = Callable[[Clock], AbstractAsyncContextManager[Ports]]
 """Gives the ports for one life of the daemon, by its clock."""
 
 
-def simulated(world: World, devices: Devices | None = None) -> Opens:
+def simulated(world: World, devices: Devices | None = None, asked: Asked | None = None) -> Opens:
     """Return the simulated ports; `devices` are those that are known, every host's BMC if None."""
     known = _all_bmcs(world) if devices is None else devices
+    witnesses = witnesses_of(world, asked or Asked())
 
     @asynccontextmanager
     async def open_ports(_clock: Clock) -> AsyncGenerator[Ports]:
@@ -58,17 +63,24 @@ def simulated(world: World, devices: Devices | None = None) -> Opens:
             probe=world.probe,
             fences=fences,
             api_health=world.cloud.line.health,
+            witnesses=witnesses,
+            kdump=world.kdump,
         )
 
     return open_ports
 
 
 def real_adapters(
-    face: Face, devices: Devices | None = None, *, limits: TimeLimits | None = None
+    face: Face,
+    devices: Devices | None = None,
+    asked: Asked | None = None,
+    *,
+    limits: TimeLimits | None = None,
 ) -> Opens:
     """Return the real adapters of the cloud and of its BMCs, over HTTP in memory."""
     world = face.world
     known = _all_bmcs(world) if devices is None else devices
+    witnesses = witnesses_of(world, asked or Asked())
 
     @asynccontextmanager
     async def open_ports(clock: Clock) -> AsyncGenerator[Ports]:
@@ -91,7 +103,15 @@ def real_adapters(
                     continue
                 fence = RedfishFence(_bmc(host), transport=transport)
                 fences[host] = await stack.enter_async_context(fence)
-            yield Ports(cloud=cloud, probe=world.probe, fences=fences, api_health=cloud.api_health)
+            yield Ports(
+                cloud=cloud,
+                probe=world.probe,
+                fences=fences,
+                # Agents by the real adapter, over the face's Neutron.
+                api_health=cloud.api_health,
+                witnesses=replace(witnesses, agents=cloud if witnesses.agents else None),
+                kdump=world.kdump,
+            )
 
     return open_ports
 

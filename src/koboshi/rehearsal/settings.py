@@ -4,6 +4,7 @@ The defaults are koboshi's own, but for the windows that `windows.shortened` sho
 """
 
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import Field
 
@@ -26,6 +27,12 @@ class StoryWindows(WindowsSettings):
     latch: Duration = Field(default=_SHORT.latch, ge=seconds(1))
 
 
+class StoryNetwork(Section):
+    """A further network over which hosts are asked: `storage` or `tenant`."""
+
+    independent: bool = False
+
+
 class StorySettings(Section):
     """What `settings.toml` says."""
 
@@ -36,6 +43,9 @@ class StorySettings(Section):
     windows: StoryWindows = Field(default_factory=StoryWindows)
     brake: BrakeSettings = Field(default_factory=BrakeSettings)
     domains: DomainSettings = Field(default_factory=DomainSettings)
+    networks: dict[Literal["storage", "tenant"], StoryNetwork] = Field(
+        default_factory=dict[Literal["storage", "tenant"], StoryNetwork]
+    )
     policy: PolicySettings = Field(default_factory=PolicySettings)
     pace: PaceSettings = Field(default_factory=PaceSettings)
 

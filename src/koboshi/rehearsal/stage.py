@@ -21,6 +21,7 @@ from koboshi.rehearsal.script import Befalling, entry_of
 from koboshi.rehearsal.settings import StorySettings
 from koboshi.rehearsal.spec import CloudSpec, build_cloud, furnish
 from koboshi.rehearsal.troubles import Trouble, TroubleKind
+from koboshi.rehearsal.witnesses import Asked
 from koboshi.rehearsal.words import SPEAKER, Spoken, word_of
 from koboshi.settings.braking import places_of
 from koboshi.sim import truth
@@ -43,17 +44,25 @@ UP_BEFORE_S = 20.0
 
 def on_ports(stage: "Stage", clock: VirtualClock) -> Daemon:
     """Build a daemon on the ports themselves: the fast face."""
-    return _daemon(stage, clock, simulated(stage.world, _devices(stage)))
+    return _daemon(stage, clock, simulated(stage.world, _devices(stage), _asked(stage)))
 
 
 def over_http(stage: "Stage", clock: VirtualClock) -> Daemon:
     """Build a daemon with the real adapters: the face that speaks as the services do."""
-    return _daemon(stage, clock, real_adapters(Face(stage.world), _devices(stage)))
+    return _daemon(stage, clock, real_adapters(Face(stage.world), _devices(stage), _asked(stage)))
 
 
 def _devices(stage: "Stage") -> Devices:
     hosts = ((h, stage.spec.of_host(h)) for h in stage.world.fences)
     return {h: spec.devices for h, spec in hosts if spec.fenced and spec.devices}
+
+
+def _asked(stage: "Stage") -> Asked:
+    return Asked(
+        networks={name: said.independent for name, said in stage.settings.networks.items()},
+        agents=stage.spec.agents is not None,
+        samples=stage.spec.prometheus is not None,
+    )
 
 
 def _daemon(stage: "Stage", clock: VirtualClock, ports: Opens) -> Daemon:
