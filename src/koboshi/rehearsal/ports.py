@@ -52,11 +52,11 @@ Opens = Callable[[Clock], AbstractAsyncContextManager[Ports]]
 
 def simulated(world: World, devices: Devices | None = None, asked: Asked | None = None) -> Opens:
     """Return the simulated ports; `devices` are those that are known, every host's BMC if None."""
-    known = _all_bmcs(world) if devices is None else devices
     witnesses = witnesses_of(world, asked or Asked())
 
     @asynccontextmanager
     async def open_ports(_clock: Clock) -> AsyncGenerator[Ports]:
+        known = _all_bmcs(world) if devices is None else devices
         fences = {h: fence_of(world, h, names) for h, names in known.items()}
         yield Ports(
             cloud=world.cloud,
