@@ -135,6 +135,8 @@ def _why_not_there(judge: Judge, closing: Closing, incident: Incident) -> str | 
         case _I.UNPROVEN:
             if host not in closing.fenced or judge.state.devices.distrusted(host):
                 return None
+            if _another_fell(judge, host):
+                return None  # its device may be the other's: a person was told
             off = not judge.world.physics.hosts[host].power
             return "its power reads off, and its BMC works" if off else None
         case _I.NEEDS_HUMAN:
@@ -146,6 +148,15 @@ def _why_not_there(judge: Judge, closing: Closing, incident: Incident) -> str | 
             return None if touched else "nobody else had touched it"
         case _:
             return None
+
+
+def _another_fell(judge: Judge, host: HostName) -> bool:
+    """Return whether another host fell silent so soon after our *off* that it may have been hit."""
+    fenced_s = judge.fenced_s.get(host)
+    return fenced_s is not None and any(
+        other != host and 0 <= since_s - fenced_s < SHORT_S
+        for other, since_s in judge.fell_silent_s.items()
+    )
 
 
 def _others_work_there(judge: Judge, host: HostName) -> bool:

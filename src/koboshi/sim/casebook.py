@@ -58,6 +58,8 @@ class Casebook:
         self.fenced_s: dict[HostName, float] = {}
         self.saves: set[CommandId] = set()
         """Each *off* that was meant while a server was on its way."""
+        self.fell_silent_s: dict[HostName, float] = {}
+        """When each host last lost its power, or an incident of it was opened."""
         self.began_s = 0.0
         self.acted: set[IncidentId] = set()
         self.sent: set[CommandId] = set()

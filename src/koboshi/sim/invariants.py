@@ -87,8 +87,8 @@ class Judge(Casebook):
             case ServiceEdited():
                 self._edited(event)
             case PowerSwitched():
-                if event.on:
-                    self.switched_on_s[event.host] = event.at_s
+                switched = self.switched_on_s if event.on else self.fell_silent_s
+                switched[event.host] = event.at_s
             case GuestStopped():
                 if self.world.physics.hosts[event.host].power:
                     self.died_alone.add(event.server)
@@ -106,6 +106,7 @@ class Judge(Casebook):
                 hear_domain(self, event)
             case IncidentOpened():
                 self.opened_s[event.incident] = now_s
+                self.fell_silent_s[event.host] = now_s
             case DeathProven():
                 self._proven(event, now_s)
             case WordGiven():

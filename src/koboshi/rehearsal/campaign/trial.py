@@ -92,6 +92,9 @@ class Overseer:
 
 def _is_held(judge: Judge, memory: timedelta) -> bool:
     """Return whether somebody waits for the brake, and not for too long."""
+    waits = any(i.state is IncidentState.HELD for i in judge.state.open_incidents())
+    if waits and judge.state.holds.brakes:
+        return True  # it is released by itself, a minute after the picture is plausible
     return memory <= timedelta(minutes=2) and any(
         i.state is IncidentState.HELD
         and i.host not in {HostName(h) for h in judge.edited_by_others}
