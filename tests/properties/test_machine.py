@@ -53,9 +53,7 @@ class Cloud(RuleBasedStateMachine):
         spec, chosen = draw_cloud(dice), draw_settings(dice)
         if self.mode is not None:
             chosen = chosen.model_copy(update={"mode": self.mode})
-        self.of = Subjects(
-            hosts=tuple(map(str, spec.host_names)), servers=tuple(sorted(spec.server))
-        )
+        self.of = Subjects.of(spec)
         self.ended = asyncio.Event()
 
         async def live() -> None:
@@ -96,8 +94,9 @@ class Cloud(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(KINDS), dice=DICE, then_s=QUARTERS)
     def something_befalls(self, kind: FaultKind, dice: Random, then_s: float) -> None:
-        """Let anything happen."""
-        self.befall(draw(dice, kind, self.of))
+        """Let anything happen that can happen here."""
+        if self.of.has(kind):
+            self.befall(draw(dice, kind, self.of))
         self.advance(then_s)
 
     @rule(by_s=QUARTERS)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 from koboshi.rehearsal.campaign.dice import chance
 from koboshi.rehearsal.script import Befalling, Happening, Script
@@ -68,22 +68,31 @@ class Subjects:
     """Those on the victim that run."""
     racks: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, cloud: CloudSpec) -> Self:
+        """Return everything in a cloud."""
+        return cls(
+            hosts=tuple(map(str, cloud.host_names)),
+            servers=tuple(sorted(cloud.server)),
+            of_victim=tuple(
+                name
+                for name, server in sorted(cloud.server.items())
+                if (server.host, server.vm_state, server.task_state) == (VICTIM, "active", None)
+            ),
+            racks=tuple(sorted(cloud.racks)),
+        )
+
+    def has(self, kind: FaultKind | TroubleKind | WordKind) -> bool:
+        """Return whether there is anything that this can befall."""
+        return bool(self.racks) or kind not in OF_RACKS
+
 
 def draw_script(random: Random, cloud: CloudSpec) -> Script:
     """Return up to a dozen things that happen, and calm after the last of them."""
-    of = Subjects(
-        hosts=tuple(map(str, cloud.host_names)),
-        servers=tuple(sorted(cloud.server)),
-        of_victim=tuple(
-            name
-            for name, server in sorted(cloud.server.items())
-            if (server.host, server.vm_state, server.task_state) == (VICTIM, "active", None)
-        ),
-        racks=tuple(sorted(cloud.racks)),
-    )
+    of = Subjects.of(cloud)
     warm_s = 15.0 + 3.0 * cloud.heartbeat.total_seconds()
     happens: list[Happening] = []
-    kinds = [k for k in KINDS if of.racks or k not in OF_RACKS]
+    kinds = [k for k in KINDS if of.has(k)]
     at_s = warm_s
     if chance(random, 95):
         blow = draw_fault(random, random.choice(BLOWS), of, VICTIM)
