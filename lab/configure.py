@@ -107,6 +107,8 @@ def clouds_yaml(lab: Layout) -> str:
 
 def koboshi_toml(lab: Layout, settings: Settings, secret: str) -> str:
     """Render Koboshi's configuration for this lab."""
+    # Two heartbeats: with fewer, a fresh daemon would see none advance and hold the brake for a minute.
+    new_evidence_s = max(5, 2 * INTERVALS[settings.intervals][0])
     text = f"""\
 mode = "act"
 state_dir = "{lab.run}/koboshi"
@@ -119,7 +121,7 @@ config_file = "{lab.clouds_yaml}"
 # Proofs, their order and the reading back of what was done are never shortened.
 [windows]
 probe_warm_up = "10s"
-new_evidence = "5s"
+new_evidence = "{new_evidence_s}s"
 incident_memory = "30s"
 latch = "20s"
 

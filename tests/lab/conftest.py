@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def wide(lab: Lab) -> Lab:
     """Return the lab, made anew with three racks of four hosts; no test of the small one comes after."""
-    lab.up(Settings(hosts=20 if os.environ.get("KOBOSHI_LAB_LONG") else 12))
+    lab.up(Settings(hosts=20 if os.environ.get("LAB_LONG") else 12))
     return lab
 
 

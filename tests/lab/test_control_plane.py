@@ -16,7 +16,7 @@ from .judge import Judge, boot, stays
 
 HELD_WITHIN_S = 30.0
 CLEAN_WITHIN_S = 90.0
-LONG = bool(os.environ.get("KOBOSHI_LAB_LONG"))
+LONG = bool(os.environ.get("LAB_LONG"))
 """Twenty hosts and three minutes each; without it twelve hosts, and less time than patience asks for."""
 OUTAGE_S = 180.0 if LONG else 35.0
 OUTAGES = [["rabbit"], ["mysql"], ["nova"]] if LONG else [["rabbit"], ["mysql", "nova"]]

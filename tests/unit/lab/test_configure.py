@@ -9,6 +9,7 @@ import yaml
 
 from lab import Settings, configure, layout
 from lab.layout import Layout
+from lab.settings import INTERVALS
 
 CHECKOUT = Path(layout.__file__).parent.parent
 
@@ -83,3 +84,13 @@ def test_koboshi_finds_each_hosts_bmc(place: Layout) -> None:
         "url": "http://10.77.2.3:8000",
         "system_id": layout.system_id("cmp3"),
     }
+
+
+@pytest.mark.parametrize("intervals", ["fast", "default"])
+def test_a_fresh_koboshi_sees_two_heartbeats_before_it_judges(
+    place: Layout, intervals: str
+) -> None:
+    text = configure.koboshi_toml(place, Settings(intervals=intervals), "secret")
+
+    new_evidence_s = int(tomllib.loads(text)["windows"]["new_evidence"].removesuffix("s"))
+    assert new_evidence_s >= 2 * INTERVALS[intervals][0]
