@@ -12,7 +12,18 @@ from typing import Any
 import anyio
 import pytest
 
-from koboshi.domain import advance, building, confirm_dead, follow, guard, lost, proof, steps
+from koboshi.domain import (
+    advance,
+    building,
+    confirm_dead,
+    decision,
+    follow,
+    guard,
+    lost,
+    orders,
+    proof,
+    steps,
+)
 from koboshi.domain.cloud import Server
 from koboshi.domain.commands import Outcome
 from koboshi.domain.decision import NOTHING, Decision
@@ -20,7 +31,7 @@ from koboshi.domain.names import HostName
 from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import ProofPolicy, Rules
 from koboshi.domain.tracing import step_to
-from koboshi.domain.word import ConfirmDead
+from koboshi.domain.word import ConfirmDead, Disarm
 from koboshi.engine import execute
 from koboshi.rehearsal.ports import simulated
 from koboshi.rehearsal.story import RuleBroken, Story, story
@@ -91,6 +102,10 @@ def nothing(*_args: Any, **_more: Any) -> None:
     """Whatever is asked, nothing stands against it."""
 
 
+def no(*_args: Any, **_more: Any) -> bool:
+    return False
+
+
 def no_decision(*_args: Any, **_more: Any) -> Decision:
     return NOTHING
 
@@ -99,7 +114,28 @@ def _retries(recovery: Recovery) -> Decision:
     return step_to(recovery, RecoveryState.QUEUED, "once more", Outcome.FAILED)
 
 
+async def disarmed_under_way(s: Story) -> None:
+    s.power_loss()
+    await s.until(lambda: bool(s.posts()), every_s=0.05)
+    until = s.daemon.clock.now().later(timedelta(minutes=5))
+    await s.daemon.hear(Disarm(until=until, reason="as the test has it"), "uid 0 (root)")
+    await anyio.sleep(60)
+
+
 MUTATIONS = (
+    Mutation(
+        sentence="disarmed: nothing new is sent",
+        patches=(
+            (decision, "why_not_acting", nothing),
+            (orders, "why_not_acting", nothing),
+            (orders, "is_disarmed", no),
+            (execute, "why_not_acting", nothing),
+        ),
+        tell=disarmed_under_way,
+        breaks=Rule.DISARMED,
+        rules=replace(shortened(), window=1),
+        fenced=True,
+    ),
     Mutation(
         sentence="an operator's word is refused while any witness answers",
         patches=((confirm_dead, "_speaks", nothing),),

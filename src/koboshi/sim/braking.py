@@ -30,7 +30,9 @@ def judge_first_act(book: Casebook, host: HostName, incident: IncidentId, now_s:
     row = book.world.cloud.row(host)
     if book.is_others(row) and now_s - book.edited_by_others.get(host, 0.0) > LOOK_S:
         book.tell(Rule.NOT_OURS, f"{host} was disabled or forced down by somebody else")
-    doubtful = {host, *_recent(book, now_s), *_dark(book, now_s)}
+    if host in book.words:
+        return  # a person answers for it: the brake holds back what we conclude
+    doubtful = {host, *_recent(book, now_s), *_dark(book, now_s)} - book.words
     bound = bound_of(book)
     if len(doubtful) > bound and not _is_explained(book, doubtful):
         others = ", ".join(sorted(doubtful - {host}))
