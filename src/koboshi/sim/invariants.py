@@ -194,6 +194,8 @@ class Judge(Casebook):
     def _arrived(self, event: CommandArrived) -> None:
         self.arrived.append(event)
         command = self._explains(event)
+        if command is None and self._is_to_another_device(event):
+            return
         if command is None:
             facts = f"{event.call} of {event.subject} has no intent in the journal"
             self.tell(Rule.UNEXPLAINED, facts)
@@ -214,6 +216,15 @@ class Judge(Casebook):
                 recovery = self.state.recoveries[command.incident][command.server]
                 if recovery.candidate.vm_state != "stopped":
                     self.tell(Rule.HELD, f"{command.server} is stopped, and was running before")
+
+    def _is_to_another_device(self, event: CommandArrived) -> bool:
+        """Return whether an *off* went to one more of the host's devices: it is one command still."""
+        host = HostName(event.subject)
+        several = event.call == "power_off" and (
+            self.world.told[host] is not self.world.fences[host].reads
+        )
+        offs = (c for c in self.intents.values() if isinstance(c, FenceOff))
+        return several and any(c.host == host for c in offs)
 
     def _explains(self, event: CommandArrived) -> Command | None:
         for command in (c for c in self.intents.values() if c.id not in self.sent):
