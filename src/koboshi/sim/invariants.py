@@ -227,7 +227,11 @@ class Judge(Casebook):
         return several and any(c.host == host for c in offs)
 
     def _explains(self, event: CommandArrived) -> Command | None:
-        for command in (c for c in self.intents.values() if c.id not in self.sent):
+        # One off goes to every outlet that feeds the host.
+        unsent = (
+            c for c in self.intents.values() if c.id not in self.sent or c.type == "fence_off"
+        )
+        for command in unsent:
             match event.call, command:
                 case "evacuate", Evacuate() as c if (c.server, c.destination) == (
                     event.subject,
@@ -254,7 +258,9 @@ class Judge(Casebook):
         probe, host = self.world.probe, command.host
         heard_s, since_s = probe.heard.get(host, -1.0), probe.answering_since.get(host, now_s)
         answers = now_s - heard_s < SEEN_S and now_s - since_s > LOOK_S
-        if answers and command.id not in self.saves:
+        # A kernel alone that answers after its last words is taken for the one that writes the dump.
+        dumps = host in self.world.kdump.heard and not self.world.physics.hosts[host].userland
+        if answers and not dumps and command.id not in self.saves:
             facts = f"{host} is switched off though it has answered for {now_s - since_s:.0f} s"
             self.tell(Rule.UNPROVEN, facts)
 
