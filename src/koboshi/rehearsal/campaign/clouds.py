@@ -4,10 +4,12 @@ from datetime import timedelta
 from random import Random
 
 from koboshi.domain.device import BMC, OUTLETS
+from koboshi.domain.places import DomainSource
 from koboshi.domain.rules import Mode, OnLocalDisk, ProofPolicy
 from koboshi.rehearsal.campaign.dice import chance
 from koboshi.rehearsal.settings import StorySettings, StoryWindows
 from koboshi.rehearsal.spec import CloudSpec, Disks, GroupSpec, HostSpec, RecordSpec, ServerSpec
+from koboshi.settings.braking import DomainSettings
 from koboshi.settings.deciding import PaceSettings, PolicySettings
 
 VICTIM_PERCENT = 60
@@ -105,10 +107,15 @@ def _records(
     }
 
 
+RACKS = DomainSettings(source=DomainSource.AGGREGATES, aggregates=("r*",))
+"""Where a cloud has racks, its operator has declared them."""
+
+
 def draw_settings(random: Random) -> StorySettings:
     """Return what an operator may have decided, with short windows."""
     return StorySettings(
         mode=Mode.OBSERVE if chance(random, 5) else Mode.ACT,
+        domains=RACKS,
         windows=StoryWindows(
             incident_memory=timedelta(seconds=random.choice((40, 60, 120, 900))),
         ),
