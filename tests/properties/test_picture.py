@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from koboshi.domain.cloud import (
@@ -267,8 +267,18 @@ def verdicts(picture: Picture) -> list[Judgement]:
     return [replace(j, reasons=(), testimony=()) for j in picture.judgements.values()]
 
 
+READ_OFF_AND_ON_AGAIN: list[tuple[Happening, bool]] = [
+    (PowerRead(host=HostName("h2"), power=Power.OFF), False),
+    (Wait(for_s=2, all_is_well=True), False),
+    (Wait(for_s=2, all_is_well=True), False),
+    (PowerRead(host=HostName("h2"), power=Power.ON), False),
+]
+"""A device is quarantined for an *off* that the host's answers surround, on by now or not."""
+
+
 @settings(max_examples=100)
 @given(st.lists(st.tuples(happening, st.booleans()), max_size=30))
+@example(READ_OFF_AND_ON_AGAIN)
 def test_what_is_left_alone_would_not_have_mattered(
     happenings: list[tuple[Happening, bool]],
 ) -> None:

@@ -185,11 +185,12 @@ def _power(track: PowerTrack | None, now: Instant) -> tuple[timedelta, Power] | 
     if track is None:
         return _FOR_EVER, Power.UNKNOWN
     newest = track.newest
+    if any(r.power is Power.OFF for r in track.readings):
+        return (
+            None  # read on by now or not: an *off* that an answer followed is no device's to forget
+        )
     if newest.power is Power.UNKNOWN:
-        was_off = any(r.power is Power.OFF for r in track.readings)
-        return None if was_off else (_FOR_EVER, Power.UNKNOWN)
-    if newest.power is Power.OFF:
-        return None
+        return _FOR_EVER, Power.UNKNOWN
     if now.since(newest.at) > PROOF_MAX_AGE:
         return _FOR_EVER, Power.UNKNOWN
     return newest.at.boot + PROOF_MAX_AGE, Power.ON
