@@ -99,7 +99,7 @@ class Brownouts:
         everyone = world.services if hosts is None else hosts
         late = [h for h in self._restless if h in world.services and cell_of(h, world) == cell]
         late = [h for h in late if self._is_late_alive(h)]
-        if everyone and not any(advances(world.services[h], rules) for h in everyone):
+        if everyone and self._nobody_advances(everyone):
             return "no host's heartbeat advances"
         if len(late) < LEAST_LATE:
             return None
@@ -107,6 +107,17 @@ class Brownouts:
         if 100 * len(late) <= rules.late_percent * answering:
             return None
         return f"{len(late)} of {answering} hosts that answer report late"
+
+    def _nobody_advances(self, everyone: Iterable[HostName]) -> bool:
+        """Return whether heartbeats are overdue, and none comes; before one is, nothing is known."""
+        world, rules, now = self._world, self._rules, self._now
+        tracks = {h: world.services[h] for h in everyone}
+        if any(advances(track, rules) for track in tracks.values()):
+            return False
+        return any(
+            is_late(track, counted_from(h, world, self._state), rules, now) is True
+            for h, track in tracks.items()
+        )
 
     def _answers(self, host: HostName) -> bool:
         probe = self._world.probes.get(host)

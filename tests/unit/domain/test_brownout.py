@@ -32,6 +32,16 @@ def test_a_conductor_or_scheduler_that_does_not_advance(binary: str) -> None:
     assert f"{name} does not report either" in (brownout(scene) or "")
 
 
+@pytest.mark.parametrize(("began_s", "unwell"), [(5, False), (61, True)])
+def test_before_a_heartbeat_is_overdue_nobody_is_missed(began_s: float, *, unwell: bool) -> None:
+    """Seen on the lab: each start held the brake for a minute, as no heartbeat was seen for 5 s."""
+    scene = Scene(4)
+    for number in range(1, 5):
+        scene.set_heartbeat(f"h{number}", None)
+    scene.world = replace(scene.world, began_at=ago(began_s), control={})
+    assert (brownout(scene) == "no host's heartbeat advances") is unwell
+
+
 def test_one_that_is_down_for_long_is_no_stall() -> None:
     scene = Scene()
     down = heartbeat("ctl", 200, up=False)
