@@ -4,9 +4,8 @@ A mutation replaces one rule of the decision (or the two that stand behind one a
 absence. Its story breaks nothing while the rule stands, and breaks the named one without it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -28,43 +27,25 @@ from koboshi.domain import (
 )
 from koboshi.domain import evidence as evidence_
 from koboshi.domain.brake import Brake
-from koboshi.domain.cloud import Server
 from koboshi.domain.commands import Evacuate, Outcome
 from koboshi.domain.decision import Decision, Picture
 from koboshi.domain.devices import Devices
 from koboshi.domain.incident import Incident
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import Recovery, RecoveryState
-from koboshi.domain.rules import Rules
 from koboshi.domain.tracing import step_to
 from koboshi.engine import observe
 from koboshi.engine.whiteboard import Whiteboard
-from koboshi.rehearsal.story import RuleBroken, Story, story
+from koboshi.rehearsal.story import Story
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim import operating
 from koboshi.sim.bmc import Bmc
 from koboshi.sim.breach import Rule
 from koboshi.sim.line import Fails
 from koboshi.sim.samples import image_server, server
-from koboshi.sim.virtual_time import run_virtual
+from tests.mutations.playing import Mutation, assert_noticed
 
-Tell = Callable[[Story], Awaitable[None]]
 H1, H2 = HostName("h1"), HostName("h2")
-ONE_BY_ONE = replace(shortened(), window=1)
-A_DOZEN = tuple(server(f"s{n}") for n in range(12))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mutation:
-    """A sentence, how it is taken out, the story that needs it, and the rule that breaks."""
-
-    sentence: str
-    patches: tuple[tuple[object, str, Any], ...]
-    tell: Tell
-    breaks: Rule
-    servers: tuple[Server, ...] = A_DOZEN
-    rules: Rules = field(default_factory=lambda: ONE_BY_ONE)
-    types: Mapping[HostName, str] = field(default_factory=dict[HostName, str])
 
 
 async def under_way(s: Story) -> None:
@@ -429,26 +410,6 @@ MUTATIONS = (
 )
 
 
-def breaks(mutation: Mutation) -> set[Rule]:
-    """Play the mutation's story on the code as it is now; return the rules that it broke."""
-    stories: list[Story] = []
-
-    async def main() -> None:
-        async with story(mutation.servers, rules=mutation.rules, warm_s=0) as s:
-            stories.append(s)
-            s.cloud.types.update(mutation.types)
-            s.start_daemon()
-            await anyio.sleep(45)
-            await mutation.tell(s)
-
-    with suppress(RuleBroken, ExceptionGroup):  # told by the judge, whom we ask
-        run_virtual(main)
-    return {b.rule for b in stories[0].judged.breaches}
-
-
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.sentence)
 def test_the_judge_notices(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert breaks(mutation) == set()
-    for module, name, instead in mutation.patches:
-        monkeypatch.setattr(module, name, instead)
-    assert mutation.breaks in breaks(mutation)
+    assert_noticed(mutation, monkeypatch)

@@ -3,9 +3,7 @@
 The same game as in `test_never_two`, for words, silence, arming and orphans.
 """
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -24,40 +22,23 @@ from koboshi.domain import (
     proof,
     steps,
 )
-from koboshi.domain.cloud import Server
 from koboshi.domain.commands import Outcome
 from koboshi.domain.decision import NOTHING, Decision
 from koboshi.domain.names import HostName
 from koboshi.domain.recovery import Recovery, RecoveryState
-from koboshi.domain.rules import ProofPolicy, Rules
+from koboshi.domain.rules import ProofPolicy
 from koboshi.domain.tracing import step_to
 from koboshi.domain.word import ConfirmDead, Disarm
 from koboshi.engine import execute
-from koboshi.rehearsal.ports import simulated
-from koboshi.rehearsal.story import RuleBroken, Story, story
+from koboshi.rehearsal.story import Story
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim.breach import Rule
 from koboshi.sim.samples import server
-from koboshi.sim.virtual_time import run_virtual
-from koboshi.sim.world import World as SimWorld
+from tests.mutations.playing import ONE_BY_ONE, Mutation, assert_noticed
 
 H1, H2 = HostName("h1"), HostName("h2")
 BY_WORD = replace(shortened(), window=1, proof=ProofPolicy.WORD)
 BY_SILENCE = replace(shortened(), window=1, proof=ProofPolicy.SILENCE)
-DOZEN = tuple(server(f"s{n}") for n in range(12))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mutation:
-    """A sentence, how it is taken out, the story that needs it, and the rule that breaks."""
-
-    sentence: str
-    patches: tuple[tuple[object, str, Any], ...]
-    tell: Callable[[Story], Awaitable[None]]
-    breaks: Rule
-    rules: Rules = BY_WORD
-    servers: tuple[Server, ...] = field(default=DOZEN)
-    fenced: bool = False
 
 
 async def say_dead(s: Story) -> None:
@@ -133,14 +114,15 @@ MUTATIONS = (
         ),
         tell=disarmed_under_way,
         breaks=Rule.DISARMED,
-        rules=replace(shortened(), window=1),
-        fenced=True,
+        rules=ONE_BY_ONE,
     ),
     Mutation(
         sentence="an operator's word is refused while any witness answers",
         patches=((confirm_dead, "_speaks", nothing),),
         tell=word_for_the_living,
         breaks=Rule.UNPROVEN,
+        fenced=False,
+        rules=BY_WORD,
     ),
     Mutation(
         sentence="an operator's word is void when a witness answers again",
@@ -158,6 +140,8 @@ MUTATIONS = (
         ),
         tell=dead_by_word_and_back,
         breaks=Rule.UNPROVEN,
+        fenced=False,
+        rules=BY_WORD,
     ),
     Mutation(
         sentence="declared silence: two fate groups silent for 60 s",
@@ -165,6 +149,7 @@ MUTATIONS = (
         tell=short_silence,
         breaks=Rule.UNPROVEN,
         rules=BY_SILENCE,
+        fenced=False,
     ),
     Mutation(
         sentence="two new records for one server: orphan_suspected, no more commands",
@@ -177,35 +162,12 @@ MUTATIONS = (
         ),
         tell=others_evacuate_it_too,
         breaks=Rule.SENT_TWICE,
-        rules=replace(shortened(), window=1),
+        rules=ONE_BY_ONE,
         servers=(server("a"),),
-        fenced=True,
     ),
 )
 
 
-def breaks(mutation: Mutation) -> set[Rule]:
-    """Play the mutation's story on the code as it is now; return the rules that it broke."""
-    stories: list[Story] = []
-
-    def unfenced(world: SimWorld) -> Any:
-        return simulated(world, None if mutation.fenced else {})
-
-    async def main() -> None:
-        async with story(mutation.servers, rules=mutation.rules, warm_s=0, ports=unfenced) as s:
-            stories.append(s)
-            s.start_daemon()
-            await anyio.sleep(45)
-            await mutation.tell(s)
-
-    with suppress(RuleBroken, ExceptionGroup):  # told by the judge, whom we ask
-        run_virtual(main)
-    return {b.rule for b in stories[0].judged.breaches}
-
-
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.sentence)
 def test_the_judge_notices(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert breaks(mutation) == set()
-    for module, name, instead in mutation.patches:
-        monkeypatch.setattr(module, name, instead)
-    assert mutation.breaks in breaks(mutation)
+    assert_noticed(mutation, monkeypatch)

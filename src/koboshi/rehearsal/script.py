@@ -11,10 +11,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from koboshi.domain.errors import ConfigurationError
-from koboshi.rehearsal.troubles import Trouble, TroubleKind, trouble_entry, trouble_from
-from koboshi.rehearsal.words import Spoken, WordKind, spoken_entry, spoken_from
+from koboshi.rehearsal.troubles import Trouble, TroubleKind
+from koboshi.rehearsal.words import Spoken, WordKind
 from koboshi.settings.duration import format_duration, parse_duration
-from koboshi.sim.faults import Fault, FaultInvalid, FaultKind, fault_entry, fault_from
+from koboshi.sim.faults import Fault, FaultInvalid, FaultKind, entry_of, fault_from, read_entry
 
 Befalling = Fault | Trouble | Spoken
 DURATIONS = {"for": "for_s", "by": "by_s"}
@@ -98,24 +98,13 @@ def happening_entry(happening: Happening) -> dict[str, Any]:
     return {"when": happening.when, **after, "what": kind, **entry}
 
 
-def entry_of(what: Befalling) -> dict[str, Any]:
-    """Write what happens, without when."""
-    match what:
-        case Fault():
-            return fault_entry(what)
-        case Trouble():
-            return trouble_entry(what)
-        case Spoken():
-            return spoken_entry(what)
-
-
 def _what(what: str, fields: dict[str, Any]) -> Befalling:
     if what in frozenset(FaultKind):
         return fault_from({"kind": what, **fields})
     if what in frozenset(TroubleKind):
-        return trouble_from({"kind": what, **fields})
+        return read_entry(Trouble, "trouble", {"kind": what, **fields})
     if what in frozenset(WordKind):
-        return spoken_from({"kind": what, **fields})
+        return read_entry(Spoken, "word", {"kind": what, **fields})
     close = get_close_matches(what, [*FaultKind, *TroubleKind, *WordKind], n=1)
     meant = f"; did you mean {close[0]}?" if close else ""
     raise ScriptInvalid(f'nothing that happens is called "{what}"{meant}')

@@ -17,7 +17,7 @@ from koboshi.rehearsal.chronicle import Chronicle, Voice
 from koboshi.rehearsal.devices import Devices
 from koboshi.rehearsal.life import Daemon
 from koboshi.rehearsal.ports import Opens, real_adapters, simulated
-from koboshi.rehearsal.script import Befalling, entry_of
+from koboshi.rehearsal.script import Befalling
 from koboshi.rehearsal.settings import StorySettings
 from koboshi.rehearsal.spec import CloudSpec, build_cloud, furnish
 from koboshi.rehearsal.troubles import Trouble, TroubleKind
@@ -25,7 +25,7 @@ from koboshi.rehearsal.witnesses import Asked
 from koboshi.rehearsal.words import SPEAKER, Spoken, word_of
 from koboshi.settings.braking import places_of
 from koboshi.sim import truth
-from koboshi.sim.faults import Fault
+from koboshi.sim.faults import Fault, entry_of
 from koboshi.sim.happening import Happenings
 from koboshi.sim.http import Face
 from koboshi.sim.invariants import Judge

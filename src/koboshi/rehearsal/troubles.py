@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from functools import cache
-from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, with_config
 
 from koboshi.sim.faults import FaultInvalid
 
@@ -70,25 +68,3 @@ TROUBLE_MEANING: Mapping[TroubleKind, str] = {
     _K.MACHINE_REBOOTS: "the daemon's machine reboots and takes for_s; its wall clock may be wrong",
     _K.CLOCK_JUMPS: "the wall clock of the daemon's machine jumps by by_s",
 }
-
-
-@cache
-def _adapter() -> TypeAdapter[Trouble]:
-    return TypeAdapter(Trouble)
-
-
-def trouble_from(entry: Mapping[str, Any]) -> Trouble:
-    """Read one trouble from an entry of a script; raises FaultInvalid."""
-    try:
-        return _adapter().validate_python(dict(entry))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise FaultInvalid(f"no trouble: {where or 'entry'}: {problem['msg']}") from error
-
-
-def trouble_entry(trouble: Trouble) -> dict[str, Any]:
-    """Write a trouble as an entry that reads back as itself: only what differs from the defaults."""
-    said = {f.name: getattr(trouble, f.name) for f in fields(trouble)}
-    entry = {f.name: said[f.name] for f in fields(trouble) if said[f.name] != f.default}
-    return {**entry, "kind": trouble.kind.value}

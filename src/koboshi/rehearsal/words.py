@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from enum import StrEnum
-from functools import cache
-from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, with_config
 
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import DomainName, HostName
@@ -84,25 +82,3 @@ def word_of(spoken: Spoken, now: Instant) -> Word:
             return Arm(keep=spoken.keep)
         case WordKind.TESTS_FENCE:
             return TestFence(host=host)
-
-
-@cache
-def _adapter() -> TypeAdapter[Spoken]:
-    return TypeAdapter(Spoken)
-
-
-def spoken_from(entry: Mapping[str, Any]) -> Spoken:
-    """Read one word from an entry of a script; raises FaultInvalid."""
-    try:
-        return _adapter().validate_python(dict(entry))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise FaultInvalid(f"no word: {where or 'entry'}: {problem['msg']}") from error
-
-
-def spoken_entry(spoken: Spoken) -> dict[str, Any]:
-    """Write a word as an entry that reads back as itself: only what differs from the defaults."""
-    said = {f.name: getattr(spoken, f.name) for f in fields(spoken)}
-    entry = {f.name: said[f.name] for f in fields(spoken) if said[f.name] != f.default}
-    return {**entry, "kind": spoken.kind.value}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
@@ -16,6 +16,11 @@ from koboshi.domain.device import BMC
 from koboshi.sim.bmc import Bmc
 from koboshi.sim.line import Fails
 from koboshi.sim.network import Network
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T")
 
 
 class FaultInvalid(ValueError):
@@ -289,25 +294,31 @@ FAULT_MEANING: Mapping[FaultKind, str] = {kind: shape.meaning for kind, shape in
 
 
 @cache
-def _adapter() -> TypeAdapter[Fault]:
-    return TypeAdapter(Fault)
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def read_entry(kind: type[T], what: str, entry: Mapping[str, Any]) -> T:
+    """Read one `what` (a dataclass `kind`) from an entry of a TOML script; raises FaultInvalid."""
+    try:
+        read: T = _adapter(kind).validate_python(dict(entry))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise FaultInvalid(f"no {what}: {where or 'entry'}: {problem['msg']}") from error
+    return read
+
+
+def entry_of(happening: "DataclassInstance") -> dict[str, Any]:
+    """Write what happens as an entry that reads back as itself: only what differs from the defaults."""
+    said = {f.name: getattr(happening, f.name) for f in fields(happening)}
+    return {
+        f.name: value.value if isinstance(value := said[f.name], StrEnum) else value
+        for f in fields(happening)
+        if said[f.name] != f.default
+    }
 
 
 def fault_from(entry: Mapping[str, Any]) -> Fault:
     """Read one fault from an entry of a TOML script; raises FaultInvalid."""
-    try:
-        return _adapter().validate_python(dict(entry))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise FaultInvalid(f"no fault: {where or 'entry'}: {problem['msg']}") from error
-
-
-def fault_entry(fault: Fault) -> dict[str, Any]:
-    """Write a fault as an entry that reads back as itself: only what differs from the defaults."""
-    said = {f.name: getattr(fault, f.name) for f in fields(fault)}
-    return {
-        f.name: value.value if isinstance(value := said[f.name], StrEnum) else value
-        for f in fields(fault)
-        if f.name == "kind" or said[f.name] != f.default
-    }
+    return read_entry(Fault, "fault", entry)

@@ -11,7 +11,7 @@ from koboshi.sim.faults import (
     FaultKind,
     Network,
     Way,
-    fault_entry,
+    entry_of,
     fault_from,
 )
 
@@ -48,8 +48,8 @@ def test_what_is_no_fault_is_refused(entry: dict[str, object], says: str) -> Non
 
 def test_a_fault_reads_back_as_itself() -> None:
     fault = Fault(kind=FaultKind.BMC, host="h1", bmc=Bmc.LIE_OFF, for_s=5.0)
-    assert fault_entry(fault) == {"kind": "bmc", "host": "h1", "bmc": "lie_off", "for_s": 5.0}
-    assert fault_from(fault_entry(fault)) == fault
+    assert entry_of(fault) == {"kind": "bmc", "host": "h1", "bmc": "lie_off", "for_s": 5.0}
+    assert fault_from(entry_of(fault)) == fault
 
 
 def test_shapes_name_only_fields_that_there_are() -> None:
