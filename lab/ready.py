@@ -27,7 +27,7 @@ def first_requests(lab: Layout) -> None:
 
 
 def wait(lab: Layout, hosts: int, timeout_s: float = 180.0) -> None:
-    """Wait until all hosts are up, mapped to their cell and have inventory, and cinder is up."""
+    """Wait until all hosts have sent heartbeats, are mapped to their cell and have inventory, and cinder is up."""
     deadline = time.monotonic() + timeout_s
     with network.inside(lab.control_ns):
         cloud = seed.admin(lab)
@@ -51,7 +51,9 @@ def _counts(cloud: Cloud) -> dict[str, int]:
     providers = cloud.get(f"{rest.PLACEMENT}/resource_providers?resources=VCPU:1")
     volume = cloud.get(f"{rest.CINDER}/{cloud.project_id}/os-services")["services"]
     return {
-        "up": sum(s["state"] == "up" for s in services),
+        # A service counts as up from its creation, and may go down again before its first heartbeat:
+        # the scheduler then finds no valid host.
+        "up": sum(s["state"] == "up" and s["updated_at"] is not None for s in services),
         "mapped": len(hypervisors),
         "inventory": len(providers["resource_providers"]),
         "cinder": sum(s["state"] == "up" for s in volume),
