@@ -1,12 +1,14 @@
 """The lifecycle of one server's recovery within an incident."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from koboshi.domain.cloud import Demand
 from koboshi.domain.instant import Instant
 from koboshi.domain.lifecycle import Table
 from koboshi.domain.names import CommandId, HostName, IncidentId, MigrationId, ServerId
+from koboshi.domain.priority import Priority
 
 
 class RecoveryState(StrEnum):
@@ -125,6 +127,10 @@ class Candidate:
     """Before the failure: what it should be again (`active`, `stopped` or `error`)."""
     separate_from: frozenset[ServerId] = frozenset()
     """The other members of its anti-affinity groups: they share no host."""
+    priority: Priority = Priority.NORMAL
+    """How much its return matters beside the others'."""
+    rebuild_after: timedelta | None = None
+    """How long it is held before it is rebuilt after all, should its host stay off; None: for good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
