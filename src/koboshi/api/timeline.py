@@ -6,7 +6,16 @@ from typing import assert_never
 from koboshi.api.views import TimelineEntry
 from koboshi.domain import devices
 from koboshi.domain import events as ev
-from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, StopServer, TryFence
+from koboshi.domain.commands import (
+    Command,
+    Evacuate,
+    FenceOff,
+    Isolate,
+    RebootServer,
+    StartServer,
+    StopServer,
+    TryFence,
+)
 from koboshi.domain.devices import DeviceEvent
 from koboshi.domain.holds import HoldEvent, words_for
 from koboshi.domain.incident import INCIDENT_MEANING, Incident, ProofKind
@@ -164,6 +173,12 @@ class _Teller:
                 return command.host, "switch off and on", "intended; being sent"
             case StopServer():
                 return self._name(command.server), "stop again", "intended; being sent"
+            case StartServer():
+                what = f"start on {command.host}: {command.why}"
+                return self._name(command.server), what, "intended; being sent"
+            case RebootServer():
+                what = f"HARD reboot on {command.host}: {command.why}"
+                return self._name(command.server), what, "intended; being sent"
 
     def _answer(
         self, event: ev.CommandAccepted | ev.CommandUnknown | ev.CommandEnded

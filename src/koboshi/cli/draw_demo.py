@@ -20,6 +20,7 @@ _STYLE = {
     Kind.PLANS: "blue",
     Kind.HOLDS: "yellow",
     Kind.EVACUATES: "blue",
+    Kind.STARTS: "blue",
     Kind.BACK: "bold green",
     Kind.NOTICE: "yellow",
     Kind.TROUBLE: "bold red",

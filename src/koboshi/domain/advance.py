@@ -37,5 +37,15 @@ def advance(picture: Picture, incident: Incident) -> Decision:
             return source_back(picture, incident)
         case _S.SETTLED | _S.NEEDS_HUMAN | _S.FOREIGN:
             return until_home(picture, incident)
+        case (
+            _S.PARKED
+            | _S.POWERING_ON
+            | _S.RETURNING
+            | _S.RECONCILING
+            | _S.RESTORING
+            | _S.ENABLING
+            | _S.QUARANTINED
+        ):
+            return NOTHING  # not entered yet
         case _S.CLOSED:
             return NOTHING

@@ -117,4 +117,46 @@ class TryFence:
         return f"host:{self.host}"
 
 
-Command = FenceOff | Isolate | Evacuate | StopServer | TryFence
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartServer:
+    """Start a server that Nova has stopped, on the host where its disks are."""
+
+    type: Literal["start_server"] = "start_server"
+    may_be_repeated: ClassVar[bool] = True
+    """After reading: Nova answers 409 where it runs already."""
+    id: CommandId
+    incident: IncidentId = NO_INCIDENT
+    server: ServerId
+    host: HostName
+    """Where it must be when the request leaves."""
+    why: str
+
+    @property
+    def subject(self) -> str:
+        """Return what only one open command may be about."""
+        return f"server:{self.server}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebootServer:
+    """Make a server's guest anew from its disks (a HARD reboot), on the host where they are."""
+
+    type: Literal["reboot_server"] = "reboot_server"
+    may_be_repeated: ClassVar[bool] = False
+    """Not by itself: it would stop a guest that the first one has started."""
+    id: CommandId
+    incident: IncidentId = NO_INCIDENT
+    server: ServerId
+    host: HostName
+    """Where it must be when the request leaves."""
+    why: str
+    guest_may_run: bool = False
+    """Whether a guest that runs may be stopped by it: only where a person's policy says so."""
+
+    @property
+    def subject(self) -> str:
+        """Return what only one open command may be about."""
+        return f"server:{self.server}"
+
+
+Command = FenceOff | Isolate | Evacuate | StopServer | TryFence | StartServer | RebootServer

@@ -1,7 +1,7 @@
 """The lifecycle of a host incident: from confirmed silence to servers that are safe elsewhere.
 
-The table holds the part of the lifecycle that this version automates: up to `settled`, where a
-person brings the host home; `closed` is reached when the host is seen healthy and enabled again.
+Up to `settled` its servers are recovered; from there the host comes home: switched on (or `parked`
+until a person does), cleared of what was evacuated, given back to Nova, and watched until `closed`.
 """
 
 from dataclasses import dataclass
@@ -26,6 +26,13 @@ class IncidentState(StrEnum):
     RECOVERING = "recovering"
     SOURCE_BACK = "source_back"
     SETTLED = "settled"
+    PARKED = "parked"
+    POWERING_ON = "powering_on"
+    RETURNING = "returning"
+    RECONCILING = "reconciling"
+    RESTORING = "restoring"
+    ENABLING = "enabling"
+    QUARANTINED = "quarantined"
     NEEDS_HUMAN = "needs_human"
     FOREIGN = "foreign"
     CLOSED = "closed"
@@ -42,6 +49,13 @@ INCIDENT_MEANING: dict[IncidentState, str] = {
     IncidentState.RECOVERING: "its servers are being evacuated",
     IncidentState.SOURCE_BACK: "the host gave a sign of life after the proof: no new evacuation",
     IncidentState.SETTLED: "no server is on its way any more; the host awaits its way home",
+    IncidentState.PARKED: "no server is on its way; the host stays off until a person brings it back",
+    IncidentState.POWERING_ON: "no server is on its way: the host is being switched on again",
+    IncidentState.RETURNING: "the host gives signs of life: two heartbeats of its nova-compute are awaited",
+    IncidentState.RECONCILING: "Nova clears away what was evacuated; then force-down is lifted",
+    IncidentState.RESTORING: "servers that waited for their disks are started on the host again",
+    IncidentState.ENABLING: "the host is enabled in Nova, and watched until it has been healthy for long",
+    IncidentState.QUARANTINED: "the host failed again and again: it is home, and left disabled",
     IncidentState.NEEDS_HUMAN: "Koboshi cannot go on safely by itself; the reason says what to do",
     IncidentState.FOREIGN: "somebody else is recovering this host: Koboshi only watches",
     IncidentState.CLOSED: "over: the host is healthy and enabled again",
@@ -61,8 +75,18 @@ INCIDENT_STEPS: Table[IncidentState] = {
     _S.ISOLATING: frozenset({_S.RECOVERING, _S.SOURCE_BACK, _S.FOREIGN}) | _ENDS_ANYWHERE,
     _S.RECOVERING: frozenset({_S.SETTLED, _S.SOURCE_BACK}) | _ENDS_ANYWHERE,
     _S.SOURCE_BACK: frozenset({_S.FENCING, _S.PROVEN, _S.SETTLED}) | _ENDS_ANYWHERE,
-    _S.SETTLED: frozenset({_S.RECOVERING, _S.SOURCE_BACK, _S.CLOSED, _S.NEEDS_HUMAN}),
-    _S.NEEDS_HUMAN: frozenset({_S.CONFIRMED, _S.SETTLED, _S.CLOSED}),
+    _S.SETTLED: frozenset({_S.RECOVERING, _S.SOURCE_BACK, _S.PARKED, _S.POWERING_ON, _S.RETURNING})
+    | _ENDS_ANYWHERE,
+    _S.PARKED: frozenset({_S.RECOVERING, _S.SOURCE_BACK, _S.SETTLED, _S.RETURNING})
+    | _ENDS_ANYWHERE,
+    # From here nothing is evacuated any more: there is no way back to `recovering`.
+    _S.POWERING_ON: frozenset({_S.RETURNING}) | _ENDS_ANYWHERE,
+    _S.RETURNING: frozenset({_S.RECONCILING}) | _ENDS_ANYWHERE,
+    _S.RECONCILING: frozenset({_S.RESTORING}) | _ENDS_ANYWHERE,
+    _S.RESTORING: frozenset({_S.ENABLING}) | _ENDS_ANYWHERE,
+    _S.ENABLING: frozenset({_S.QUARANTINED}) | _ENDS_ANYWHERE,
+    _S.QUARANTINED: frozenset({_S.ENABLING}) | _ENDS_ANYWHERE,
+    _S.NEEDS_HUMAN: frozenset({_S.CONFIRMED, _S.SETTLED, _S.RETURNING, _S.CLOSED}),
     _S.FOREIGN: frozenset({_S.CLOSED}),
     _S.CLOSED: frozenset(),
 }
@@ -71,6 +95,12 @@ ACTING = frozenset(
     {_S.FENCING, _S.UNPROVEN, _S.PROVEN, _S.ISOLATING, _S.RECOVERING, _S.SOURCE_BACK}
 )
 """States in which Koboshi has begun to act upon the host."""
+
+COMING_HOME = frozenset({_S.POWERING_ON, _S.RETURNING, _S.RECONCILING, _S.RESTORING})
+"""States in which a host is on its way home, and more than its power is at stake."""
+
+NO_MORE_EVACUATIONS = COMING_HOME | {_S.ENABLING, _S.QUARANTINED}
+"""States after a power-on, or a return: nothing is evacuated from the host in this incident."""
 
 
 class ProofKind(StrEnum):

@@ -19,6 +19,8 @@ from koboshi.domain.commands import (
     FenceOff,
     Isolate,
     Outcome,
+    RebootServer,
+    StartServer,
     StopServer,
     TryFence,
 )
@@ -47,6 +49,7 @@ from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import Mode, Rules
 from koboshi.engine.fence_trial import FenceTrial
 from koboshi.engine.memory import Memory
+from koboshi.engine.starting import start_or_reboot
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.clock import Clock
 from koboshi.ports.cloud import Cloud
@@ -119,6 +122,8 @@ class Executor:
                     return await self._stop(command)
                 case TryFence():
                     return await self._try_fence(command)
+                case StartServer() | RebootServer():
+                    return (await start_or_reboot(command, memory=self._memory, cloud=self._cloud),)
         except SafetyRefusal as refusal:
             log.error("safety_refusal", command=command.id, reason=str(refusal))  # noqa: TRY400 a refusal is no crash
             return self._refused(command, str(refusal))

@@ -113,6 +113,14 @@ class CloudCommands(Protocol):
         """Stop a server (one that was stopped before its evacuation booted it)."""
         ...
 
+    async def start(self, server: ServerId) -> None:
+        """Start a stopped server where it is; Nova refuses (409) any other."""
+        ...
+
+    async def reboot_hard(self, server: ServerId) -> None:
+        """Stop what runs of a server, and make its guest anew from its disks where they are."""
+        ...
+
 
 class Cloud(CloudReader, CloudCommands, Protocol):
     """Both."""

@@ -13,7 +13,16 @@ import anyio
 
 from koboshi.domain import devices
 from koboshi.domain import events as ev
-from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, StopServer, TryFence
+from koboshi.domain.commands import (
+    Command,
+    Evacuate,
+    FenceOff,
+    Isolate,
+    RebootServer,
+    StartServer,
+    StopServer,
+    TryFence,
+)
 from koboshi.domain.devices import DeviceEvent
 from koboshi.domain.holds import HoldEvent, words_for
 from koboshi.domain.names import CommandId, HostName, IncidentId
@@ -162,6 +171,8 @@ def _named(command: Command) -> str:
             return f"evacuate {command.server} to {command.destination}"
         case StopServer():
             return f"stop_server {command.server}"
+        case StartServer() | RebootServer():
+            return f"{command.type} {command.server} on {command.host}"
 
 
 def _treatments(candidates: tuple[Candidate, ...]) -> str:

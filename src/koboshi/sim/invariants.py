@@ -14,6 +14,8 @@ from koboshi.domain.commands import (
     FenceOff,
     Isolate,
     Outcome,
+    RebootServer,
+    StartServer,
     StopServer,
     TryFence,
 )
@@ -39,6 +41,7 @@ from koboshi.ports.journal import Recorded
 from koboshi.sim.braking import Arming, hear_domain, judge_first_act
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import LOOK_S, SEEN_S, Casebook
+from koboshi.sim.coming_home import judge_start
 from koboshi.sim.journal import Disk
 from koboshi.sim.proofs import judge_new_proof, judge_word
 from koboshi.sim.requests import judge_evacuate
@@ -216,6 +219,8 @@ class Judge(Casebook):
                 recovery = self.state.recoveries[command.incident][command.server]
                 if recovery.candidate.vm_state != "stopped":
                     self.tell(Rule.HELD, f"{command.server} is stopped, and was running before")
+            case StartServer() | RebootServer():
+                judge_start(self, command)
 
     def _is_to_another_device(self, event: CommandArrived) -> bool:
         """Return whether an *off* went to one more of the host's devices: it is one command still."""
@@ -248,6 +253,10 @@ class Judge(Casebook):
                 case "power_off", TryFence() as c if c.host == event.subject:
                     return c
                 case "stop", StopServer() as c if c.server == event.subject:
+                    return c
+                case "start", StartServer() as c if c.server == event.subject:
+                    return c
+                case "reboot_hard", RebootServer() as c if c.server == event.subject:
                     return c
                 case _:
                     pass

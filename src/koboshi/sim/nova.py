@@ -215,6 +215,14 @@ class SimCloud(Database):
         """Take a stop request."""
         await self._carry("stop", server, lambda: self.accept_stop(server))
 
+    async def start(self, server: ServerId) -> None:
+        """Take a start request."""
+        await self._carry("start", server, lambda: self.accept_start(server))
+
+    async def reboot_hard(self, server: ServerId) -> None:
+        """Take a HARD reboot."""
+        await self._carry("reboot_hard", server, lambda: self.accept_reboot(server))
+
     async def _carry(
         self, call: str, subject: str, act: Callable[[], None], detail: str = ""
     ) -> None:

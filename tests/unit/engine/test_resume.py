@@ -2,7 +2,7 @@
 
 import pytest
 
-from koboshi.domain.commands import FenceOff, Isolate, Outcome, StopServer
+from koboshi.domain.commands import FenceOff, Isolate, Outcome, StartServer, StopServer
 from koboshi.domain.events import CommandEnded, CommandUnknown
 from koboshi.domain.names import CommandId, ServerId, ServiceId
 from koboshi.domain.recovery import RecoveryState
@@ -39,10 +39,11 @@ def test_after_a_crash_an_accepted_request_is_still_followed() -> None:
             id=CommandId("x"), incident=INCIDENT, host=H1, service=ServiceId("s"), marker=MARKER
         ),
         StopServer(id=CommandId("x"), incident=INCIDENT, server=A),
+        StartServer(id=CommandId("x"), incident=INCIDENT, server=A, host=H1, why="test"),
     ],
 )
 def test_after_a_crash_what_is_asserted_by_level_may_be_repeated(
-    command: FenceOff | Isolate | StopServer,
+    command: FenceOff | Isolate | StopServer | StartServer,
 ) -> None:
     assert command.may_be_repeated
     scene = Scene().recovering(candidate(server("a"))).intend(command)

@@ -276,6 +276,14 @@ class OpenStackCloud:
         """Stop a server (one that was stopped before its evacuation booted it)."""
         await self._act(server, "2.72", {"os-stop": None})
 
+    async def start(self, server: ServerId) -> None:
+        """Start a stopped server where it is; Nova refuses (409) any other."""
+        await self._act(server, "2.72", {"os-start": None})
+
+    async def reboot_hard(self, server: ServerId) -> None:
+        """Stop what runs of a server, and make its guest anew from its disks where they are."""
+        await self._act(server, "2.72", {"reboot": {"type": "HARD"}})
+
     async def _act(self, server: ServerId, microversion: str, body: dict[str, object]) -> None:
         path = f"/servers/{quote(server, safe='')}/action"
         await self.calls.command(

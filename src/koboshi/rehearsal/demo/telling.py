@@ -16,6 +16,8 @@ from koboshi.domain.commands import (
     FenceOff,
     Isolate,
     Outcome,
+    RebootServer,
+    StartServer,
     StopServer,
     TryFence,
 )
@@ -38,6 +40,7 @@ class Kind(StrEnum):
     PLANS = "plans"
     HOLDS = "holds"
     EVACUATES = "evacuates"
+    STARTS = "starts"
     BACK = "back"
     NOTICE = "notice"
     TROUBLE = "trouble"
@@ -199,6 +202,9 @@ class Telling:
             case StopServer():
                 text = f"stopping {self._name(command.server)} again: it was off before"
                 yield Kind.EVACUATES, text, ()
+            case StartServer() | RebootServer():
+                how = "starting" if isinstance(command, StartServer) else "rebooting"
+                yield Kind.STARTS, f"{how} {self._name(command.server)} on {command.host}", ()
 
     def _answered(self, event: ev.CommandUnknown | ev.CommandEnded) -> Iterator[Line]:
         command = self._commands.get(event.command)
@@ -209,7 +215,7 @@ class Telling:
         outcome = "unknown" if isinstance(event, ev.CommandUnknown) else event.outcome.value
         subject = (
             self._name(command.server)
-            if isinstance(command, Evacuate | StopServer)
+            if isinstance(command, Evacuate | StopServer | StartServer | RebootServer)
             else command.host
         )
         yield Kind.TROUBLE, f"{command.type} of {subject}: {outcome}", (event.detail,)

@@ -52,6 +52,24 @@ async def test_stop_is_a_servers_action(tmp_path: Path) -> None:
     assert seen.json == {"os-stop": None}
 
 
+async def test_start_is_a_servers_action(tmp_path: Path) -> None:
+    fake = SimCloud()
+    fake.on("POST", ACTION, Reply(status=202))
+    async with connected(fake, tmp_path) as cloud:
+        await cloud.start(ServerId("a"))
+    (seen,) = fake.server.asked("POST", ACTION)
+    assert seen.json == {"os-start": None}
+
+
+async def test_a_hard_reboot_is_a_servers_action(tmp_path: Path) -> None:
+    fake = SimCloud()
+    fake.on("POST", ACTION, Reply(status=202))
+    async with connected(fake, tmp_path) as cloud:
+        await cloud.reboot_hard(ServerId("a"))
+    (seen,) = fake.server.asked("POST", ACTION)
+    assert seen.json == {"reboot": {"type": "HARD"}}
+
+
 @pytest.mark.parametrize("marker", ["", "x" * 256, "AUTO: Connection to libvirt lost"])
 async def test_a_marker_that_nova_would_refuse_or_lift_is_never_sent(
     tmp_path: Path, marker: str
