@@ -6,6 +6,7 @@ from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.fencing import await_better_evidence, await_proof
 from koboshi.domain.homecoming import until_home
 from koboshi.domain.incident import ACTING, Incident, IncidentState
+from koboshi.domain.laid_down import give_over, lay_down
 from koboshi.domain.recovering import isolate, recover, source_back
 
 _S = IncidentState
@@ -14,10 +15,10 @@ _S = IncidentState
 def advance(picture: Picture, incident: Incident) -> Decision:
     """Return the next step of `incident`; at most one a look, so each is journalled by itself.
 
-    What was begun rests while Koboshi only observes, or is disarmed.
+    What was begun rests while Koboshi is disarmed, and is a person's while it only observes.
     """
     if incident.state in ACTING and picture.why_not_acting:
-        return NOTHING
+        return lay_down(picture, incident)
     if voided := void(picture, incident):
         return voided
     match incident.state:
@@ -32,7 +33,7 @@ def advance(picture: Picture, incident: Incident) -> Decision:
         case _S.PROVEN | _S.ISOLATING:
             return isolate(picture, incident)
         case _S.RECOVERING:
-            return recover(picture, incident)
+            return recover(picture, incident) or give_over(picture, incident)
         case _S.SOURCE_BACK:
             return source_back(picture, incident)
         case _S.SETTLED | _S.NEEDS_HUMAN | _S.FOREIGN:

@@ -8,6 +8,7 @@ from koboshi.domain.confirm_dead import is_untouched, may_go_on
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import Event, RecoveryMoved
 from koboshi.domain.incident import Incident, IncidentState
+from koboshi.domain.laid_down import is_laid_down, take_up
 from koboshi.domain.listing import list_new_servers
 from koboshi.domain.names import ServerId
 from koboshi.domain.recovery import WAITING, RecoveryState
@@ -33,7 +34,10 @@ ASKED_BEFORE = timedelta(seconds=30)
 
 def until_home(picture: Picture, incident: Incident) -> Decision:
     """Close when the host is in service and healthy; look for servers that came late."""
-    if incident.state is not _S.SETTLED and (
+    if taken := take_up(picture, incident):
+        return taken
+    left = incident.state is not _S.SETTLED and not is_laid_down(picture, incident)
+    if left and (
         held := hold_waiting(
             picture, incident, f"its incident is {incident.state}: left to a person"
         )

@@ -86,7 +86,7 @@ INCIDENT_STEPS: Table[IncidentState] = {
     _S.RESTORING: frozenset({_S.ENABLING}) | _ENDS_ANYWHERE,
     _S.ENABLING: frozenset({_S.QUARANTINED}) | _ENDS_ANYWHERE,
     _S.QUARANTINED: frozenset({_S.ENABLING}) | _ENDS_ANYWHERE,
-    _S.NEEDS_HUMAN: frozenset({_S.CONFIRMED, _S.SETTLED, _S.RETURNING, _S.CLOSED}),
+    _S.NEEDS_HUMAN: frozenset({_S.CONFIRMED, _S.RECOVERING, _S.SETTLED, _S.RETURNING, _S.CLOSED}),
     _S.FOREIGN: frozenset({_S.CLOSED}),
     _S.CLOSED: frozenset(),
 }
@@ -174,3 +174,8 @@ class Incident:
     def is_over(self) -> bool:
         """Return whether nothing more will happen to it."""
         return self.state is IncidentState.CLOSED
+
+    @property
+    def is_begun(self) -> bool:
+        """Return whether anything was concluded of its host, or done to it."""
+        return self.proof is not None or self.isolation is not None or self.fence_attempts > 0

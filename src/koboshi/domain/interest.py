@@ -6,6 +6,7 @@ from koboshi.domain.cloud import Demand, Power
 from koboshi.domain.decision import Picture
 from koboshi.domain.homecoming import asked_at_home
 from koboshi.domain.incident import ACTING, Incident, IncidentState
+from koboshi.domain.laid_down import is_laid_down
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.policy import images_wanted
 from koboshi.domain.quarantine import to_look_at
@@ -70,7 +71,7 @@ def interest_of(picture: Picture) -> Interest:
         or any(r.state in ON_ITS_WAY | WAITING for r in recoveries),
         power=frozenset(
             suspects
-            | {i.host for i in incidents if i.state in _POWER_WATCHED}
+            | {i.host for i in incidents if i.state in _POWER_WATCHED or is_laid_down(picture, i)}
             | {j.host for j in restless if _reads_off_and_answers(picture, j)}
             | _to_look_at(picture)
         ),

@@ -18,6 +18,7 @@ from koboshi.engine.pace import Pace
 from koboshi.engine.tell import Teller
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.rehearsal.ports import Opens, Ports
+from koboshi.sim.asking import ASKER
 from koboshi.sim.journal import Disk, KilledHere, MemoryJournal
 from koboshi.sim.notifier import SimNotifier
 from koboshi.sim.virtual_time import VirtualClock
@@ -76,6 +77,7 @@ class Daemon:
         self._scope.cancel()
 
     async def _live(self) -> None:
+        ASKER.set(self)
         try:
             with self._scope:
                 # The real one exits, and its supervisor starts it again and again.

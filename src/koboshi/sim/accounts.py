@@ -69,7 +69,8 @@ def _waits_for_others(judge: Judge, incident: Incident, recovery: Recovery) -> b
     row = judge.world.cloud.servers_by_id.get(recovery.server)
     told = (incident.host, "recovery_stalled") in judge.state.notices
     busy = row is not None and row.task_state is not None and told
-    return recovery.state is _R.QUEUED and (busy or incident.state is _I.UNPROVEN)
+    left = incident.state in {_I.UNPROVEN, _I.NEEDS_HUMAN}
+    return recovery.state is _R.QUEUED and (busy or left)
 
 
 def close(judge: Judge, closing: Closing) -> None:
@@ -143,7 +144,8 @@ def _why_not_there(judge: Judge, closing: Closing, incident: Incident) -> str | 
             lives = host in judge.world.probe.heard and host not in judge.world.probe.dark_since
             known = host not in closing.fenced or touched or came_back or lives
             beats = "again and again" in incident.reason
-            return None if known or beats else "nobody had touched it"
+            stands = judge.may_not_act() or judge.state.devices.distrusted(host)
+            return None if known or beats or stands else "nobody had touched it"
         case _I.FOREIGN:
             return None if touched else "nobody else had touched it"
         case _:

@@ -10,6 +10,7 @@ from koboshi.domain.cloud import Power
 from koboshi.domain.device import NAMELESS, Identity
 from koboshi.domain.errors import FenceError
 from koboshi.domain.names import HostName
+from koboshi.sim.asking import ASKER
 from koboshi.sim.physics import Host, Physics
 from koboshi.sim.truth import CommandArrived
 from koboshi.sim.uplink import Uplink
@@ -56,12 +57,14 @@ class Read:
     power: Power
     lied: bool = False
     """Off was told of a host that runs."""
+    asker: object | None = None
+    """The daemon that was told."""
 
 
 def read_of(host: Host, power: Power) -> Read:
     """Return a reading of a host's power, answered now, beside the truth."""
     lied = power is Power.OFF and host.power
-    return Read(at_s=anyio.current_time(), power=power, lied=lied)
+    return Read(at_s=anyio.current_time(), power=power, lied=lied, asker=ASKER.get())
 
 
 class SimFence:

@@ -92,7 +92,7 @@ def _is_explained(book: Casebook, doubtful: set[HostName]) -> bool:
 def _is_surely_gone(book: Casebook, host: HostName) -> bool:
     """Return whether more than the management switch tells that a host is gone."""
     fenced_s = book.fenced_s.get(host)
-    reads = [r for r in book.world.told[host] if fenced_s is None or r.at_s < fenced_s]
+    reads = [r for r in book.told(host) if fenced_s is None or r.at_s < fenced_s]
     was_off = bool(reads) and reads[-1].power == "off"
     return was_off or host in book.world.further[Network.STORAGE].dark_since
 

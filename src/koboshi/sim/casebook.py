@@ -10,6 +10,7 @@ from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import Rules
 from koboshi.domain.state import State
+from koboshi.sim.bmc import Read
 from koboshi.sim.breach import Breach, Rule
 from koboshi.sim.truth import CommandArrived, EvacuationBegan
 from koboshi.sim.world import World
@@ -61,6 +62,8 @@ class Casebook:
         self.fell_silent_s: dict[HostName, float] = {}
         """When each host last lost its power, or an incident of it was opened."""
         self.began_s = 0.0
+        self.leader: object | None = None
+        """The daemon that began last: the one that leads."""
         self.acted: set[IncidentId] = set()
         self.sent: set[CommandId] = set()
         self.intents: dict[CommandId, Command] = {}
@@ -102,6 +105,10 @@ class Casebook:
         host = record.destination
         incident = self.state.open_incident(host) if host else None
         return host is not None and incident is not None and incident.proof is not None
+
+    def told(self, host: HostName) -> list[Read]:
+        """Return what the leader was told of a host's power; another daemon may have read more."""
+        return [r for r in self.world.told[host] if r.asker in {None, self.leader}]
 
     def recovery_state(self, server: ServerId) -> RecoveryState | None:
         """Return where a server's newest recovery stands."""

@@ -38,6 +38,7 @@ from koboshi.domain.recovery import HOLDS_A_SLOT
 from koboshi.domain.rules import UNKNOWN_WAIT, Rules
 from koboshi.domain.state import apply
 from koboshi.ports.journal import Recorded
+from koboshi.sim.asking import ASKER
 from koboshi.sim.braking import Arming, hear_domain, judge_first_act
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import LOOK_S, SEEN_S, Casebook
@@ -68,6 +69,10 @@ class Judge(Casebook):
         self._arming = Arming()
         world.physics.witnesses.watch(self._see)
         disk.watchers.append(self._read)
+
+    def may_not_act(self) -> str | None:
+        """Return why Koboshi may mean nothing now."""
+        return self._arming.why_not(self.rules.mode, anyio.current_time())
 
     # What is told
 
@@ -101,7 +106,7 @@ class Judge(Casebook):
         self.state = apply(self.state, recorded.at, event)
         match event:
             case DaemonStarted():
-                self.began_s = now_s
+                self.began_s, self.leader = now_s, ASKER.get()
                 self._arming.hear(event, recorded.at, now_s)
             case Armed() | Disarmed() | DisarmEnded():
                 self._arming.hear(event, recorded.at, now_s)
@@ -137,7 +142,7 @@ class Judge(Casebook):
 
     def _intended(self, command: Command, now_s: float) -> None:
         self.intents[command.id] = command
-        if why := self._arming.why_not(self.rules.mode, now_s):
+        if why := self.may_not_act():
             self.tell(Rule.DISARMED, f"{command.id} is meant {why}")
         if isinstance(command, FenceOff):
             self.fenced_s[command.host] = now_s

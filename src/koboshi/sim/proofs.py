@@ -32,7 +32,7 @@ def judge_new_proof(book: Casebook, incident: Incident, kind: ProofKind, now_s: 
     """Judge the moment that a host is called dead."""
     host = incident.host
     if kind in BY_POWER:
-        if not is_proven(book.world.told[host], book.fenced_s.get(host, -1.0)):
+        if not is_proven(book.told(host), book.fenced_s.get(host, -1.0)):
             book.tell(Rule.UNPROVEN, f"{host} is called dead, but was not read off three times")
         if (host, "bmc_contradicts") in book.state.notices:
             book.tell(Rule.UNPROVEN, f"{host} is called dead by a BMC that was known to lie")
@@ -55,7 +55,7 @@ def why_proof_is_stale(
     book: Casebook, host: HostName, kind: ProofKind | None, now_s: float
 ) -> str | None:
     """Return why a request that arrives now has no fresh proof behind it; None when it has."""
-    reads = book.world.told[host]
+    reads = book.told(host)
     if kind in BY_POWER or kind is None:
         return why_not_off_now(reads, now_s)
     if reads and reads[-1].power == "on" and now_s - reads[-1].at_s < SILENT_S:

@@ -64,7 +64,7 @@ def _judge_proof(book: Casebook, command: Evacuate, now_s: float) -> None:
 
 def _is_the_assumption(book: Casebook, host: HostName, now_s: float) -> bool:
     """Return whether a host's BMC lies, and nothing else can have told that the host runs."""
-    reads, probe, row = book.world.told[host], book.world.probe, book.world.cloud.row(host)
+    reads, probe, row = book.told(host), book.world.probe, book.world.cloud.row(host)
     if not (reads and reads[-1].lied):
         return False
     if host not in probe.dark_since or now_s - probe.unanswered[host] > ASKED_S:

@@ -108,6 +108,18 @@ def test_a_reading_of_on_that_crosses_the_request_could_not_stop_it() -> None:
     assert of_proof(judged(tell).breaches) == []
 
 
+def test_what_another_daemon_was_told_does_not_bind_the_leader() -> None:
+    async def tell(s: Story) -> None:
+        s.power_loss()
+        await until_one_waits(s)
+        now_s = anyio.current_time()
+        s.fences[H1].reads.append(Read(at_s=now_s, power=Power.ON, asker="another daemon"))
+        await anyio.sleep(0.15)
+        await send(s)
+
+    assert of_proof(judged(tell).breaches) == []
+
+
 def test_a_guest_that_runs_is_found_even_when_the_reading_crosses() -> None:
     async def tell(s: Story) -> None:
         s.machine("h1").boot_s = 0.0
