@@ -86,6 +86,7 @@ INCIDENT_STEPS: Table[IncidentState] = {
     _S.RESTORING: frozenset({_S.ENABLING}) | _ENDS_ANYWHERE,
     _S.ENABLING: frozenset({_S.QUARANTINED}) | _ENDS_ANYWHERE,
     _S.QUARANTINED: frozenset({_S.ENABLING}) | _ENDS_ANYWHERE,
+    # To `recovering` only what was laid down (laid_down.py), and never after a power-on.
     _S.NEEDS_HUMAN: frozenset({_S.CONFIRMED, _S.RECOVERING, _S.SETTLED, _S.RETURNING, _S.CLOSED}),
     _S.FOREIGN: frozenset({_S.CLOSED}),
     _S.CLOSED: frozenset(),
