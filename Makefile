@@ -46,10 +46,11 @@ check: $(READY) ## lint, format, types, layers, lock file
 	$(BIN)/pyright
 
 test-fast: $(READY) ## everything that needs no lab
-	$(BIN)/pytest -m "not lab"
+	$(BIN)/pytest -m "not lab" -n auto --dist worksteal
 
-test: check ## all of it: checks, fast tests, and the tests on a real OpenStack (the lab)
-	$(BIN)/pytest
+# The lab is one, and wants the machine for itself: its tests come after the others, one by one.
+test: check test-fast ## all of it: checks, fast tests, and the tests on a real OpenStack (the lab)
+	$(BIN)/pytest -m lab
 
 demo: $(RUNTIME) ## a host of a simulated cloud dies, and its servers get up: watch (no root)
 	@.cache/runtime/bin/koboshi demo
