@@ -23,6 +23,7 @@ from koboshi.api.views import (
     RecoveryView,
     Source,
     StatusView,
+    TimeBombView,
     WayHomeView,
 )
 from koboshi.domain.arming import why_not_acting
@@ -40,6 +41,7 @@ from koboshi.domain.recovery import (
 )
 from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.state import HostNotice, State
+from koboshi.domain.time_bombs import TimeBomb, bombs_seen
 from koboshi.domain.verdict import VERDICT_MEANING, Judgement, judge_all
 from koboshi.domain.way_home import way_home
 from koboshi.domain.world import World
@@ -93,6 +95,7 @@ def status_of(snapshot: Snapshot) -> StatusView:
         incidents=[incident_view(i, state) for i in state.open_incidents()],
         held=_held(state),
         notices=_notices(state),
+        time_bombs=[bomb_view(b) for b in bombs_seen(world, state)],
         found_down=sorted(state.found_down),
         ways_home=_ways_home(state, world),
         next=_next(state, is_running=True, hosts=hosts),
@@ -261,6 +264,22 @@ def notice_view(notice: HostNotice) -> NoticeView:
 
 def _notices(state: State) -> list[NoticeView]:
     return [notice_view(n) for n in sorted(state.notices.values(), key=lambda n: n.since.wall)]
+
+
+def bomb_view(bomb: TimeBomb) -> TimeBombView:
+    """Return one evacuation that never ended."""
+    return TimeBombView(
+        host=bomb.host,
+        server=bomb.server,
+        name=bomb.server_name,
+        server_is_on=bomb.server_host,
+        record=bomb.record,
+        status=bomb.status,
+        since=bomb.since,
+        destroys_a_server_now=bomb.is_live,
+        what=bomb.what,
+        cure=bomb.cure,
+    )
 
 
 def host_view(

@@ -2,7 +2,13 @@
 
 from collections.abc import Iterator
 
-from koboshi.api.build import host_view, incident_view, notice_view, servers_by_host
+from koboshi.api.build import (
+    bomb_view,
+    host_view,
+    incident_view,
+    notice_view,
+    servers_by_host,
+)
 from koboshi.api.source import StatusSource
 from koboshi.api.views import (
     DomainHostView,
@@ -21,6 +27,7 @@ from koboshi.domain.orders import is_silent
 from koboshi.domain.silence import why_not_silent
 from koboshi.domain.state import State
 from koboshi.domain.testimony import GROUP_MEANING, Testimony
+from koboshi.domain.time_bombs import bombs_seen
 from koboshi.domain.verdict import Judge, Judgement, Verdict
 
 
@@ -53,6 +60,7 @@ def explain(source: StatusSource, host: HostName) -> HostDetail:
         if incident and incident.word
         else None,
         notices=[notice_view(n) for n in state.notices.values() if n.host == host],
+        time_bombs=[bomb_view(b) for b in bombs_seen(world, state) if b.host == host],
         next=list(_next(state, judgement, incident, against)),
     )
 

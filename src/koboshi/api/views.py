@@ -223,6 +223,24 @@ class NoticeView(View):
     since: Utc
 
 
+class TimeBombView(View):
+    """An evacuation that never ended, and what the next start of its source's nova-compute will do."""
+
+    host: str
+    server: str
+    name: str
+    """Empty where the server is deleted, or could not be read."""
+    server_is_on: str | None
+    record: str
+    status: str
+    since: Utc | None
+    """By Nova's clock."""
+    destroys_a_server_now: bool
+    what: str
+    """What will happen when."""
+    cure: str
+
+
 class HostDetail(View):
     """Everything about one host: the verdict, who says what, and what would change it."""
 
@@ -242,6 +260,7 @@ class HostDetail(View):
     proof: ProofView | None
     word: WordView | None
     notices: list[NoticeView]
+    time_bombs: list[TimeBombView] = Field(default_factory=list[TimeBombView])
     next: list[str]
     """What to type next."""
 
@@ -291,6 +310,8 @@ class StatusView(View):
     """Open ones, oldest first."""
     held: list[HeldServer]
     notices: list[NoticeView]
+    time_bombs: list[TimeBombView] = Field(default_factory=list[TimeBombView])
+    """Of every host; none in the journal's word, which keeps only the notices of them."""
     found_down: list[str]
     ways_home: list[WayHomeView] = Field(default_factory=list[WayHomeView])
     """For each open incident whose host may be brought home."""

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from koboshi.api.build import bomb_view
+from koboshi.cli.draw_bombs import draw_bombs
 from koboshi.cli.draw_claims import draw_claims
 from koboshi.cli.draw_status import WIDE, cell, heading, plain_table
 from koboshi.cli.forecast_rows import waiting
@@ -17,7 +18,6 @@ from koboshi.domain.disk_forecast import DiskOutcome
 from koboshi.domain.forecast import Outcome, ServerForecast, WaitsFor
 from koboshi.domain.stock import Gap
 from koboshi.domain.survival import HostForecast, Survival
-from koboshi.domain.time_bombs import TimeBomb
 
 STYLE = {
     Outcome.RETURNS: "green",
@@ -65,7 +65,7 @@ def draw_summary(
         ),
         _totals(servers),
     ]
-    parts += _bombs(survival.bombs)
+    parts += draw_bombs([bomb_view(b) for b in survival.bombs])
     parts += [heading("Room"), *draw_claims(claims, hosts)]
     if reasons := _reasons(servers):
         parts += [heading("Why not all return, and what would change it"), reasons]
@@ -175,24 +175,6 @@ def _notes(host: HostForecast) -> str:
     if room := waiting(host.servers, WaitsFor.ROOM):
         words.append(f"no room for {room}")
     return "; ".join(words)
-
-
-def _bombs(bombs: Sequence[TimeBomb]) -> list[RenderableType]:
-    if not bombs:
-        return []
-    parts: list[RenderableType] = [
-        Text(f"\nTime bombs: {count(len(bombs), 'evacuation')} that never ended", style="bold red")
-    ]
-    for bomb in bombs:
-        name = f"{bomb.server_name} ({bomb.server})" if bomb.server_name else bomb.server
-        style = "bold red" if bomb.is_live else "yellow"
-        parts += [
-            Text(f"  {clean(bomb.host)}: server {clean(name)}, record {bomb.record} {bomb.status}"),
-            Padding(Text(clean(bomb.what), style=style), (0, 0, 0, 4), expand=False),
-            # Never wrapped: it is copied.
-            Text(f"    → {clean(bomb.cure)}", style="cyan", no_wrap=True, overflow="ignore"),
-        ]
-    return parts
 
 
 def _gaps(gaps: Sequence[Gap]) -> list[RenderableType]:

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from koboshi.api.views import DomainView, HostDetail
+from koboshi.cli.draw_bombs import draw_bombs
 from koboshi.cli.draw_status import cell, heading, plain_table, verdict_cell
 from koboshi.cli.words import clean, count, moment, since, span
 
@@ -16,9 +17,12 @@ def draw_host(detail: HostDetail, console: Console, now: datetime) -> None:
     console.print(_summary(detail, now))
     console.print(heading("Witnesses"))
     console.print(_witnesses(detail))
-    if detail.notices:
+    if bombs := draw_bombs(detail.time_bombs):
+        console.print(Group(*bombs), crop=False)  # commands are copied
+    shown = {b.record for b in detail.time_bombs}
+    if notices := [n for n in detail.notices if n.topic.rpartition("/")[2] not in shown]:
         console.print(heading("Notices"))
-        for notice in detail.notices:
+        for notice in notices:
             line = f"  {clean(notice.topic)} ({moment(notice.since)}): {clean(notice.text)}"
             console.print(Text(line))
     if detail.next:

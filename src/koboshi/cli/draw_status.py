@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from koboshi.api.views import HomeStepView, HostView, IncidentView, Source, StatusView
+from koboshi.cli.draw_bombs import draw_bombs
 from koboshi.cli.words import clean, moment, since, span
 from koboshi.domain.verdict import Verdict
 
@@ -85,8 +86,9 @@ def status_parts(status: StatusView, width: int) -> Group:
         parts += [_incident(incident, status) for incident in status.incidents]
     if status.held:
         parts += [heading("Held servers"), _held(status, with_ids=width >= WIDE)]
-    if status.notices:
-        parts += [heading("Notices"), _notices(status)]
+    parts += draw_bombs(status.time_bombs)
+    if notices := _notices(status):
+        parts += [heading("Notices"), notices]
     for way in status.ways_home:
         parts.append(heading(f"The way home of {clean(way.host)}, in this order"))
         parts += steps_home(way.steps)
@@ -223,9 +225,14 @@ def _held(status: StatusView, *, with_ids: bool) -> Table:
     return table
 
 
-def _notices(status: StatusView) -> Table:
+def _notices(status: StatusView) -> Table | None:
+    """Return what a person should know, but for what stands among the time bombs already."""
+    shown = {b.record for b in status.time_bombs}
+    notices = [n for n in status.notices if n.topic.rpartition("/")[2] not in shown]
+    if not notices:
+        return None
     table = plain_table("host", "topic", "since", "notice")
-    for notice in status.notices:
+    for notice in notices:
         table.add_row(
             cell(notice.host), cell(notice.topic), cell(moment(notice.since)), cell(notice.text)
         )

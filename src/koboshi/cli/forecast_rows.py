@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from koboshi.api.build import bomb_view
 from koboshi.domain.capacity import Turn
 from koboshi.domain.claims import Claim
 from koboshi.domain.disk_forecast import DiskForecast
@@ -70,7 +71,7 @@ def summary(
         "waits_for_person": waiting(servers, WaitsFor.PERSON),
         "not_recoverable": count[Outcome.NOT_RECOVERABLE],
         "may_die": [claim_row(c) for c in claims],
-        "time_bombs": [bomb_row(b) for b in bombs],
+        "time_bombs": [bomb_view(b).model_dump(mode="json") for b in bombs],
         "unknown": [gap_row(g) for g in gaps],
         "by_host": [host_row(h) for h in hosts],
     }
@@ -158,22 +159,6 @@ def claim_row(claim: Claim) -> Row:
             {"server": t.candidate.server, "name": t.candidate.name, "lacking": t.lacking}
             for t in claim.missing
         ],
-    }
-
-
-def bomb_row(bomb: TimeBomb) -> Row:
-    """Return one open evacuation record."""
-    return {
-        "host": bomb.host,
-        "server": bomb.server,
-        "name": bomb.server_name,
-        "server_is_on": bomb.server_host,
-        "record": bomb.record,
-        "status": bomb.status,
-        "since": bomb.since.isoformat() if bomb.since else None,
-        "destroys_a_server_now": bomb.is_live,
-        "what": bomb.what,
-        "cure": bomb.cure,
     }
 
 

@@ -10,6 +10,7 @@ from koboshi.domain.instant import Instant, latest
 from koboshi.domain.picture import take_picture
 from koboshi.domain.rules import Rules
 from koboshi.domain.state import State
+from koboshi.domain.time_bombs import bombs_seen
 from koboshi.domain.verdict import Verdict, seconds
 from koboshi.domain.word import Word
 from koboshi.domain.world import World
@@ -155,6 +156,7 @@ class DaemonStatus:
         metrics.acting(is_acting=health.is_acting)
         metrics.hosts(Counter(verdicts))
         metrics.incidents(Counter(i.state for i in state.incidents.values()))
+        metrics.time_bombs(sum(not b.is_harmless for b in bombs_seen(world, state)))
         tests = state.devices.tests.values()
         metrics.fence_tests([t.worked_at.wall for t in tests if t.worked_at is not None])
         for witness, at in (

@@ -28,6 +28,7 @@ from koboshi.domain.networks import PROBE_MAX_AGE, Network, track_of, trust_of
 from koboshi.domain.rules import PROOF_MAX_AGE, Rules
 from koboshi.domain.state import State, Trust
 from koboshi.domain.testimony import External
+from koboshi.domain.time_bombs import is_of_a_bomb
 from koboshi.domain.world import World
 
 TRUST_RENEWED_AFTER = timedelta(hours=12)
@@ -68,9 +69,11 @@ def never_calm(world: World, state: State) -> frozenset[HostName]:
 
 
 def topics_by_host(state: State) -> Mapping[HostName, frozenset[str]]:
-    """Return what is noticed of each host now."""
+    """Return what is noticed of each host now, but for what its own records say."""
     topics: dict[HostName, frozenset[str]] = {}
     for host, topic in state.notices:
+        if is_of_a_bomb(topic):  # it is told and cleared for all hosts together
+            continue
         topics[host] = topics.get(host, frozenset()) | {topic}
     return topics
 

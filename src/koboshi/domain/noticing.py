@@ -15,7 +15,7 @@ from koboshi.domain.names import HostName
 from koboshi.domain.ownership import disabled_by_operator
 from koboshi.domain.quarantine import CONTRADICTS, MISTAKEN
 from koboshi.domain.rules import ProofPolicy
-from koboshi.domain.stale import stale_record_notice
+from koboshi.domain.stale import bombs_on
 from koboshi.domain.stall import stalled_notice
 from koboshi.domain.verdict import Judgement, Verdict
 
@@ -37,11 +37,10 @@ def notices(picture: Picture, judgement: Judgement) -> Iterator[Event]:
         "disabled_and_dark": _disabled_and_dark(picture, judgement),
         NO_FENCING: _no_fencing(picture, host),
         "recovery_stalled": stalled_notice(picture, host),
-        "stale_record": stale_record_notice(host, picture.world, picture.state),
     }
     for topic, text in texts.items():
         known = picture.state.notices.get((host, topic))
-        if text and (known is None or (topic == "stale_record" and known.text != text)):
+        if text and known is None:
             yield HostNoticed(host=host, topic=topic, text=text)
         elif text is None and known is not None:
             yield HostNoticeCleared(host=host, topic=topic)
@@ -72,10 +71,10 @@ def _service_failed(picture: Picture, judgement: Judgement) -> str | None:
     ):
         return None
     said = f"nova-compute on {host} does not report, but the host answers: its servers run, nothing is "
-    if stale_record_notice(host, picture.world, picture.state):
+    if bombs_on(host, picture.world, picture.state):
         return said + (
             "fenced and nothing is evacuated. Do NOT restart nova-compute there before its stale "
-            "evacuation records are ended: see the notice about them"
+            "evacuation records are ended: see the notices about them"
         )
     return said + "fenced and nothing is evacuated. Look at nova-compute there and restart it"
 

@@ -1,7 +1,7 @@
 """Hosts without an incident: whom to trust, what to notice, and when an incident opens."""
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from koboshi.domain.brake import is_confirmed
 from koboshi.domain.calm import TRUST_RENEWED_AFTER
@@ -19,6 +19,7 @@ from koboshi.domain.noticing import notices
 from koboshi.domain.ownership import MARKER_PREFIX, disabled_by_operator
 from koboshi.domain.quarantine import watch_devices
 from koboshi.domain.reminding import reminders
+from koboshi.domain.time_bombs import bomb_notices
 from koboshi.domain.verdict import Control, Judgement, Network, Verdict
 
 EVENTS_AT_ONCE = 500
@@ -27,9 +28,10 @@ EVENTS_AT_ONCE = 500
 
 def watch_hosts(picture: Picture) -> Decision:
     """Return what there is to remember of every host that Nova lists; of a calm one there is nothing."""
-    events = (
+    watched = (
         event for host in picture.restless for event in _watch(picture, picture.judgements[host])
     )
+    events = chain(bomb_notices(picture.world, picture.state), watched)
     return Decision(events=tuple(islice(events, EVENTS_AT_ONCE)))
 
 

@@ -141,6 +141,10 @@ class World:
     """All servers, as they were seen last."""
     evacuations: MigrationsRead | None = None
     """The newest listing of open evacuation records on all hosts."""
+    left_open: Mapping[ServerId, Server | None] = field(
+        default_factory=dict[ServerId, Server | None]
+    )
+    """The servers of those that are old, as read by id; None where it is deleted."""
     on_host: Mapping[HostName, ServersRead] = field(default_factory=dict[HostName, ServersRead])
     from_host: Mapping[HostName, MigrationsRead] = field(
         default_factory=dict[HostName, MigrationsRead],

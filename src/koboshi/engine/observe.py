@@ -1,9 +1,10 @@
 """The observers: what is read, when, and what a failed reading means (nothing is known)."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 import anyio
@@ -16,13 +17,16 @@ from koboshi.domain.cloud import (
     Hypervisor,
     Migration,
     Power,
+    Server,
 )
 from koboshi.domain.errors import CloudError, FenceError
 from koboshi.domain.evidence import PowerReading
 from koboshi.domain.instant import Instant
 from koboshi.domain.interest import Interest
 from koboshi.domain.names import MANAGEMENT, HostName, ServerId
+from koboshi.domain.nova_time import nova_now
 from koboshi.domain.places import DomainSource, Places
+from koboshi.domain.stale import is_stale
 from koboshi.domain.world import (
     ApiHealth,
     GroupsRead,
@@ -57,6 +61,8 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+MAX_LEFT_OPEN_READ = 50
+"""Servers of old open evacuation records that one look reads by id."""
 IDENTITY_EVERY = timedelta(hours=1)
 """How often a device is asked whose it is: boards are exchanged, and cables moved, by day."""
 
@@ -116,7 +122,7 @@ class Observers:
         yield Order(key="probes", every=pace.probes, work=self._probe_round)
         if self._board.world.services_read_at is not None:  # they tell Nova's time
             yield Order(key="sweep", every=pace.sweep, work=self._sweep)
-        yield Order(key="stale", every=pace.stale_records, work=self._stale_records)
+            yield Order(key="stale", every=pace.stale_records, work=self._stale_records)
         yield from self._witnesses.orders(interest)
         if self._places.source is DomainSource.AGGREGATES:
             yield Order(key="aggregates", every=pace.aggregates, work=self._aggregates)
@@ -267,13 +273,33 @@ class Observers:
         await self._ask("servers", self._sweeper.sweep)
 
     async def _stale_records(self) -> None:
+        now = self._clock.now()
         records = await self._ask("open evacuation records", self._open_records)
-        if records is not None:
-            now = self._clock.now()
-            self._board.world = replace(
-                self._board.world,
-                evacuations=MigrationsRead(at=now, records=records, unbroken_since=now),
+        if records is None:
+            return
+        read = await self._servers_left_open(records)
+        self._board.world = replace(
+            self._board.world,
+            evacuations=MigrationsRead(at=now, records=records, unbroken_since=now),
+            left_open=read,
+        )
+
+    async def _servers_left_open(
+        self, records: Iterable[Migration]
+    ) -> Mapping[ServerId, Server | None]:
+        """Read the servers of old open records: what such a record destroys, only they tell."""
+        before, nova = self._board.world.left_open, nova_now(self._board.world)
+        old = dict.fromkeys(r.server for r in records if is_stale(r, nova))
+        found: dict[ServerId, Server | None] = {}
+        for server in islice(old, MAX_LEFT_OPEN_READ):
+            read = await self._ask(
+                "a server", partial(self._read_server, server, self._clock.now())
             )
+            if read is not None:
+                found[server] = read.server
+            elif server in before:
+                found[server] = before[server]
+        return found
 
     async def _open_records(self) -> tuple[Migration, ...]:
         accepted = await self._cloud.migrations(evacuations_only=True, status="accepted")

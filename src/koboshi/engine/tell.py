@@ -106,7 +106,7 @@ def _of_host(
 ) -> _Told:
     match event:
         case ev.HostNoticed():
-            severity = _TOPIC_SEVERITY.get(event.topic, Severity.WARNING)
+            severity = _TOPIC_SEVERITY.get(event.topic.partition("/")[0], Severity.WARNING)
             return severity, event.text, event.host, None, event.topic
         case ev.HostNoticeCleared():
             text = f"{event.host}: '{event.topic}' is over"

@@ -97,9 +97,9 @@ class Chronicle:
             case ev.WitnessTrusted():
                 return f"host {event.host} trusted", event.target
             case ev.HostNoticed():
-                return f"notice {event.host} {event.topic}", event.text
+                return f"notice {event.host} {_topic(event)}", event.text
             case ev.HostNoticeCleared():
-                return f"notice {event.host} {event.topic} over", ""
+                return f"notice {event.host} {_topic(event)} over", ""
             case ev.IncidentOpened():
                 self._hosts[event.incident] = event.host
                 return f"incident {event.host} opened", "; ".join(event.evidence)
@@ -186,3 +186,8 @@ def _treatments(candidates: tuple[Candidate, ...]) -> str:
 
 def _reasons(event: ev.ServersListed) -> str:
     return "; ".join(f"{c.server}: {c.reason}" for c in event.candidates)
+
+
+def _topic(event: ev.HostNoticed | ev.HostNoticeCleared) -> str:
+    """Return what a notice is about, without which record of it: Nova names those by chance."""
+    return event.topic.partition("/")[0]

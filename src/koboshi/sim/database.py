@@ -288,6 +288,16 @@ class Database(Watched):
         """Change a record's status, and its destination if given."""
         self.records.put(record, status, self.nova_now(), to)
 
+    def end_records(self, server: ServerId) -> None:
+        """End a server's open evacuation records by hand: no API does.
+
+        UPDATE migrations SET status='error' WHERE instance_uuid=… AND status IN ('accepted',
+        'pre-migrating') AND migration_type='evacuation'
+        """
+        for row in self.records.of(server):
+            if row.is_evacuation and row.is_open:
+                self.set_record(row.id, "error")
+
     def records_of(self, server: ServerId) -> list[Migration]:
         """Return a server's records, oldest first."""
         return self.records.of(server)

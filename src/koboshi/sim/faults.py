@@ -82,6 +82,7 @@ class FaultKind(StrEnum):
     OPERATOR_FORCES_DOWN = "operator_forces_down"
     OPERATOR_LIFTS = "operator_lifts"
     OPERATOR_RESETS = "operator_resets"
+    OPERATOR_ENDS_RECORDS = "operator_ends_records"
     USER_STARTS = "user_starts"
     USER_STOPS = "user_stops"
     USER_REBOOTS = "user_reboots"
@@ -284,6 +285,9 @@ SHAPES: Mapping[FaultKind, Shape] = {
     _K.OPERATOR_FORCES_DOWN: _shape("an operator forces a host down", "host"),
     _K.OPERATOR_LIFTS: _shape("an operator lifts forced_down of a host", "host"),
     _K.OPERATOR_RESETS: _shape("an operator resets a server's state", "server", "state"),
+    _K.OPERATOR_ENDS_RECORDS: _shape(
+        "an operator ends a server's open evacuation records in Nova's database", "server"
+    ),
     _K.USER_STARTS: _shape("its owner starts a server", "server"),
     _K.USER_STOPS: _shape("its owner stops a server", "server"),
     _K.USER_REBOOTS: _shape("its owner reboots a server (hard)", "server"),

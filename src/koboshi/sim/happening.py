@@ -412,6 +412,7 @@ _MOMENTARY: Mapping[FaultKind, Callable[[World, TaskGroup, Fault], None]] = {
         lambda w, f: w.cloud.accept_service_update(_host(f), forced_down=False)
     ),
     FaultKind.OPERATOR_RESETS: _operator(lambda w, f: w.cloud.accept_reset(_server(f), f.state)),
+    FaultKind.OPERATOR_ENDS_RECORDS: _operator(lambda w, f: w.cloud.end_records(_server(f))),
     FaultKind.USER_STARTS: _operator(lambda w, f: w.cloud.accept_start(_server(f))),
     FaultKind.USER_STOPS: _operator(lambda w, f: w.cloud.accept_stop(_server(f))),
     FaultKind.USER_REBOOTS: _operator(lambda w, f: w.cloud.accept_reboot(_server(f))),

@@ -60,6 +60,9 @@ class Metrics:
         self._mode = gauge("mode", "1 for the mode that is set.", "mode")
         self._hosts = gauge("hosts", "Protected hosts by verdict.", "verdict")
         self._incidents = gauge("incidents", "Incidents in the journal by state.", "state")
+        self._bombs = gauge(
+            "time_bombs", "Evacuation records left open that would destroy a server, now or later."
+        )
         self._age = gauge(
             "evidence_age_seconds", "Since the witness last told anything; +Inf: never.", "witness"
         )
@@ -93,6 +96,7 @@ class Metrics:
             self._mode.labels(mode.value).set(0)
         self.hosts({})
         self.incidents({})
+        self.time_bombs(0)
         for witness in Witness:
             self.evidence_age(witness, None)
 
@@ -118,6 +122,10 @@ class Metrics:
         """Set how many incidents are in each state; those not named have none."""
         for state in IncidentState:
             self._incidents.labels(state.value).set(count.get(state, 0))
+
+    def time_bombs(self, count: int) -> None:
+        """Set how many evacuation records were left open, those of deleted servers left out."""
+        self._bombs.set(count)
 
     def evidence_age(self, witness: Witness, age: timedelta | None) -> None:
         """Set how old the newest word of a witness is; None: it never said any.

@@ -126,7 +126,7 @@ def count(played: Played) -> Counts:
         counts.servers.update(r.state.value for r in of.values())
     for recorded in played.recorded:
         if recorded.event.kind == "host_noticed":
-            counts.notices[recorded.event.topic] += 1
+            counts.notices[recorded.event.topic.partition("/")[0]] += 1
     counts.near.update(_near(played))
     counts.near.update(played.judge.near)
     counts.near["assumed"] += len(played.judge.assumed)
