@@ -13,8 +13,9 @@ from koboshi.domain.recovery import RecoveryState
 from koboshi.rehearsal.campaign.cases import draw_case
 from koboshi.rehearsal.campaign.counting import GROUPS, Counts
 from koboshi.rehearsal.campaign.running import run_campaign, write_story
-from koboshi.rehearsal.campaign.scripts import Subjects, draw
+from koboshi.rehearsal.campaign.scripts import draw
 from koboshi.rehearsal.campaign.shrinking import ddmin
+from koboshi.rehearsal.campaign.subjects import Subjects
 from koboshi.rehearsal.campaign.trial import try_case
 from koboshi.rehearsal.play import play
 from koboshi.rehearsal.scenario import load_scenario

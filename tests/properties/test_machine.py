@@ -20,7 +20,8 @@ from koboshi.domain.cloud import PROTECTED_HYPERVISORS
 from koboshi.domain.rules import Mode
 from koboshi.domain.state import fold
 from koboshi.rehearsal.campaign.clouds import draw_cloud, draw_settings
-from koboshi.rehearsal.campaign.scripts import BLOWS, KINDS, VICTIM, Subjects, draw, draw_fault
+from koboshi.rehearsal.campaign.scripts import BLOWS, KINDS, OF_RACKS, draw, draw_fault
+from koboshi.rehearsal.campaign.subjects import VICTIM, Subjects
 from koboshi.rehearsal.script import Befalling
 from koboshi.rehearsal.stage import Stage, on_ports
 from koboshi.rehearsal.story import BUGS
@@ -50,7 +51,8 @@ class Cloud(RuleBasedStateMachine):
     def begin(self, dice: Random, blow: FaultKind) -> None:
         """Let a cloud run under a daemon until it is warm, and then strike its first host."""
         self.logs = self.contexts.enter_context(capture_logs())
-        spec, chosen = draw_cloud(dice), draw_settings(dice)
+        spec = draw_cloud(dice)
+        chosen = draw_settings(dice, spec)
         if self.mode is not None:
             chosen = chosen.model_copy(update={"mode": self.mode})
         self.of = Subjects.of(spec)
@@ -95,7 +97,7 @@ class Cloud(RuleBasedStateMachine):
     @rule(kind=st.sampled_from(KINDS), dice=DICE, then_s=QUARTERS)
     def something_befalls(self, kind: FaultKind, dice: Random, then_s: float) -> None:
         """Let anything happen that can happen here."""
-        if self.of.has(kind):
+        if self.of.racks or kind not in OF_RACKS:
             self.befall(draw(dice, kind, self.of))
         self.advance(then_s)
 

@@ -28,5 +28,5 @@ def draw_case(seed: int) -> Case:
         seed=seed,
         cloud=cloud,
         script=draw_script(random, cloud),
-        settings=draw_settings(random),
+        settings=draw_settings(random, cloud),
     )

@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 from random import Random
+from typing import Literal
 
 from koboshi.domain.device import BMC, OUTLETS
 from koboshi.domain.places import DomainSource
 from koboshi.domain.rules import Mode, OnLocalDisk, ProofPolicy
 from koboshi.rehearsal.campaign.dice import chance
-from koboshi.rehearsal.settings import StorySettings, StoryWindows
+from koboshi.rehearsal.campaign.subjects import VICTIM
+from koboshi.rehearsal.settings import StoryNetwork, StorySettings, StoryWindows
 from koboshi.rehearsal.spec import CloudSpec, Disks, GroupSpec, HostSpec, RecordSpec, ServerSpec
 from koboshi.settings.braking import DomainSettings
 from koboshi.settings.deciding import PaceSettings, PolicySettings
@@ -17,6 +19,7 @@ VICTIM_PERCENT = 60
 the story."""
 ODD_STATES = ("paused", "suspended", "rescued", "resized", "error", "building", "shelved")
 ODD_TASKS = ("migrating", "resize_prep", "image_uploading", "deleting")
+UNFENCED_VICTIM_PERCENT = 15
 FEWEST_FOR_RACKS = 6
 SIZES_MB = (512, 1_024, 4_096, 16_384)
 
@@ -34,6 +37,8 @@ def draw_cloud(random: Random) -> CloudSpec:
     return CloudSpec(
         hosts=hosts,
         heartbeat=timedelta(seconds=random.choice((2, 5, 10))),
+        agents=timedelta(seconds=random.choice((10, 30))) if chance(random, 30) else None,
+        prometheus=timedelta(seconds=15) if chance(random, 25) else None,
         host={n: _host(random, n, zoned=zoned, racks=racks, hosts=hosts) for n in names},
         server=servers,
         group=_groups(random, list(servers)),
@@ -49,11 +54,11 @@ def _host(random: Random, name: str, *, zoned: bool, racks: int, hosts: int) -> 
     tight = chance(random, 15)
     return HostSpec(
         zone=("north", "south")[int(name[1:]) % 2] if zoned else "nova",
-        hypervisor="ironic" if name != "h1" and chance(random, 3) else "QEMU",
+        hypervisor="ironic" if name != VICTIM and chance(random, 3) else "QEMU",
         ram_mb=8_192 if tight else 65_536,
         boot=timedelta(seconds=random.choice((8, 20, 40))),
         spawn=timedelta(seconds=random.choice((0.5, 2, 2, 6))),
-        fenced=not chance(random, 4),
+        fenced=not chance(random, UNFENCED_VICTIM_PERCENT if name == VICTIM else 4),
         devices=(BMC, OUTLETS) if chance(random, 15) else (BMC,),
         rack=f"r{(int(name[1:]) - 1) * racks // hosts + 1}" if racks else "",
     )
@@ -107,21 +112,37 @@ def _records(
     }
 
 
+def _networks(random: Random) -> dict[Literal["storage", "tenant"], StoryNetwork]:
+    """Return which further networks the hosts are asked over, too."""
+    networks: dict[Literal["storage", "tenant"], StoryNetwork] = {}
+    if chance(random, 25):
+        networks["storage"] = StoryNetwork(independent=chance(random, 60))
+    if chance(random, 15):
+        networks["tenant"] = StoryNetwork(independent=chance(random, 30))
+    return networks
+
+
 RACKS = DomainSettings(source=DomainSource.AGGREGATES, aggregates=("r*",))
 """Where a cloud has racks, its operator has declared them."""
 
 
-def draw_settings(random: Random) -> StorySettings:
+def draw_settings(random: Random, cloud: CloudSpec) -> StorySettings:
     """Return what an operator may have decided, with short windows."""
+    proofs = (ProofPolicy.POWER, ProofPolicy.POWER, *ProofPolicy)
+    if not cloud.of_host(
+        VICTIM
+    ).fenced:  # whoever has such hosts has decided what proves their death
+        proofs = (*ProofPolicy, ProofPolicy.WORD, ProofPolicy.SILENCE)
     return StorySettings(
         mode=Mode.OBSERVE if chance(random, 5) else Mode.ACT,
         domains=RACKS,
+        networks=_networks(random),
         windows=StoryWindows(
             incident_memory=timedelta(seconds=random.choice((40, 60, 120, 900))),
         ),
         policy=PolicySettings(
             on_local_disk=random.choice(tuple(OnLocalDisk)),
-            proof=random.choice((ProofPolicy.POWER, ProofPolicy.POWER, *ProofPolicy)),
+            proof=random.choice(proofs),
         ),
         pace=PaceSettings(
             window=random.choice((1, 2, 2, 4, 8)),

@@ -68,6 +68,7 @@ NEAR = {
     "proof_by_silence": "a host was acted upon by declared silence",
     "declared": "a server was sent, or ran twice, by a word or by silence, while its host lived",
     "domain_confirmed": "a person confirmed that a whole domain is dead",
+    "fence_tried": "an empty host was switched off and on, to try its power device",
     "refused_word": "a word was refused",
     "assumed": "a server was sent on the one documented assumption: a BMC that lied off",
 }
@@ -127,6 +128,8 @@ def count(played: Played) -> Counts:
     for recorded in played.recorded:
         if recorded.event.kind == "host_noticed":
             counts.notices[recorded.event.topic.partition("/")[0]] += 1
+        if recorded.event.kind == "fence_tested" and recorded.event.ok:
+            counts.near["fence_tried"] += 1
     counts.near.update(_near(played))
     counts.near.update(played.judge.near)
     counts.near["assumed"] += len(played.judge.assumed)

@@ -1,11 +1,12 @@
 """Random scripts: anything that may befall a cloud or the daemon, at any time, in any order."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from random import Random
-from typing import Any, Self
+from typing import Any
 
 from koboshi.rehearsal.campaign.dice import chance
+from koboshi.rehearsal.campaign.meetings import draw_meeting
+from koboshi.rehearsal.campaign.subjects import VICTIM, Subjects
 from koboshi.rehearsal.script import Befalling, Happening, Script
 from koboshi.rehearsal.spec import IMAGE, CloudSpec
 from koboshi.rehearsal.troubles import TROUBLE_TAKES, Trouble, TroubleKind
@@ -32,14 +33,12 @@ CALLS = (
 """Calls of the API that fail or are slow; what spoils a request most of all."""
 INCIDENT_CUES = ("confirmed", "fencing", "proven", "isolating", "recovering", "settled")
 SERVER_CUES = ("building", "unknown", "confirming", "settling", "done")
-VICTIM = "h1"
 MAX_FOR_S = 40
-FEWEST_MEET = 2
-"""Which of the meetings is a refusal of Nova's."""
+MEETING_PERCENT = 25
 KINDS: tuple[FaultKind | TroubleKind | WordKind, ...] = (
     *(k for k in FaultKind if k is not FaultKind.CALM),
     *(k for k in TroubleKind if k is not TroubleKind.STARTED),
-    *(k for k in WordKind if k is not WordKind.TESTS_FENCE),
+    *WordKind,
 )
 """What a campaign tries: everything. The daemon is started again by itself, and calm is the end."""
 BLOWS = (
@@ -58,41 +57,12 @@ STAYS = frozenset({FaultKind.POWER_LOSS, FaultKind.COMPUTE_DIES, FaultKind.GUEST
 """What may stay as it is for ever."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subjects:
-    """What troubles may be about."""
-
-    hosts: tuple[str, ...]
-    servers: tuple[str, ...]
-    of_victim: tuple[str, ...] = ()
-    """Those on the victim that run."""
-    racks: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, cloud: CloudSpec) -> Self:
-        """Return everything in a cloud."""
-        return cls(
-            hosts=tuple(map(str, cloud.host_names)),
-            servers=tuple(sorted(cloud.server)),
-            of_victim=tuple(
-                name
-                for name, server in sorted(cloud.server.items())
-                if (server.host, server.vm_state, server.task_state) == (VICTIM, "active", None)
-            ),
-            racks=tuple(sorted(cloud.racks)),
-        )
-
-    def has(self, kind: FaultKind | TroubleKind | WordKind) -> bool:
-        """Return whether there is anything that this can befall."""
-        return bool(self.racks) or kind not in OF_RACKS
-
-
 def draw_script(random: Random, cloud: CloudSpec) -> Script:
     """Return up to a dozen things that happen, and calm after the last of them."""
     of = Subjects.of(cloud)
     warm_s = 15.0 + 3.0 * cloud.heartbeat.total_seconds()
     happens: list[Happening] = []
-    kinds = [k for k in KINDS if of.has(k)]
+    kinds = [k for k in KINDS if of.racks or k not in OF_RACKS]
     at_s = warm_s
     if chance(random, 95):
         blow = draw_fault(random, random.choice(BLOWS), of, VICTIM)
@@ -108,54 +78,17 @@ def draw_script(random: Random, cloud: CloudSpec) -> Script:
         else:
             at_s += random.randint(0, 60) / 4
             happens.append(Happening(what=what, at_s=at_s))
-    if chance(random, 15):
-        happens.extend(_meeting(random, of, warm_s))
-    calm_s = at_s + MAX_FOR_S
+    if chance(random, MEETING_PERCENT):
+        happens.extend(draw_meeting(random, of, warm_s))
+    calm_s = max(at_s + MAX_FOR_S, *(h.at_s + _lasts_s(h) for h in happens if not h.when), 0.0)
     happens.append(Happening(what=Fault(kind=FaultKind.CALM), at_s=calm_s))
     return Script(happens=tuple(happens), lasts_s=calm_s + 3600.0)
 
 
-def _meeting(random: Random, of: Subjects, at_s: float) -> tuple[Happening, ...]:
-    """Return what must meet to come close at all, and by chance alone seldom would."""
-    server, isolating = random.choice(of.servers), f"incident {VICTIM} isolating"
-    lost = random.choice((Fails.ANSWER_LOST, Fails.NO_ANSWER, Fails.LATE))
-    status = random.choice((403, 409))
-    match random.randrange(5):
-        case 0:  # the one documented assumption
-            lies = Fault(kind=FaultKind.BMC, host=VICTIM, bmc=Bmc.LIE_OFF, for_s=float(MAX_FOR_S))
-            cut = Fault(kind=FaultKind.CUT, host=VICTIM, for_s=float(MAX_FOR_S))
-            return Happening(what=cut, at_s=at_s), Happening(what=lies, at_s=at_s + 1)
-        case 1:
-            what = Fault(kind=FaultKind.OPERATOR_EVACUATES, server=server)
-            early_s = random.choice((0.0, 0.02, 0.05))
-            return (Happening(what=what, when=f"command evacuate {server}", at_s=early_s),)
-        case 4:  # somebody else's evacuation that never ends, and hides by a reset
-            to = random.choice([h for h in of.hosts if h != VICTIM])
-            server = random.choice(of.of_victim or of.servers)
-            loss = Fault(kind=FaultKind.POWER_LOSS, host=VICTIM)
-            dies = Fault(
-                kind=FaultKind.DIES_IN_SPAWN, host=to, moment=Moment.BEFORE, dies=Dies.COMPUTE
-            )
-            what = Fault(kind=FaultKind.OPERATOR_EVACUATES, server=server, to=to)
-            reset = Fault(kind=FaultKind.OPERATOR_RESETS, server=server, state="active")
-            isolated = f"isolated {VICTIM}"  # from here on Nova takes it
-            return (
-                Happening(what=loss, at_s=at_s),
-                Happening(what=dies, at_s=at_s),
-                Happening(what=what, when=isolated),
-                Happening(what=reset, when=f"evacuation {server} begun", at_s=1.0),
-            )
-        case number:
-            how = Fails.REFUSED if number == FEWEST_MEET else lost
-            what = Fault(
-                kind=FaultKind.API_FAILS,
-                call="evacuate",
-                times=2,
-                for_s=30.0,
-                how=how,
-                status=status,
-            )
-            return (Happening(what=what, when=isolating),)
+def _lasts_s(happening: Happening) -> float:
+    """Return for how long it lasts by itself, so that calm does not end it sooner."""
+    what = happening.what
+    return (what.for_s or 0.0) if isinstance(what, Fault) else 0.0
 
 
 def _cue(random: Random, of: Subjects) -> str:

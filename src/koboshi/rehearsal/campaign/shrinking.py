@@ -92,6 +92,8 @@ def _with_servers(case: Case, kept: Iterable[str]) -> Case:
     smaller = CloudSpec(
         hosts=cloud.hosts,
         heartbeat=cloud.heartbeat,
+        agents=cloud.agents,
+        prometheus=cloud.prometheus,
         host=cloud.host,
         server={n: s for n, s in cloud.server.items() if n in names},
         group={n: g for n, g in cloud.group.items() if names.issuperset(g.members)},
@@ -110,6 +112,8 @@ def _with_hosts(cloud: CloudSpec, hosts: int) -> CloudSpec:
     return CloudSpec(
         hosts=hosts,
         heartbeat=cloud.heartbeat,
+        agents=cloud.agents,
+        prometheus=cloud.prometheus,
         host={n: h for n, h in cloud.host.items() if n in names},
         server=cloud.server,
         group=cloud.group,
