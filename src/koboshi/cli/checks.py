@@ -129,7 +129,7 @@ def _proof(settings: Settings) -> list[Check]:
 
 
 def _notices(settings: Settings) -> Check:
-    url = settings.webhook.url
+    url = settings.webhook.place
     return Check(
         check="notices",
         subject=url or "",

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
@@ -18,6 +18,7 @@ from koboshi.adapters.journal.sql import SqlJournal
 from koboshi.adapters.notify.fanout import Notifiers
 from koboshi.adapters.notify.log import LogNotifier
 from koboshi.adapters.notify.webhook import Delivery, WebhookNotifier
+from koboshi.adapters.openstack.access import load
 from koboshi.adapters.openstack.cloud import OpenStackCloud, connect
 from koboshi.adapters.ourselves import OurMachine
 from koboshi.adapters.systemd import ServiceManager
@@ -66,10 +67,10 @@ def run(settings: Settings, *, probe: Probe | None = None) -> int:
 
 def _configure_logs(settings: Settings) -> None:
     as_json = {LogFormat.JSON: True, LogFormat.CONSOLE: False}.get(settings.log.format)
-    secrets: list[SecretStr] = list(settings.fencing.secrets())
-    if settings.webhook.secret is not None:
-        secrets.append(settings.webhook.secret)
+    secrets: list[SecretStr] = [*settings.fencing.secrets(), *settings.webhook.secrets()]
     secrets += [s for s in (settings.prometheus.password, settings.kdump.secret) if s is not None]
+    with suppress(ConfigurationError):  # whoever connects says it
+        secrets += load(wiring.cloud_access(settings)).secrets
     configure_logs(level=settings.log.level.value, as_json=as_json, secrets=secrets)
 
 

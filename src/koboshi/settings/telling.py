@@ -4,6 +4,7 @@ from base64 import b64decode
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
@@ -13,6 +14,8 @@ MAX_PORT = 65535
 
 MIN_KEY = 24
 """Bytes: what the Standard Webhooks specification asks for at least."""
+LEAST_TOKEN = 12
+"""Characters of an address's part: `hooks` and `notify` are words, and would blank out half of a log."""
 
 
 class WebhookSettings(Section):
@@ -43,6 +46,22 @@ class WebhookSettings(Section):
         description="How long one delivery may take: a notice never delays a recovery, but its "
         "queue should not fill up behind a receiver that hangs.",
     )
+
+    @property
+    def place(self) -> str | None:
+        """Return which machine takes them; what stands behind its name may be a token of its own."""
+        if self.url is None:
+            return None
+        parts = urlsplit(self.url)
+        named = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{named}" + ("/…" if parts.path.strip("/") or parts.query else "")
+
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """Return everything that must not be shown."""
+        parts = urlsplit(self.url or "")
+        told = (parts.username, parts.password, *parts.path.split("/"), parts.query)
+        tokens = (SecretStr(t) for t in told if t and len(t) >= LEAST_TOKEN)
+        return (*tokens, *((self.secret,) if self.secret else ()))
 
     @field_validator("url")
     @classmethod

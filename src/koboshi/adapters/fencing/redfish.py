@@ -19,6 +19,7 @@ import httpx2
 from pydantic import SecretStr
 
 from koboshi.adapters.fencing.tls import context_for
+from koboshi.adapters.telemetry.redact import Redactor
 from koboshi.domain.cloud import Power
 from koboshi.domain.device import Identity
 from koboshi.domain.errors import FenceError
@@ -87,6 +88,8 @@ class RedfishFence:
         self._timeout_s = min(bmc.timeout, LONGEST).total_seconds()
         self._path = f"{SYSTEMS}/{quote(bmc.system_id, safe='')}" if bmc.system_id else None
         self._reset: _Reset | None = None
+        # What firmware says of a request may repeat it, and is journalled and told.
+        self._redact = Redactor([bmc.password])
         # Basic, not a session: BMCs keep few sessions, and a crash would leak ours.
         self._client = httpx2.AsyncClient(
             auth=httpx2.BasicAuth(bmc.username, bmc.password.get_secret_value()),
@@ -257,9 +260,12 @@ class RedfishFence:
                     received += chunk
                     if len(received) > MAX_ANSWER_BYTES:
                         raise FenceError(f"{self._place}: {method} {path}: the answer has no end")
-                return response.status_code, bytes(received)
+                told = bytes(received)
+                if not response.is_success:
+                    told = self._redact.in_bytes(told)
+                return response.status_code, told
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
-            text = " ".join(str(error).split())[:300] or type(error).__name__
+            text = self._redact(" ".join(str(error).split()))[:300] or type(error).__name__
             raise FenceError(f"{self._place}: {method} {path}: {text}") from None
 
     def _refusal(self, method: str, path: str, status: int, body: bytes) -> FenceError:

@@ -6,7 +6,6 @@ series whose value is above zero, in one query. Of anything but a plain selector
 of the question itself; such series tell no age, and are left out.
 """
 
-import math
 import re
 import ssl
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ import httpx2
 import msgspec
 from pydantic import SecretStr
 
+from koboshi.adapters.telemetry.redact import Redactor
 from koboshi.domain.cloud import Sample
 from koboshi.domain.errors import CloudError, CloudUnavailable, InvalidAnswer, NotAuthorised
 from koboshi.domain.names import HostName
@@ -82,6 +82,8 @@ class Prometheus:
         before, _, behind = access.host_pattern.partition("{host}")
         self._pattern = re.compile(f"{before}(?P<host>[A-Za-z0-9._-]+?){behind}")
         secret = access.password.get_secret_value() if access.password else None
+        # An error page may repeat the request, and what it says is logged.
+        self._redact = Redactor([access.password] if access.password else [])
         headers = {"User-Agent": "koboshi"}
         if secret is not None and access.username is None:
             headers["Authorization"] = f"Bearer {secret}"
@@ -125,16 +127,12 @@ class Prometheus:
         if named is None:
             found.nameless += 1
             return
-        asked_s, stamp_s = series.value[0], float(series.value[1])
-        if not math.isfinite(stamp_s) or abs(asked_s - stamp_s) < 0.001:  # noqa: PLR2004 - Prometheus counts milliseconds
+        taken = _taken(series)
+        if taken is None:
             found.ageless += 1
             return
         host = HostName(named["host"])
-        sample = Sample(
-            host=host,
-            stamp=datetime.fromtimestamp(stamp_s, UTC),
-            age=timedelta(seconds=asked_s - stamp_s),
-        )
+        sample = Sample(host=host, stamp=taken[0], age=taken[1])
         known = found.samples.get(host)
         if known is None or known.stamp < sample.stamp:
             found.samples[host] = sample
@@ -148,8 +146,9 @@ class Prometheus:
         except TimeoutError:
             raise CloudUnavailable(f"{url}: no answer within {limit_s:g} s") from None
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL) as error:
-            raise CloudUnavailable(f"{url}: {type(error).__name__}: {error}") from None
-        return _parse(url, status, body)
+            said = self._redact(f"{type(error).__name__}: {error}")
+            raise CloudUnavailable(f"{url}: {said}") from None
+        return _parse(url, status, body if status == OK else self._redact.in_bytes(body))
 
     async def _exchange(self, url: str, query: str) -> tuple[int, bytes]:
         # A form, because the address of a request is kept in logs and has an end.
@@ -160,6 +159,21 @@ class Prometheus:
                 if len(body) > MAX_ANSWER_BYTES:
                     raise InvalidAnswer(f"{url}: more than {MAX_ANSWER_BYTES >> 20} MiB")
             return response.status_code, bytes(body)
+
+
+def _taken(series: _Series) -> tuple[datetime, timedelta] | None:
+    """Return when the sample was taken, and its age; None where the series does not tell."""
+    try:
+        asked_s, stamp_s = series.value[0], float(series.value[1])
+        if abs(asked_s - stamp_s) < 0.001:  # noqa: PLR2004 - Prometheus counts milliseconds
+            return None
+        return datetime.fromtimestamp(stamp_s, UTC), timedelta(seconds=asked_s - stamp_s)
+    except (
+        ValueError,
+        OverflowError,
+        OSError,
+    ):  # NaN, infinite, no number, or no time of this world
+        return None
 
 
 def _parse(url: str, status: int, body: bytes) -> list[_Series]:

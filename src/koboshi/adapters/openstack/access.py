@@ -20,11 +20,14 @@ from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 from openstack.config.loader import CONFIG_SEARCH_PATH, SECURE_FILES
 from openstack.exceptions import ConfigException
+from pydantic import SecretStr
 
 from koboshi.domain.errors import ConfigurationError
 
 SERVICES = ("compute", "placement", "image", "volumev3", "network")
 """The services that are called, by their types in the catalog."""
+SECRET = re.compile(r"passw|passcode|secret|token")
+"""In the names of what authentication plug-ins are told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,8 @@ class Credentials:
     verify: bool | str
     """False, or the CA bundle, or True for the library's own."""
     client_cert: tuple[str, str | None] | None
+    secrets: tuple[SecretStr, ...] = ()
+    """What is shown to Keystone, and must be shown to nobody else."""
 
     def tls(self) -> ssl.SSLContext:
         """Return how the services' certificates are verified: exactly as Keystone's are."""
@@ -85,10 +90,11 @@ def load(access: CloudAccess) -> Credentials:
             "use one of Keystone's, e.g. `password` or `v3applicationcredential`",
         )
     verify, client_cert = _trust(region, label)
+    told = region.get_auth_args()
     interface = region.get_interface("compute") or "public"
     return Credentials(
         label=label,
-        auth_url=re.sub(r"//[^/@]*@", "//", str(region.get_auth_args().get("auth_url", ""))),
+        auth_url=re.sub(r"//[^/@]*@", "//", str(told.get("auth_url", ""))),
         plugin=plugin,
         region=_wanted_region(access) or region.get_region_name("compute") or None,
         interfaces=(interface,) if isinstance(interface, str) else tuple(interface),
@@ -99,6 +105,7 @@ def load(access: CloudAccess) -> Credentials:
         },
         verify=verify,
         client_cert=client_cert,
+        secrets=tuple(SecretStr(str(v)) for k, v in told.items() if v and SECRET.search(k)),
     )
 
 

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from koboshi.adapters.openstack.access import Credentials
 from koboshi.adapters.openstack.catalog import endpoint_of
+from koboshi.adapters.telemetry.redact import Redactor
 from koboshi.domain.errors import (
     CloudError,
     CloudUnavailable,
@@ -98,6 +99,7 @@ class Identity:
         self._run = carrier.run
         self._credentials = credentials
         self._clock = clock
+        self._redact = Redactor(credentials.secrets)
         self._timeout_s = timeout_s
         self._held: Grant | None = None
         self._refused: tuple[Instant, str] | None = None
@@ -117,6 +119,10 @@ class Identity:
     def label(self) -> str:
         """Return the cloud's name and where it is written."""
         return self._credentials.label
+
+    def redacted(self, body: bytes, grant: Grant) -> bytes:
+        """Return what a service says without the secrets that it was shown, should it repeat them."""
+        return self._redact.in_bytes(Redactor([grant.token]).in_bytes(body))
 
     async def grant(self, *, renew: bool) -> Grant:
         """Return a valid token; `renew` allows waiting for a younger one.
@@ -198,7 +204,7 @@ class Identity:
                 "and secret), and the project",
             ) from None
         except (ksa.AuthPluginException, ksa.MissingAuthMethods) as error:
-            raise ConfigurationError(f"{self.label}: {error}") from None
+            raise ConfigurationError(f"{self.label}: {self._redact(str(error))}") from None
         except ksa.SSLError:
             raise CloudUnavailable(
                 f"{where}: its certificate is not trusted, or it speaks no TLS; check auth_url, "
@@ -211,16 +217,22 @@ class Identity:
             ) from None
         except ksa.DiscoveryFailure as error:
             raise CloudUnavailable(
-                f"{where}: no identity API found there: {_short(error)}; check auth_url of "
+                f"{where}: no identity API found there: {self._heart(error)}; check auth_url of "
                 f"{self.label}",
             ) from None
         except ksa.ClientException as error:
             raise CloudUnavailable(
-                f"{where} does not serve us: {_short(error)}; check auth_url of {self.label}",
+                f"{where} does not serve us: {self._heart(error)}; check auth_url of {self.label}",
             ) from None
         if not access.auth_token:
             raise InvalidAnswer(f"{where} gave no token")
         return access
+
+    def _heart(self, error: Exception) -> str:
+        """Return the heart of a message that requests wraps into three others."""
+        text = self._redact(" ".join(str(error).split()))
+        heart = re.search(r"\[Errno -?\d+\] [^'\")]+|timed out", text)
+        return heart[0] if heart else text[:300] or type(error).__name__
 
 
 def _life(access: AccessInfo) -> timedelta:
@@ -228,10 +240,3 @@ def _life(access: AccessInfo) -> timedelta:
     if access.expires is None or access.issued is None:
         return ASSUMED_LIFE
     return max(access.expires - access.issued, MARGIN * 1.5)
-
-
-def _short(error: Exception) -> str:
-    """Return the heart of a message that requests wraps into three others."""
-    text = " ".join(str(error).split())
-    heart = re.search(r"\[Errno -?\d+\] [^'\")]+|timed out", text)
-    return heart[0] if heart else text[:300] or type(error).__name__

@@ -153,11 +153,14 @@ class Wire:
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
                     raise EndlessAnswer(f"an answer of more than {MAX_ANSWER_BYTES >> 20} MiB")
+            told = bytes(body)
+            if not response.is_success:  # its reason is journalled and told
+                told = self._identity.redacted(told, grant)
             return Answer(
                 request=request,
                 status=response.status_code,
                 headers=response.headers,
-                body=bytes(body),
+                body=told,
             )
 
 

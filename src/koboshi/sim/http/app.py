@@ -12,7 +12,7 @@ from koboshi.domain.errors import CloudUnavailable
 from koboshi.sim.http import cinder, glance, neutron, nova, placement, redfish
 from koboshi.sim.http.answering import INTERNAL, root_of
 from koboshi.sim.http.keystone import UNEXPECTED, Keystone, Reply, error
-from koboshi.sim.http.users import USERS, User
+from koboshi.sim.http.users import PASSWORD, USERS, User
 from koboshi.sim.world import World
 
 IDENTITY = "/identity"
@@ -21,7 +21,9 @@ IDENTITY = "/identity"
 class Face:
     """The services of one cloud; call it as an ASGI application."""
 
-    def __init__(self, world: World, *, users: Iterable[User] = USERS) -> None:
+    def __init__(
+        self, world: World, *, users: Iterable[User] = USERS, bmc_password: str = PASSWORD
+    ) -> None:
         self.world = world
         self.keystone = Keystone(users, self._now)
         self._router = Router(
@@ -32,7 +34,7 @@ class Face:
                 *glance.routes(world, self.keystone),
                 *neutron.routes(world, self.keystone),
                 *cinder.routes(world, self.keystone),
-                *redfish.routes(world),
+                *redfish.routes(world, bmc_password),
             ],
             redirect_slashes=False,
         )

@@ -29,9 +29,9 @@ RESETS = ("On", "ForceOff", "GracefulShutdown", "ForceRestart", "ForceOn")
 SHOWN = {Power.ON: "On", Power.OFF: "Off"}
 
 
-def routes(world: World) -> list[BaseRoute]:
+def routes(world: World, password: str = PASSWORD) -> list[BaseRoute]:
     """Return the routes; the root alone needs no password."""
-    bmcs = _Bmcs(world)
+    bmcs = _Bmcs(world, password)
     return [
         Route(ROOT, bmcs.root, methods=["GET"]),
         Route(f"{ROOT}/", bmcs.root, methods=["GET"]),
@@ -44,6 +44,7 @@ def routes(world: World) -> list[BaseRoute]:
 @dataclass(frozen=True, slots=True)
 class _Bmcs:
     world: World
+    password: str
 
     async def root(self, _request: Request) -> Response:
         """Show the service root."""
@@ -60,7 +61,7 @@ class _Bmcs:
 
     async def systems(self, request: Request) -> Response:
         """List the systems: every host is one."""
-        if not _allowed(request):
+        if not self._allows(request):
             return _unauthorised()
         members = [{"@odata.id": f"{SYSTEMS}/{host}"} for host in self.world.fences]
         return json_answer(
@@ -115,12 +116,22 @@ class _Bmcs:
         if fence is not None and fence.is_silent:
             await disconnected(request)
             raise Cut
-        if not _allowed(request) or (fence is not None and fence.mode is Bmc.WRONG_PASSWORD):
+        if not self._allows(request) or (fence is not None and fence.mode is Bmc.WRONG_PASSWORD):
             return _unauthorised()
         if fence is None:
             return error(404, f"There is no system {request.path_params['id']}.")
         await anyio.lowlevel.checkpoint()
         return fence
+
+    def _allows(self, request: Request) -> bool:
+        kind, _, text = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "basic":
+            return False
+        try:
+            told = base64.b64decode(text, validate=True)
+        except binascii.Error:
+            return False
+        return secrets.compare_digest(told, f"{BMC_USER}:{self.password}".encode())
 
 
 def error(status: int, message: str) -> Response:
@@ -133,17 +144,6 @@ def _unauthorised() -> Response:
     answer = error(401, "The user name or the password is wrong.")
     answer.headers["WWW-Authenticate"] = 'Basic realm="Redfish"'
     return answer
-
-
-def _allowed(request: Request) -> bool:
-    kind, _, text = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "basic":
-        return False
-    try:
-        told = base64.b64decode(text, validate=True)
-    except binascii.Error:
-        return False
-    return secrets.compare_digest(told, f"{BMC_USER}:{PASSWORD}".encode())
 
 
 def _system(host: str, power: str) -> Document:
