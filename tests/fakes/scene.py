@@ -135,7 +135,9 @@ def evacuation_record(
     )
 
 
-def candidate(server: Server, on_local_disk: OnLocalDisk = OnLocalDisk.HOLD) -> Candidate:
+def candidate(
+    server: Server, on_local_disk: OnLocalDisk = OnLocalDisk.HOLD, *, storage: str | None = None
+) -> Candidate:
     """Return what the policy means for a server, without groups, its image being active."""
     return candidate_of(
         server,
@@ -143,6 +145,7 @@ def candidate(server: Server, on_local_disk: OnLocalDisk = OnLocalDisk.HOLD) -> 
         seen_before=None,
         images_active={"image-1": True},
         on_local_disk=on_local_disk,
+        storage=storage,
     )
 
 
@@ -334,5 +337,6 @@ def room(host: str, *, vcpus: int = 32, ram_mb: int = 65_536, disk_gb: int = 100
 
 
 def destinations(commands: Sequence[Command]) -> dict[str, str]:
-    """Return where each server is sent."""
-    return {c.server: c.destination for c in commands if isinstance(c, Evacuate)}
+    """Return where each server is sent, by name."""
+    sent = [c for c in commands if isinstance(c, Evacuate)]
+    return {c.server: c.destination for c in sent if c.destination is not None}

@@ -37,6 +37,8 @@ class Mutation:
     types: Mapping[HostName, str] = field(default_factory=dict[HostName, str])
     fenced: bool = True
     """Whether Koboshi knows the hosts' power devices."""
+    storage: Mapping[HostName, str] = field(default_factory=dict[HostName, str])
+    """Which hosts keep their servers' disks on which shared storage."""
 
 
 def breaks(mutation: Mutation) -> set[Rule]:
@@ -50,6 +52,8 @@ def breaks(mutation: Mutation) -> set[Rule]:
         async with story(mutation.servers, rules=mutation.rules, warm_s=0, ports=ports) as s:
             stories.append(s)
             s.cloud.types.update(mutation.types)
+            for host, name in mutation.storage.items():
+                _share(s, host, name)
             s.start_daemon()
             await anyio.sleep(45)
             await mutation.tell(s)
@@ -57,6 +61,15 @@ def breaks(mutation: Mutation) -> set[Rule]:
     with suppress(RuleBroken, ExceptionGroup):  # told by the judge, whom we ask
         run_virtual(main)
     return {b.rule for b in stories[0].judged.breaches}
+
+
+def _share(s: Story, host: HostName, storage: str) -> None:
+    """Let a host keep its servers' disks on a storage, and have always done so."""
+    physics, machine = s.cloud.physics, s.machine(host)
+    before, machine.storage = machine.place, storage
+    for row in s.cloud.servers_on(host):
+        for copy in physics.disks.at(row.id, before):
+            physics.disks.move(copy, storage)
 
 
 def assert_noticed(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:

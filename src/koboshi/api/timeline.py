@@ -125,7 +125,9 @@ class _Teller:
         | ev.HostIsolated
         | ev.ServersListed
         | ev.RecoveryMoved
-        | ev.DataLossCommitted,
+        | ev.DataLossCommitted
+        | ev.DestinationChosen
+        | ev.StorageNotSeen,
     ) -> _Told:
         host = self._incident.host
         match event:
@@ -157,6 +159,12 @@ class _Teller:
             case ev.DataLossCommitted():
                 name = self._name(event.server)
                 return name, f"data loss committed: {', '.join(event.disks)}", event.policy
+            case ev.DestinationChosen():
+                name = self._name(event.server)
+                return name, f"goes to {event.destination}", "Nova chose it"
+            case ev.StorageNotSeen():
+                why = f"{event.host} is declared to share {event.storage}"
+                return self._name(event.server), f"{event.host} does not see its disks", why
             case _:
                 assert_never(event)
 
@@ -168,7 +176,7 @@ class _Teller:
                 return command.host, "force down and disable", "intended; being sent"
             case Evacuate():
                 name = self._name(command.server)
-                return name, f"evacuate to {command.destination}", "intended; being sent"
+                return name, f"evacuate {command.to}", "intended; being sent"
             case TryFence():
                 return command.host, "switch off and on", "intended; being sent"
             case StopServer():

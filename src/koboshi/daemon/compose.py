@@ -144,6 +144,7 @@ async def _serve(settings: Settings, probe: Probe, stack: AsyncExitStack, tasks:
             pace=_pace(settings),
             is_protected=settings.hosts.is_protected,
             witnesses=who,
+            reads_aggregates=bool(rules.shared_aggregates),
             places=replace(places_of(settings.brake, settings.domains), is_ours=ourselves.is_it),
             api_health=cloud.api_health,
         ),

@@ -8,11 +8,14 @@ from koboshi.domain.cloud import (
     Server,
 )
 from koboshi.domain.commands import Outcome
-from koboshi.domain.decision import NOTHING, Decision, Picture
+from koboshi.domain.decision import NOTHING, Decision, Picture, together
+from koboshi.domain.events import DestinationChosen, StorageNotSeen
 from koboshi.domain.guard import tells_of_orphan
+from koboshi.domain.names import HostName
 from koboshi.domain.nova_time import nova_now
 from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import MAX_POSTS
+from koboshi.domain.shared_storage import hosts_of, was_not_seen
 from koboshi.domain.tracing import (
     arrived_record,
     own_records,
@@ -42,6 +45,14 @@ def build(picture: Picture, recovery: Recovery) -> Decision:
         if waited > NO_RECORD_DEADLINE:
             return step_to(recovery, _S.STUCK, "Nova took the request, but shows no record of it")
         return NOTHING
+    if recovery.destination is None and (chosen := records[0].destination):
+        return Decision(
+            events=(
+                DestinationChosen(
+                    incident=recovery.incident, server=recovery.server, destination=chosen
+                ),
+            )
+        )
     if arrived := arrived_record(picture, recovery):
         return step_to(recovery, _S.CONFIRMING, f"record {arrived.id} is {arrived.status}")
     record = records[0]
@@ -98,9 +109,52 @@ def judge_failure(picture: Picture, recovery: Recovery, record: Migration) -> De
         f"the evacuation to {destination} ended {record.status}: "
         f"{read.server.fault or 'no fault told'}"
     )
+    if recovery.candidate.storage and was_not_seen(read.server) and destination is not None:
+        return _not_seen(picture, recovery, destination)
     if recovery.posts >= MAX_POSTS:
         return step_to(recovery, _S.GIVEN_UP, f"{why} ({recovery.posts} tries)", Outcome.FAILED)
     return step_to(recovery, _S.QUEUED, why, Outcome.FAILED)
+
+
+def _not_seen(picture: Picture, recovery: Recovery, host: HostName) -> Decision:
+    """Try elsewhere when Nova chose a host outside; hold them all when one inside sees no disk.
+
+    Nothing was touched: the destination looks before it does anything.
+    """
+    storage = recovery.candidate.storage
+    if host not in hosts_of(storage, picture.world):
+        why = f"Nova chose {host}, which does not share {storage}, and it refused; nothing was touched"
+        if recovery.posts >= MAX_POSTS:
+            return step_to(recovery, _S.GIVEN_UP, f"{why}; so did every try", Outcome.FAILED)
+        return step_to(recovery, _S.QUEUED, why, Outcome.FAILED)
+    not_seen = StorageNotSeen(
+        incident=recovery.incident, server=recovery.server, storage=storage, host=host
+    )
+    name = recovery.candidate.name
+    why = f"{host} is declared to share {storage}, and did not see the disks of {name}"
+    others = picture.state.recoveries[recovery.incident].values()
+    alike = (
+        step_to(o, _S.HELD, f"{why}: not sent")
+        for o in others
+        if o.state is _S.QUEUED and o.candidate.storage == storage
+    )
+    held = step_to(recovery, _S.HELD, f"{why}: refused, and nothing was touched", Outcome.FAILED)
+    return together((Decision(events=(not_seen,)), held, *alike))
+
+
+def unseen_notice(picture: Picture, host: HostName) -> str | None:
+    """Tell that a declaration of shared storage is false; None while none is known to be."""
+    incident = picture.state.open_incident(host)
+    recoveries = picture.state.recoveries.get(incident.id, {}).values() if incident else ()
+    unseen = [r for r in recoveries if r.unseen_by is not None]
+    if not unseen:
+        return None
+    storage, by = unseen[0].candidate.storage, unseen[0].unseen_by
+    return (
+        f"[storage] shared_aggregates says that the hosts of {storage} share one storage, but {by} does not "
+        f"see the disks of {unseen[0].candidate.name}, a server of {host}: its servers are held, and their "
+        f"disks are untouched. Mend the storage on {by}, or take the aggregate out of the settings"
+    )
 
 
 def _was_interrupted(server: Server) -> bool:

@@ -85,6 +85,10 @@ class Field:
     spots: tuple[Spot, ...]
     where: Mapping[ServerId, HostName] = field(default_factory=dict[ServerId, HostName])
     hinders: Hindrance = nothing_hinders
+    sharing: Mapping[str, frozenset[HostName]] = field(
+        default_factory=dict[str, frozenset[HostName]]
+    )
+    """The hosts that share each declared storage."""
 
 
 AT_MOST_REASONS: Final = 3
@@ -118,7 +122,7 @@ class _Packing:
         self._pools: dict[str, int] = {s.pool: s.room.disk_gb for s in self._spots if s.pool}
         self._pool_of = {s.host: s.pool for s in self._spots}
         self._placed: dict[ServerId, HostName] = {}
-        self._nowhere: dict[tuple[Demand, str], str] = {}
+        self._nowhere: dict[tuple[Demand, str, str], str] = {}
         self._onto: Counter[HostName] = Counter()
         self._rebuilds: Counter[HostName] = Counter()
         self._moving: list[Turn] = []
@@ -207,21 +211,24 @@ class _Packing:
             self._nowhere[kind] = self._told_nowhere(candidate)
         return best[1] if best else None
 
-    def _kind(self, candidate: Candidate) -> tuple[Demand, str] | None:
+    def _kind(self, candidate: Candidate) -> tuple[Demand, str, str] | None:
         """Return what decides on its own where a server fits; None where more does.
 
         Rooms only shrink: where no host takes one of a kind, none ever takes another.
         """
         if candidate.separate_from or self._on.hinders is not nothing_hinders:
             return None
-        return (candidate.demand, candidate.availability_zone)
+        return (candidate.demand, candidate.availability_zone, candidate.storage)
 
     def _why_not(self, candidate: Candidate, spot: Spot) -> str | None:
         """Return why a host cannot take a server, however long it waits; None when it can."""
         if short := lacks(candidate.demand, self._room(spot)):
             return f"too little {' and '.join(short)}"
         apart_from = (self._host_of(other) for other in candidate.separate_from)
-        if why := why_not_there(candidate, host=spot.host, zone=spot.zone, apart_from=apart_from):
+        sharing = self._on.sharing.get(candidate.storage, ())
+        if why := why_not_there(
+            candidate, host=spot.host, zone=spot.zone, apart_from=apart_from, sharing=sharing
+        ):
             return why
         if missing := candidate.demand.required_traits - spot.traits:
             return f"without trait {', '.join(sorted(missing))}"

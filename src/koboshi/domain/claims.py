@@ -179,7 +179,7 @@ def is_proved_by_bound(survival: Survival, number: int) -> bool:
         disk_gb=sum(nlargest(number, (d.disk_gb for d in loads))),
     )
     kinds = {
-        (c.demand, c.availability_zone, len(c.separate_from)): c
+        (c.demand, c.availability_zone, c.storage, len(c.separate_from)): c
         for h in survival.hosts
         for c in survival.candidates_of(h)
     }
@@ -199,7 +199,8 @@ def _sum(candidates: Iterable[Candidate]) -> Demand:
 
 
 def _always_fits(candidate: Candidate, number: int, moving: Demand, on: Field) -> bool:
-    suits = [spot.room for spot in on.spots if _could_take(candidate, spot)]
+    sharing = on.sharing.get(candidate.storage, frozenset())
+    suits = [spot.room for spot in on.spots if _could_take(candidate, spot, sharing)]
     asked = candidate.demand
     filled = (
         _can_fill(moving.ram_mb, [r.ram_mb - asked.ram_mb for r in suits], asked.ram_mb)
@@ -209,12 +210,13 @@ def _always_fits(candidate: Candidate, number: int, moving: Demand, on: Field) -
     return len(suits) > number + filled + len(candidate.separate_from)
 
 
-def _could_take(candidate: Candidate, spot: Spot) -> bool:
+def _could_take(candidate: Candidate, spot: Spot, sharing: frozenset[HostName]) -> bool:
     demand: Demand = candidate.demand
     room: Room = spot.room
     return (
         not lacks(demand, room)
-        and why_not_there(candidate, host=spot.host, zone=spot.zone, apart_from=()) is None
+        and why_not_there(candidate, host=spot.host, zone=spot.zone, apart_from=(), sharing=sharing)
+        is None
         and demand.required_traits <= spot.traits
     )
 

@@ -8,6 +8,8 @@ from typing import ClassVar, Literal
 from koboshi.domain.names import CommandId, HostName, IncidentId, MigrationId, ServerId, ServiceId
 
 NO_INCIDENT = IncidentId("")
+ON_SHARED_STORAGE = "on shared storage"
+"""How an evacuation without a named destination is told."""
 
 
 class Outcome(StrEnum):
@@ -58,10 +60,10 @@ class Isolate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evacuate:
-    """Ask Nova to evacuate one server to a named destination.
+    """Ask Nova to evacuate one server: to a named destination, or to whoever sees its disks.
 
-    The destination is always named: should the answer be lost, the same request may be sent again
-    to the same destination only, where Nova refuses to start a second copy.
+    With a name, a request whose answer was lost may be sent again, to the same destination only, where
+    Nova refuses to start a second copy. Without one it is never sent again while its end is unknown.
     """
 
     type: Literal["evacuate"] = "evacuate"
@@ -70,7 +72,9 @@ class Evacuate:
     incident: IncidentId
     host: HostName
     server: ServerId
-    destination: HostName
+    destination: HostName | None
+    """None where its local disks lie on storage that hosts share: then Nova chooses, and a host that
+    does not see them refuses (`onSharedStorage`, compute API 2.13)."""
     rebuilds: bool
     known_records: frozenset[MigrationId]
     """Evacuation records that it had before."""
@@ -82,6 +86,11 @@ class Evacuate:
     def subject(self) -> str:
         """Return what only one open command may be about."""
         return f"server:{self.server}"
+
+    @property
+    def to(self) -> str:
+        """Return where it goes, in words."""
+        return ON_SHARED_STORAGE if self.destination is None else f"to {self.destination}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,10 +99,9 @@ class Storage:
         made_from = self.made_from(server)
         return needs_tpm(server) or bool(made_from and made_from.tpm)
 
-    def is_seen_everywhere(self, host: HostName) -> bool:
-        """Return whether every destination sees the shared storage of `host`."""
-        others = self.destinations - {host}
-        return any(host in a.hosts and others <= a.hosts for a in self.shared)
+    def strangers_to(self, storage: str) -> frozenset[HostName]:
+        """Return the hosts that take servers and do not share this storage: Nova may choose one."""
+        return self.destinations - next(a.hosts for a in self.shared if a.name == storage)
 
 
 def goes_down_with(backend: str, host: HostName) -> bool:
@@ -159,13 +158,8 @@ def _local_outcome(
     moves = meant.treatment in {Treatment.EVACUATE, Treatment.REBUILD}
 
     def outcome(kind: DiskKind) -> tuple[DiskOutcome, str]:
-        if shared is not None and (not moves or storage.is_seen_everywhere(host)):
+        if shared is not None and kind not in {DiskKind.VTPM, DiskKind.NVRAM}:
             return DiskOutcome.SURVIVES, f"it lies on the storage that the hosts of {shared} share"
-        if shared is not None:
-            return (
-                DiskOutcome.UNKNOWN,
-                f"kept on a host of {shared}, made again on any other: this version takes either",
-            )
         if not moves or kind is DiskKind.VTPM:
             return DiskOutcome.WAITS_FOR_HOST, f"it lies on {host}'s own disk, and is left there"
         if kind is DiskKind.NVRAM:

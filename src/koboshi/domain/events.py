@@ -206,6 +206,27 @@ class DataLossCommitted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationChosen:
+    """Nova chose the destination of a server whose disks lie on shared storage."""
+
+    kind: Literal["destination_chosen"] = "destination_chosen"
+    incident: IncidentId
+    server: ServerId
+    destination: HostName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageNotSeen:
+    """A host that is declared to share the storage of a server did not see its disks, and refused."""
+
+    kind: Literal["storage_not_seen"] = "storage_not_seen"
+    incident: IncidentId
+    server: ServerId
+    storage: str
+    host: HostName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandIntended:
     """Koboshi is about to carry out this command."""
 
@@ -323,6 +344,8 @@ Event = (
     | ServersListed
     | RecoveryMoved
     | DataLossCommitted
+    | DestinationChosen
+    | StorageNotSeen
     | CommandIntended
     | CommandAccepted
     | CommandUnknown

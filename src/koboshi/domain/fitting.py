@@ -4,7 +4,7 @@ The recovery asks with what it reads at the moment, the forecast with what would
 copies of these rules, the forecast would some day promise what the recovery does not keep.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -41,11 +41,15 @@ def why_not_there(
     host: HostName,
     zone: str,
     apart_from: Iterable[HostName | None],
+    sharing: Collection[HostName] = (),
 ) -> str | None:
     """Return which rule keeps a server from a host, whatever room it has; None when none does.
 
-    `apart_from` are the hosts of the other members of its anti-affinity groups.
+    `apart_from` are the hosts of the other members of its anti-affinity groups, `sharing` those that
+    share the storage on which its local disks lie, if they lie on any.
     """
+    if candidate.storage and host not in sharing:
+        return f"does not share {candidate.storage}"
     wanted = candidate.availability_zone
     if wanted and zone != wanted:
         return f"not in its zone {wanted}"

@@ -12,7 +12,6 @@ from typing import Final
 from koboshi.domain.cloud import Server, ServerGroup
 from koboshi.domain.disk_forecast import (
     DiskForecast,
-    DiskOutcome,
     Storage,
     disk_forecasts,
 )
@@ -113,6 +112,7 @@ def forecast(server: Server, host: HostName, facts: Facts) -> ServerForecast:
         vm_state=server.vm_state,
         images_active=facts.images_active,
         on_local_disk=facts.rules.on_local_disk,
+        storage=facts.storage.shares(host),
     )
     disks = disk_forecasts(server, host, meant, facts.storage)
     judged = _judge(server, host, meant, disks, facts)
@@ -127,6 +127,7 @@ def forecast(server: Server, host: HostName, facts: Facts) -> ServerForecast:
             seen_before=None,
             images_active=facts.images_active,
             on_local_disk=facts.rules.on_local_disk,
+            storage=facts.storage.shares(host),
         )
         if is_sent
         else None
@@ -190,19 +191,23 @@ def _judge(
             "left to a person",
             change="move the volume to a back end that outlives the host (openstack volume migrate)",
         )
-    if meant.treatment is Treatment.REBUILD and any(
-        d.outcome is not DiskOutcome.SURVIVES for d in disks if d.is_data
-    ):
+    if meant.treatment is Treatment.REBUILD:
         return _Judged(
             outcome=Outcome.RETURNS_EMPTY,
             why=meant.reason,
             change="on_local_disk = 'hold' would leave it where its data is; a volume as its root "
             "would outlive the host",
         )
-    why = (
-        "its disks are kept on storage that hosts share" if disks_of(server).local else meant.reason
-    )
-    return _Judged(outcome=Outcome.RETURNS, why=why)
+    storage = facts.storage.shares(host) if disks_of(server).local else None
+    if storage is not None and (strangers := sorted(facts.storage.strangers_to(storage))):
+        return _Judged(
+            outcome=Outcome.RETURNS,
+            why=f"{meant.reason}. Nova chooses its destination; one that does not share it refuses, and it "
+            "is tried three times",
+            change=f"have Nova choose only hosts of {storage} for it (by a property of its flavor and of "
+            f"the aggregate, or a zone): {len(strangers)} hosts take servers and do not share it",
+        )
+    return _Judged(outcome=Outcome.RETURNS, why=meant.reason)
 
 
 def _held(server: Server, kind: HoldKind, why: str, facts: Facts) -> _Judged:
@@ -219,11 +224,6 @@ def _held(server: Server, kind: HoldKind, why: str, facts: Facts) -> _Judged:
 
 
 def _change_of_local_disks(server: Server, facts: Facts) -> str:
-    if server.host is not None and facts.storage.shares(server.host):
-        return (
-            "once its host is surely off, evacuate it by hand with onSharedStorage (compute API 2.13): "
-            "its disks lie on storage that hosts share; this version of Koboshi holds it all the same"
-        )
     image = server.image_id
     if image is not None and not facts.images_active.get(image, False):
         return f"only its host's return: its image {image} is not active in Glance any more"

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from koboshi.domain.cloud import ComputeService, Migration, Server
 from koboshi.domain.commands import Evacuate
+from koboshi.domain.disks import disks_of
 from koboshi.domain.evidence import PowerTrack, ProbeTrack
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.instant import Instant
@@ -64,6 +65,8 @@ class LastLook:
     proven_dead: frozenset[HostName]
     """Hosts whose death is proven now: nobody works on a record that leads there."""
     now: Instant
+    storage: str | None = None
+    """The aggregate on whose shared storage its host's servers keep their disks, as is declared now."""
     nova_now: datetime | None = None
     """Nova's own time, by which a record's age is told."""
 
@@ -73,6 +76,7 @@ def why_not_evacuate(command: Evacuate, look: LastLook) -> Refusal | None:
     return (
         _by_server(command, look)
         or _by_records(command, look)
+        or _by_storage(command, look)
         or _by_policy(look)
         or _by_proof(command, look)
     )
@@ -133,6 +137,24 @@ def _by_records(command: Evacuate, look: LastLook) -> Refusal | None:
             to=RecoveryState.QUEUED, reason=f"an evacuation record appeared meanwhile: {new[0].id}"
         )
     return None
+
+
+def _by_storage(command: Evacuate, look: LastLook) -> Refusal | None:
+    """Refuse whatever would make a disk anew that lies on shared storage, and is good.
+
+    With a named destination (2.68) that happens without a word where the host does not see the disk.
+    """
+    if look.server is None:
+        return None
+    shared = look.storage is not None and bool(disks_of(look.server).local)
+    is_asked_so = command.destination is None
+    if shared == is_asked_so and is_asked_so == bool(look.recovery.candidate.storage):
+        return None
+    what = f"lie on {look.storage}, which hosts share" if shared else "do not lie on shared storage"
+    return Refusal(
+        to=RecoveryState.HELD,
+        reason=f"by what is declared now its local disks {what}; its evacuation was meant otherwise",
+    )
 
 
 def _by_policy(look: LastLook) -> Refusal | None:

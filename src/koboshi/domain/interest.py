@@ -12,6 +12,7 @@ from koboshi.domain.policy import images_wanted
 from koboshi.domain.quarantine import to_look_at
 from koboshi.domain.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
 from koboshi.domain.rules import Mode
+from koboshi.domain.shared_storage import storage_of
 from koboshi.domain.verdict import WORSE_THAN_UP, Judgement, Network
 
 _POWER_WATCHED = ACTING | {IncidentState.HELD, IncidentState.CONFIRMED}
@@ -158,5 +159,6 @@ def _images(picture: Picture, hosts: set[HostName]) -> frozenset[str]:
     for host in hosts:
         read = picture.world.on_host.get(host)
         if read is not None:
-            wanted |= images_wanted(read.servers, picture.rules.on_local_disk)
+            storage = storage_of(host, picture.world, picture.rules)
+            wanted |= images_wanted(read.servers, picture.rules.on_local_disk, storage)
     return wanted

@@ -5,6 +5,7 @@ from koboshi.domain.events import ServersListed
 from koboshi.domain.incident import Incident
 from koboshi.domain.names import ServerId
 from koboshi.domain.policy import candidate_of, images_wanted
+from koboshi.domain.shared_storage import is_known, storage_of
 from koboshi.domain.world import ServersRead
 
 
@@ -17,14 +18,15 @@ def list_new_servers(picture: Picture, incident: Incident) -> Decision:
     read = world.on_host.get(incident.host)
     if read is None or world.groups is None or not read.at.is_after(incident.moved_at):
         return NOTHING
-    if _hides_servers(picture, incident, read):
+    if _hides_servers(picture, incident, read) or not is_known(world, picture.rules):
         return NOTHING
     known = picture.state.recoveries.get(incident.id, {})
     new = tuple(s for s in read.servers if s.id not in known)
     if not new and incident.servers_listed:
         return NOTHING
     # Whose image is still being read is listed later, and keeps nobody else waiting.
-    unread = images_wanted(new, picture.rules.on_local_disk) - set(world.images)
+    storage = storage_of(incident.host, world, picture.rules)
+    unread = images_wanted(new, picture.rules.on_local_disk, storage) - set(world.images)
     ready = tuple(s for s in new if s.image_id not in unread)
     if new and not ready:
         return NOTHING
@@ -35,6 +37,7 @@ def list_new_servers(picture: Picture, incident: Incident) -> Decision:
             seen_before=world.sweep.servers.get(server.id) if world.sweep else None,
             images_active={image: read.active for image, read in world.images.items()},
             on_local_disk=picture.rules.on_local_disk,
+            storage=storage,
         )
         for server in ready
     )

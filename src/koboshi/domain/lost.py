@@ -59,6 +59,14 @@ def _ask_again(picture: Picture, recovery: Recovery, since: Instant) -> Decision
         )
     if is_home(picture, incident):
         return home_again(recovery)
+    if opened.command.destination is None:
+        return step_to(
+            recovery,
+            _S.STUCK,
+            "its request left no trace in Nova, and is never sent again: Nova would choose where a second "
+            "one goes. If no evacuation record of it appears, evacuate it by hand at compute API 2.13 "
+            "with onSharedStorage, and Koboshi follows that",
+        )
     if recovery.posts >= MAX_POSTS:
         return step_to(recovery, _S.STUCK, "no request of three left a trace in Nova")
     if why := why_host_not_proven_now(incident, picture.world, picture.now):

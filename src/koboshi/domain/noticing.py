@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from koboshi.domain.building import unseen_notice
 from koboshi.domain.calm import BMC_UNREADABLE, NO_FENCING, is_unreadable
 from koboshi.domain.decision import Picture
 from koboshi.domain.events import (
@@ -37,6 +38,7 @@ def notices(picture: Picture, judgement: Judgement) -> Iterator[Event]:
         "disabled_and_dark": _disabled_and_dark(picture, judgement),
         NO_FENCING: _no_fencing(picture, host),
         "recovery_stalled": stalled_notice(picture, host),
+        "storage_not_seen": unseen_notice(picture, host),
     }
     for topic, text in texts.items():
         known = picture.state.notices.get((host, topic))

@@ -1,8 +1,9 @@
 """Whose turn it is: the order and the pace of evacuations, and where each goes.
 
-Every destination is named by us. Should the answer to a request be lost, the same request can then
+The destination is named by us. Should the answer to a request be lost, the same request can then
 be sent again to the same destination, where Nova refuses to start a second copy; and a burst
-spreads over the hosts instead of piling up on one.
+spreads over the hosts instead of piling up on one. Only a server on shared storage goes where Nova
+sends it: until its record names its destination, it counts at every host that it may come to.
 """
 
 from collections import Counter
@@ -28,6 +29,7 @@ from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.proof import why_host_not_proven_now
 from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, Recovery, RecoveryState, Treatment
 from koboshi.domain.rules import MAX_POSTS
+from koboshi.domain.shared_storage import hosts_of
 from koboshi.domain.verdict import Control, Network
 
 ROOM_MAX_AGE = timedelta(seconds=15)
@@ -61,14 +63,19 @@ class Pace:
             }:
                 self._placed[recovery.server] = recovery.destination
         for recovery in held:
-            if recovery.destination:
-                self._count(recovery, recovery.destination)
+            self._count(recovery, recovery.destination)
         self._left = picture.rules.window - len(self._moving)
 
-    def _count(self, recovery: Recovery, destination: HostName) -> None:
-        self._onto[destination] += 1
-        if recovery.candidate.treatment is Treatment.REBUILD:
-            self._rebuilds[destination] += 1
+    def _count(self, recovery: Recovery, destination: HostName | None) -> None:
+        for host in (destination,) if destination else self._sharing(recovery):
+            self._onto[host] += 1
+            if recovery.candidate.treatment is Treatment.REBUILD:
+                self._rebuilds[host] += 1
+
+    def _sharing(self, recovery: Recovery) -> frozenset[HostName]:
+        """Return the hosts that share the storage of a server's local disks."""
+        storage = recovery.candidate.storage
+        return hosts_of(storage, self._picture.world) if storage else frozenset()
 
     def is_full(self) -> bool:
         """Return whether the window is full."""
@@ -79,10 +86,13 @@ class Pace:
         return bool(self._moving)
 
     def take(self, recovery: Recovery, destination: HostName) -> None:
-        """Reserve a place for `recovery` on `destination`."""
-        self._count(recovery, destination)
+        """Reserve a place for `recovery` on `destination`, or wherever Nova may send it."""
         self._moving.append(recovery)
-        self._placed[recovery.server] = destination
+        if recovery.candidate.storage:
+            self._count(recovery, None)
+        else:
+            self._count(recovery, destination)
+            self._placed[recovery.server] = destination
         self._left -= 1
 
     def destination_for(self, recovery: Recovery) -> HostName | None:
@@ -109,7 +119,8 @@ class Pace:
             return False
         zone = self._picture.world.services[host].service.zone
         apart_from = (self._host_of(other) for other in candidate.separate_from)
-        if why_not_there(candidate, host=host, zone=zone, apart_from=apart_from):
+        sharing = self._sharing(recovery)
+        if why_not_there(candidate, host=host, zone=zone, apart_from=apart_from, sharing=sharing):
             return False
         return self._fits(recovery, room)
 
@@ -138,8 +149,12 @@ class Pace:
         demand = recovery.candidate.demand
         read_at = self._picture.world.room[demand].at
         arrived = [r for r in self._arrived if r.moved_at.is_after(read_at)]
-        others = [r for r in (*self._moving, *arrived) if self._placed.get(r.server) == room.host]
+        others = [r for r in (*self._moving, *arrived) if self._may_be_on(r, room.host)]
         return not lacks(demand, left_of(room, (r.candidate.demand for r in others)))
+
+    def _may_be_on(self, recovery: Recovery, host: HostName) -> bool:
+        placed = self._placed.get(recovery.server)
+        return placed == host or (placed is None and host in self._sharing(recovery))
 
 
 def plan(picture: Picture) -> Decision:
@@ -218,7 +233,7 @@ def _command(
         incident=incident.id,
         host=incident.host,
         server=recovery.server,
-        destination=destination,
+        destination=None if recovery.candidate.storage else destination,
         rebuilds=recovery.candidate.treatment is Treatment.REBUILD,
         known_records=frozenset(r.id for r in its_own),
         open_records=frozenset(r.id for r in its_own if r.is_open),

@@ -83,6 +83,7 @@ def _why_hold(
     vm_state: str,
     images_active: Mapping[str, bool],
     on_local_disk: OnLocalDisk,
+    storage: str | None,
 ) -> Hold | None:
     """Return why the server must be held; None when it may be evacuated."""
 
@@ -122,6 +123,8 @@ def _why_hold(
         )
     if ordered := why_ordered(server):
         return hold(HoldKind.ORDERED, ordered)
+    if storage is not None:
+        return None
     return _why_hold_its_disks(server, images_active, on_local_disk)
 
 
@@ -162,16 +165,23 @@ def meant_for(
     vm_state: str,
     images_active: Mapping[str, bool],
     on_local_disk: OnLocalDisk,
+    storage: str | None = None,
 ) -> Meant:
     """Return what is meant for `server` should its host be dead: for the recovery and the forecast.
 
-    `vm_state` is how it was before the failure.
+    `vm_state` is how it was before the failure, `storage` the aggregate on whose shared storage its
+    host keeps the disks of its servers.
     """
     local = disks_of(server).local
     if not is_protected(server.metadata):
         return Meant(treatment=Treatment.IGNORE, reason=f"its metadata say {HA_ENABLED}=False")
-    if held := _why_hold(server, groups, vm_state, images_active, on_local_disk):
+    if held := _why_hold(server, groups, vm_state, images_active, on_local_disk, storage):
         return Meant(treatment=Treatment.HOLD, reason=held.why, hold=held.kind)
+    if local and storage is not None:
+        return Meant(
+            treatment=Treatment.EVACUATE,
+            reason=f"its {' and '.join(local)}: on the storage that the hosts of {storage} share",
+        )
     if local:
         return Meant(
             treatment=Treatment.REBUILD,
@@ -193,6 +203,7 @@ def candidate_of(
     seen_before: Sighting | None,
     images_active: Mapping[str, bool],
     on_local_disk: OnLocalDisk,
+    storage: str | None = None,
 ) -> Candidate:
     """Return what is meant for `server`, a server of a dead host.
 
@@ -208,16 +219,19 @@ def candidate_of(
         vm_state=vm_state,
         images_active=images_active,
         on_local_disk=on_local_disk,
+        storage=storage,
     )
+    local = disks_of(server).local
     return Candidate(
         server=server.id,
         name=server.name,
         treatment=meant.treatment,
         reason=meant.reason,
-        local_disks=disks_of(server).local,
+        local_disks=local if storage is None else (),
         demand=demand_of(server),
         availability_zone=server.availability_zone,
         vm_state=vm_state,
+        storage=storage or "" if local else "",
         separate_from=_separate_from(server.id, groups),
     )
 
@@ -230,8 +244,10 @@ def _separate_from(server: ServerId, groups: tuple[ServerGroup, ...]) -> frozens
     return others
 
 
-def images_wanted(servers: tuple[Server, ...], on_local_disk: OnLocalDisk) -> frozenset[str]:
+def images_wanted(
+    servers: tuple[Server, ...], on_local_disk: OnLocalDisk, storage: str | None = None
+) -> frozenset[str]:
     """Return the images without which some of `servers` could not be made again."""
-    if on_local_disk is OnLocalDisk.HOLD:
+    if on_local_disk is OnLocalDisk.HOLD or storage is not None:
         return frozenset()
     return frozenset(s.image_id for s in servers if s.image_id is not None)

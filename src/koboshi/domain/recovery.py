@@ -73,7 +73,15 @@ RECOVERY_STEPS: Table[RecoveryState] = {
         {_S.BUILDING, _S.POSTING, _S.STUCK, _S.HELD, _S.GONE, _S.ORPHAN_SUSPECTED},
     ),
     _S.BUILDING: frozenset(
-        {_S.CONFIRMING, _S.QUEUED, _S.STUCK, _S.GIVEN_UP, _S.GONE, _S.ORPHAN_SUSPECTED}
+        {
+            _S.CONFIRMING,
+            _S.QUEUED,
+            _S.HELD,
+            _S.STUCK,
+            _S.GIVEN_UP,
+            _S.GONE,
+            _S.ORPHAN_SUSPECTED,
+        }
     ),
     _S.CONFIRMING: frozenset({_S.SETTLING, _S.STUCK, _S.GONE, _S.ORPHAN_SUSPECTED}),
     _S.SETTLING: frozenset({_S.DONE, _S.GONE, _S.STUCK}),
@@ -125,6 +133,8 @@ class Candidate:
     availability_zone: str
     vm_state: str
     """Before the failure: what it should be again (`active`, `stopped` or `error`)."""
+    storage: str = ""
+    """The aggregate on whose shared storage its local disks lie; empty where it has none there."""
     separate_from: frozenset[ServerId] = frozenset()
     """The other members of its anti-affinity groups: they share no host."""
     priority: Priority = Priority.NORMAL
@@ -158,6 +168,8 @@ class Recovery:
     stop_asked_at: Instant | None = None
     failed_destinations: frozenset[HostName] = frozenset()
     data_loss_committed: bool = False
+    unseen_by: HostName | None = None
+    """Which host that is declared to share its storage did not see its disks."""
 
     @property
     def server(self) -> ServerId:

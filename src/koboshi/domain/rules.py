@@ -66,6 +66,8 @@ class Rules:
     install: str = "koboshi"
     """Names this installation in the marker that it leaves in Nova."""
     on_local_disk: OnLocalDisk = OnLocalDisk.HOLD
+    shared_aggregates: tuple[str, ...] = ()
+    """Aggregates whose hosts keep their servers' disks on one storage that all of them share."""
     proof: ProofPolicy = ProofPolicy.POWER
     """What may prove the death of a host without a power device."""
     silence: timedelta = timedelta(seconds=6)

@@ -167,12 +167,13 @@ def apply(state: State, at: Instant, event: ev.Event) -> State:
             return _with_incident(state, _learned(state.incidents[event.incident], at, event))
         case ev.ServersListed():
             return _servers_listed(state, at, event)
-        case ev.RecoveryMoved():
-            recovery = state.recoveries[event.incident][event.server]
-            return _with_recovery(state, _moved(recovery, event.to, event.reason, at))
-        case ev.DataLossCommitted():
-            recovery = state.recoveries[event.incident][event.server]
-            return _with_recovery(state, replace(recovery, data_loss_committed=True))
+        case (
+            ev.RecoveryMoved()
+            | ev.DataLossCommitted()
+            | ev.DestinationChosen()
+            | ev.StorageNotSeen()
+        ):
+            return _with_recovery(state, _recovery_event(state, at, event))
         case ev.CommandIntended():
             return _intended(state, at, event.command)
         case ev.CommandAccepted() | ev.CommandUnknown() | ev.CommandEnded():
@@ -244,6 +245,23 @@ def _host_event(
             return replace(state, notices={k: n for k, n in state.notices.items() if k != topic})
 
 
+def _recovery_event(
+    state: State,
+    at: Instant,
+    event: ev.RecoveryMoved | ev.DataLossCommitted | ev.DestinationChosen | ev.StorageNotSeen,
+) -> Recovery:
+    recovery = state.recoveries[event.incident][event.server]
+    match event:
+        case ev.RecoveryMoved():
+            return _moved(recovery, event.to, event.reason, at)
+        case ev.DataLossCommitted():
+            return replace(recovery, data_loss_committed=True)
+        case ev.DestinationChosen():
+            return replace(recovery, destination=event.destination)
+        case ev.StorageNotSeen():
+            return replace(recovery, unseen_by=event.host)
+
+
 def _servers_listed(state: State, at: Instant, event: ev.ServersListed) -> State:
     known = state.recoveries.get(event.incident, {})
     new = {
@@ -279,7 +297,7 @@ def _intended(state: State, at: Instant, command: Command) -> State:
             )
         case Evacuate():
             recovery = state.recoveries[command.incident][command.server]
-            recovery = _moved(recovery, RecoveryState.POSTING, f"to {command.destination}", at)
+            recovery = _moved(recovery, RecoveryState.POSTING, command.to, at)
             return _with_recovery(
                 state,
                 replace(

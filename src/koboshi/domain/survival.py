@@ -59,14 +59,16 @@ class Survival:
         """Hosts that can fail together for one cause, as the settings declare them."""
         self._services = {s.host: s for s in stock.services if s.binary == COMPUTE_BINARY}
         self._closed = {h: c for h, s in self._services.items() if (c := _closed(s, protected))}
-        self.on = _field(stock, self._services, self._closed)
+        shared = tuple(a for a in stock.aggregates if a.name in shared_aggregates)
+        on = _field(stock, self._services, self._closed)
+        self.on = replace(on, sharing={a.name: a.hosts for a in shared})
         self._facts = Facts(
             groups=_groups(stock),
             images_active=_images(stock),
             storage=Storage(
                 volumes=stock.volumes,
                 images=stock.images,
-                shared=tuple(a for a in stock.aggregates if a.name in shared_aggregates),
+                shared=shared,
                 destinations=frozenset(s.host for s in self.on.spots),
             ),
             rules=rules,

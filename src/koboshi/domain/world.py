@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from koboshi.domain.cloud import Demand, Hypervisor, Migration, Room, Running, Server, ServerGroup
+from koboshi.domain.cloud import (
+    Aggregate,
+    Demand,
+    Hypervisor,
+    Migration,
+    Room,
+    Running,
+    Server,
+    ServerGroup,
+)
 from koboshi.domain.device import Identity
 from koboshi.domain.evidence import Heartbeat, PowerTrack, ProbeTrack
 from koboshi.domain.hearsay import AgentTrack, KdumpSeen, SampleTrack
@@ -156,6 +165,8 @@ class World:
     room: Mapping[Demand, RoomRead] = field(default_factory=dict[Demand, RoomRead])
     images: Mapping[str, ImageRead] = field(default_factory=dict[str, ImageRead])
     groups: GroupsRead | None = None
+    aggregates: tuple[Aggregate, ...] | None = None
+    """None while nobody has read them: they are only where settings speak of some."""
     api: ApiView = field(default_factory=ApiView)
     domains: Mapping[DomainName, frozenset[HostName]] = field(
         default_factory=dict[DomainName, frozenset[HostName]],

@@ -47,6 +47,7 @@ from koboshi.domain.ownership import others_hand
 from koboshi.domain.proof import heard_elsewhere, noise_of, why_host_not_proven_now
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import Mode, Rules
+from koboshi.domain.shared_storage import storage_of
 from koboshi.engine.fence_trial import FenceTrial
 from koboshi.engine.memory import Memory
 from koboshi.engine.starting import start_or_reboot
@@ -275,7 +276,7 @@ class Executor:
             )
         try:
             with anyio.CancelScope(shield=True):
-                await self._cloud.evacuate(command.server, command.destination)
+                await self._send(command)
         except CommandRefused as error:
             recovery = self._memory.state.recoveries[command.incident][command.server]
             later = error.status in {None, UNAUTHORISED} or (
@@ -288,11 +289,17 @@ class Executor:
             )
         except OutcomeUnknown as error:
             return (CommandUnknown(command=command.id, detail=str(error)),)
-        return (
-            CommandAccepted(
-                command=command.id, detail=f"Nova accepted it; onto {command.destination}"
-            ),
-        )
+        return (CommandAccepted(command=command.id, detail=f"Nova accepted it; {command.to}"),)
+
+    async def _send(self, command: Evacuate) -> None:
+        """Send it in the one way that cannot cost a disk which another host may see."""
+        recovery = self._memory.state.recoveries[command.incident][command.server]
+        if (command.destination is None) != bool(recovery.candidate.storage):
+            raise SafetyRefusal("only a server on shared storage goes where Nova sends it")
+        if command.destination is None:
+            await self._cloud.evacuate_on_shared_storage(command.server)
+        else:
+            await self._cloud.evacuate(command.server, command.destination)
 
     async def _look(self, command: Evacuate) -> Refusal | None:
         """Read everything that the guard asks for, the records last, and ask it."""
@@ -317,6 +324,7 @@ class Executor:
                 if i.host != command.host and why_host_not_proven_now(i, world, now) is None
             ),
             now=now,
+            storage=storage_of(command.host, world, self._rules),
             nova_now=nova_now(world),
         )
         return why_not_evacuate(command, look)

@@ -82,6 +82,7 @@ class Observers:
         is_protected: Callable[[HostName], bool],
         witnesses: Witnesses,
         places: Places | None = None,
+        reads_aggregates: bool = False,
         api_health: Callable[[], ApiHealth] = ApiHealth,
     ) -> None:
         self._board = board
@@ -94,6 +95,9 @@ class Observers:
         self._book = witnesses.management
         self._witnesses = WitnessObservers(board=board, clock=clock, pace=pace, witnesses=witnesses)
         self._places = places or Places()
+        self._reads_aggregates = reads_aggregates or (
+            self._places.source is DomainSource.AGGREGATES
+        )
         self._api_health = api_health
         self._known_aggregates: tuple[Aggregate, ...] = ()
         self._sweeper = Sweeper(board=board, clock=clock, cloud=cloud, pace=pace)
@@ -124,7 +128,7 @@ class Observers:
             yield Order(key="sweep", every=pace.sweep, work=self._sweep)
             yield Order(key="stale", every=pace.stale_records, work=self._stale_records)
         yield from self._witnesses.orders(interest)
-        if self._places.source is DomainSource.AGGREGATES:
+        if self._reads_aggregates:
             yield Order(key="aggregates", every=pace.aggregates, work=self._aggregates)
         yield from self._power_orders(interest)
         yield from self._incident_orders(interest)
@@ -218,6 +222,7 @@ class Observers:
         rows = await self._ask("aggregates", self._cloud.aggregates)
         if rows is not None:
             self._known_aggregates = rows
+            self._board.see_aggregates(rows)
             self._board.place(self._places, rows)
 
     def _address_of_row(self, row: Hypervisor) -> str | None:

@@ -147,6 +147,10 @@ class Whiteboard:
         if domains != world.domains or cells != world.cells:
             self.world = replace(world, domains=domains, cells=cells)
 
+    def see_aggregates(self, rows: tuple[Aggregate, ...]) -> None:
+        """Note every host aggregate."""
+        self.world = replace(self.world, aggregates=rows)
+
     def see_hypervisors(
         self,
         rows: Iterable[Hypervisor],

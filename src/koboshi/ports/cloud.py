@@ -109,6 +109,10 @@ class CloudCommands(Protocol):
         """Ask Nova to evacuate the server to `destination` (2.68: the scheduler checks it)."""
         ...
 
+    async def evacuate_on_shared_storage(self, server: ServerId) -> None:
+        """Ask Nova to evacuate the server to a host that sees its disks (2.13: any other refuses)."""
+        ...
+
     async def stop(self, server: ServerId) -> None:
         """Stop a server (one that was stopped before its evacuation booted it)."""
         ...

@@ -122,7 +122,9 @@ class Chronicle:
         | ev.HostIsolated
         | ev.ServersListed
         | ev.RecoveryMoved
-        | ev.DataLossCommitted,
+        | ev.DataLossCommitted
+        | ev.DestinationChosen
+        | ev.StorageNotSeen,
     ) -> tuple[str, str]:
         host = self._hosts.get(event.incident, HostName("?"))
         match event:
@@ -142,6 +144,10 @@ class Chronicle:
                 return f"server {event.server} {event.to}", event.reason
             case ev.DataLossCommitted():
                 return f"data_loss {event.server} {', '.join(event.disks)}", event.policy
+            case ev.DestinationChosen():
+                return f"server {event.server} goes to {event.destination}", "Nova chose it"
+            case ev.StorageNotSeen():
+                return f"storage {event.storage} not seen by {event.host}", f"of {event.server}"
             case _:
                 assert_never(event)
 
@@ -168,7 +174,7 @@ def _named(command: Command) -> str:
         case FenceOff() | Isolate() | TryFence():
             return f"{command.type} {command.host}"
         case Evacuate():
-            return f"evacuate {command.server} to {command.destination}"
+            return f"evacuate {command.server} {command.to}"
         case StopServer():
             return f"stop_server {command.server}"
         case StartServer() | RebootServer():

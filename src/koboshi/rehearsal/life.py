@@ -114,6 +114,7 @@ class Daemon:
                 is_protected=self._is_protected,
                 witnesses=ports.witnesses,
                 places=self._places,
+                reads_aggregates=bool(self._rules.shared_aggregates),
                 api_health=ports.api_health,
             ),
             executor=Executor(

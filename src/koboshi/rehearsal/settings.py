@@ -12,7 +12,7 @@ from koboshi.domain.rules import Mode, Rules
 from koboshi.rehearsal.windows import shortened
 from koboshi.settings.base import Duration, Section, seconds
 from koboshi.settings.braking import BrakeSettings, DomainSettings
-from koboshi.settings.deciding import PaceSettings, PolicySettings, rules_of
+from koboshi.settings.deciding import PaceSettings, PolicySettings, StorageSettings, rules_of
 from koboshi.settings.watching import EvidenceSettings, HostsSettings, WindowsSettings
 
 _SHORT = shortened()
@@ -47,6 +47,7 @@ class StorySettings(Section):
         default_factory=dict[Literal["storage", "tenant"], StoryNetwork]
     )
     policy: PolicySettings = Field(default_factory=PolicySettings)
+    storage: StorageSettings = Field(default_factory=StorageSettings)
     pace: PaceSettings = Field(default_factory=PaceSettings)
 
     def rules(self) -> Rules:

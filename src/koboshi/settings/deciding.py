@@ -39,8 +39,8 @@ class StorageSettings(Section):
         default=(),
         description="Host aggregates (their names) whose hosts keep their servers' disks on one "
         "storage that all of them share (NFS, CephFS, images_type = rbd): what lies there outlives "
-        "a host. `forecast` counts with it; this version's recovery does not use it yet, and treats "
-        "such a disk by `on_local_disk`.",
+        "a host. Their servers are evacuated so that a host that does not see the disks refuses, "
+        "and Nova, not Koboshi, chooses the destination.",
     )
 
 
@@ -106,6 +106,11 @@ class Decides(Protocol):
         ...
 
     @property
+    def storage(self) -> StorageSettings:
+        """Return where servers' local disks lie on storage that hosts share."""
+        ...
+
+    @property
     def brake(self) -> BrakeSettings:
         """Return when the picture is too implausible to act upon."""
         ...
@@ -122,6 +127,7 @@ def rules_of(said: Decides) -> Rules:
         mode=said.mode,
         install=said.install,
         on_local_disk=said.policy.on_local_disk,
+        shared_aggregates=said.storage.shared_aggregates,
         proof=said.policy.proof,
         silence=said.evidence.silence,
         heartbeat_margin=said.evidence.heartbeat_margin,

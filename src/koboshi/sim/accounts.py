@@ -261,7 +261,9 @@ def _why_not_held(judge: Judge, incident: Incident, recovery: Recovery, row: Ser
     # A device that is another host's says on of a host that is off: whoever believes it waits for that.
     proven_s, reads = judge.proven_s.get(incident.id), judge.world.fences[host].reads
     said_on = proven_s is not None and any(r.power is Power.ON for r in reads if r.at_s > proven_s)
+    unseen = any(r.unseen_by for r in judge.state.recoveries[incident.id].values())
     known = came_back or touched or stale or lived or odd or said_on
+    known = known or (unseen and bool(recovery.candidate.storage))
     return None if known else "it may be evacuated, and nothing stands against it"
 
 

@@ -69,7 +69,7 @@ class Casebook:
         self.intents: dict[CommandId, Command] = {}
         """Those that may still have an effect: one whose answer is lost can be late."""
         self.committed: set[tuple[IncidentId, ServerId]] = set()
-        self.maybe: dict[ServerId, dict[CommandId, HostName]] = {}
+        self.maybe: dict[ServerId, dict[CommandId, HostName | None]] = {}
         """Requests of which nobody knows for certain that they had no effect, and whereto."""
         self.lied_to: set[ServerId] = set()
         """Servers that were sent on the one documented assumption."""

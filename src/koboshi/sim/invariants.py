@@ -9,6 +9,7 @@ import anyio
 
 from koboshi.domain.cloud import Migration
 from koboshi.domain.commands import (
+    ON_SHARED_STORAGE,
     Command,
     Evacuate,
     FenceOff,
@@ -243,7 +244,10 @@ class Judge(Casebook):
         )
         for command in unsent:
             match event.call, command:
-                case "evacuate", Evacuate() as c if (c.server, c.destination) == (
+                case "evacuate", Evacuate() as c if (
+                    c.server,
+                    c.destination or ON_SHARED_STORAGE,
+                ) == (
                     event.subject,
                     event.detail,
                 ):

@@ -23,6 +23,7 @@ from koboshi.domain.cloud import (
     Server,
     ServerGroup,
 )
+from koboshi.domain.commands import ON_SHARED_STORAGE
 from koboshi.domain.errors import CloudUnavailable, CommandRefused
 from koboshi.domain.names import HostName, ServerId, ServiceId
 from koboshi.ports.cloud import SweptPage
@@ -87,14 +88,14 @@ class SimCloud(Database):
         )
 
     async def aggregates(self) -> tuple[Aggregate, ...]:
-        """Answer with one aggregate for each zone, and one for each rack."""
+        """Answer with one aggregate for each zone, each rack and each shared storage."""
         await self.line.read("aggregates")
         members: dict[str, set[HostName]] = {}
         for host, zone in self.zones.items():
             members.setdefault(zone, set()).add(host)
         for machine in self.physics.hosts.values():
-            if machine.rack:
-                members.setdefault(machine.rack, set()).add(machine.name)
+            for word in sorted({machine.rack, machine.storage or ""} - {""}):
+                members.setdefault(word, set()).add(machine.name)
         return tuple(Aggregate(name=n, hosts=frozenset(of)) for n, of in members.items())
 
     async def servers(self, host: HostName | None = None) -> tuple[Server, ...]:
@@ -209,6 +210,17 @@ class SimCloud(Database):
             server,
             lambda: self.accept_evacuate(server, destination, By.KOBOSHI),
             destination,
+        )
+
+    async def evacuate_on_shared_storage(self, server: ServerId) -> None:
+        """Take an evacuate request at 2.13: who does not see the disks refuses."""
+        await self._carry(
+            "evacuate",
+            server,
+            lambda: self.accept_evacuate(
+                server, None, By.KOBOSHI, microversion=(2, 13), on_shared_storage=True
+            ),
+            ON_SHARED_STORAGE,
         )
 
     async def stop(self, server: ServerId) -> None:

@@ -113,7 +113,8 @@ def _judge_records(book: Casebook, command: Evacuate, now_s: float) -> None:
 def _judge_pace(book: Casebook, command: Evacuate) -> None:
     flying = _flying(book) - {command.server}
     moving = {s for s in flying if book.recovery_state(s) is not RecoveryState.STUCK}
-    rules, onto = book.rules, _onto(book, flying, command.destination)
+    rules = book.rules
+    onto = _onto(book, flying, command.destination) if command.destination else []
     if len(moving) >= rules.window:
         book.tell(Rule.STORM, f"{command.server} is sent beside {len(moving)} others")
     if len(onto) >= rules.per_destination:
@@ -167,11 +168,29 @@ def _judge_server(book: Casebook, command: Evacuate, server: Server) -> None:
         facts = f"{server.id} is sent from {command.host}, and is on {server.host}"
         book.tell(Rule.SENT_TWICE, facts)
     if not has_local_disk(server):
+        if command.destination is None:
+            book.tell(Rule.DATA, f"{server.id} is sent to whoever sees its disks, and has none")
         return
+    _judge_storage(book, command, server)
+    if command.destination is None:
+        return  # who does not see them refuses
     if book.rules.on_local_disk is not OnLocalDisk.REBUILD:
         book.tell(Rule.DATA, f"{server.id} is sent, its disk on {command.host} would be lost")
     elif (command.incident, server.id) not in book.committed:
         book.tell(Rule.DATA, f"{server.id} is sent, and its loss was not journalled")
+
+
+def _judge_storage(book: Casebook, command: Evacuate, server: Server) -> None:
+    """Hold a request to where the disks really lie: a named host would make them anew."""
+    host, declared = book.world.physics.hosts[command.host], book.rules.shared_aggregates
+    storage = host.storage
+    if storage in declared and command.destination is not None:
+        facts = (
+            f"{server.id} is sent to {command.destination}, which may not see its disk on {storage}"
+        )
+        book.tell(Rule.DATA, facts)
+    if command.destination is None and not {storage, host.rack} & set(declared):
+        book.tell(Rule.DATA, f"{server.id} is sent to whoever sees its disk, and none is shared")
 
 
 def _moved_lately(book: Casebook, server: ServerId) -> bool:

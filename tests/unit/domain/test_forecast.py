@@ -177,24 +177,25 @@ def test_what_cinder_does_not_tell_is_unknown(volume: Volume | None) -> None:
     assert found.outcome is Outcome.RETURNS  # as the recovery takes it
 
 
-def test_shared_storage_keeps_the_disk_and_this_version_holds_the_server() -> None:
-    found = told(image_server("a"), shared=(SHARED,))
+@pytest.mark.parametrize("policy", [HOLD, REBUILD])
+def test_shared_storage_brings_it_back_whole(policy: OnLocalDisk) -> None:
+    found = told(image_server("a"), policy=policy, shared=(SHARED,))
     assert disks(found) == {"root": DiskOutcome.SURVIVES}
-    assert found.outcome is Outcome.WAITS
-    assert "onSharedStorage" in found.change
+    assert (found.outcome, found.change) == (Outcome.RETURNS, "")
 
 
-def test_shared_storage_that_every_destination_sees_brings_it_back_whole() -> None:
-    found = told(image_server("a"), policy=REBUILD, shared=(SHARED,))
-    assert disks(found) == {"root": DiskOutcome.SURVIVES}
-    assert found.outcome is Outcome.RETURNS
-
-
-def test_shared_storage_that_some_destination_does_not_see_is_no_promise() -> None:
+def test_a_destination_that_does_not_share_it_may_be_chosen_and_refuses() -> None:
     hosts = frozenset({H1, H2, HostName("h3")})
     found = told(image_server("a"), policy=REBUILD, shared=(SHARED,), destinations=hosts)
-    assert disks(found) == {"root": DiskOutcome.UNKNOWN}
-    assert found.outcome is Outcome.RETURNS_EMPTY
+    assert disks(found) == {"root": DiskOutcome.SURVIVES}
+    assert found.outcome is Outcome.RETURNS
+    assert "1 hosts take servers and do not share it" in found.change
+
+
+def test_firmware_is_not_on_shared_storage() -> None:
+    uefi = Image(id="image-1", active=True, firmware="uefi")
+    found = told(image_server("a"), shared=(SHARED,), images={"image-1": uefi})
+    assert disks(found)["NVRAM"] is DiskOutcome.LOST
 
 
 def test_firmware_and_tpm_come_with_the_image() -> None:

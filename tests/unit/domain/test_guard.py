@@ -11,7 +11,7 @@ from koboshi.domain.commands import Evacuate
 from koboshi.domain.guard import LastLook, why_not_evacuate
 from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import HostName, MigrationId
-from koboshi.domain.recovery import RecoveryState, Treatment
+from koboshi.domain.recovery import Candidate, RecoveryState, Treatment
 from koboshi.domain.rules import OnLocalDisk
 from koboshi.sim.samples import image_server, server
 from tests.fakes.scene import H1, Scene, candidate, evacuation_record, probe, readings
@@ -179,3 +179,31 @@ def test_a_baseline_of_another_isolation() -> None:
     refusal = why_not_evacuate(old, look)
     assert refusal is not None
     assert "isolated anew" in refusal.reason
+
+
+SHARED = candidate(image_server("a"), OnLocalDisk.REBUILD, storage="nfs")
+
+
+@pytest.mark.parametrize(
+    ("what", "destination", "storage", "may_leave"),
+    [
+        (SHARED, None, "nfs", True),
+        (SHARED, "h2", "nfs", False),
+        (SHARED, None, None, False),
+        (candidate(image_server("a"), OnLocalDisk.REBUILD), "h2", "nfs", False),
+        (candidate(image_server("a"), OnLocalDisk.REBUILD), None, None, False),
+        (candidate(server("a")), "h2", "nfs", True),
+        (candidate(server("a")), None, "nfs", False),
+    ],
+)
+def test_a_disk_on_shared_storage_is_only_sent_to_who_sees_it(
+    what: Candidate, destination: HostName | None, storage: str | None, *, may_leave: bool
+) -> None:
+    command, look = looked()
+    command = replace(command, destination=destination)
+    recovery = replace(look.recovery, candidate=what, data_loss_committed=True)
+    row = server("a") if not what.storage and not what.local_disks else image_server("a")
+    look = replace(look, recovery=recovery, server=row, storage=storage)
+    refusal = why_not_evacuate(command, look)
+    assert (refusal is None) is may_leave
+    assert refusal is None or refusal.to is S.HELD

@@ -23,6 +23,7 @@ def meant(
     on_local_disk: OnLocalDisk = REBUILD,
     groups: tuple[ServerGroup, ...] = (),
     images_active: dict[str, bool] | None = None,
+    storage: str | None = None,
 ) -> Candidate:
     return candidate_of(
         what,
@@ -30,6 +31,7 @@ def meant(
         seen_before=swept(before).seen if before else None,
         images_active={"image-1": True} if images_active is None else images_active,
         on_local_disk=on_local_disk,
+        storage=storage,
     )
 
 
@@ -49,6 +51,20 @@ def test_a_local_disk_is_held_unless_the_policy_says_rebuild(what: Server) -> No
     assert rebuilt.treatment is Treatment.REBUILD
     assert all(disk in rebuilt.reason for disk in rebuilt.local_disks)
     assert rebuilt.local_disks == held.local_disks != ()
+
+
+@pytest.mark.parametrize("on_local_disk", OnLocalDisk)
+@pytest.mark.parametrize("what", [image_server("a"), server("a", flavor=EPHEMERAL)])
+def test_disks_on_shared_storage_come_along_whatever_the_policy_and_the_image(
+    what: Server, on_local_disk: OnLocalDisk
+) -> None:
+    found = meant(what, on_local_disk=on_local_disk, storage="nfs", images_active={})
+    assert (found.treatment, found.storage) == (Treatment.EVACUATE, "nfs")
+    assert found.local_disks == ()
+
+
+def test_boot_from_volume_has_nothing_on_its_host_s_shared_storage() -> None:
+    assert meant(server("a"), storage="nfs").storage == ""
 
 
 @pytest.mark.parametrize(

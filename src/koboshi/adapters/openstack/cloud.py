@@ -3,7 +3,9 @@
 The microversions are the oldest that give what is needed: 2.48 diagnostics by the hypervisor,
 2.53 services by UUID, 2.59 migration records with paging, 2.64 a group's policy, 2.69 a cell that
 does not answer is named, 2.72 servers with their flavor. Evacuate is 2.68 exactly: the scheduler
-checks the destination, and 2.95 would leave the server stopped (nova 34 api/evacuate.py).
+checks the destination, and 2.95 would leave the server stopped (nova 34 api/evacuate.py). Only a
+server whose disks lie on shared storage is evacuated at 2.13, the newest version that has a
+destination compare that with what it sees (api/openstack/compute/evacuate.py, `onSharedStorage`).
 """
 
 from collections.abc import AsyncGenerator, Callable
@@ -271,6 +273,13 @@ class OpenStackCloud:
     async def evacuate(self, server: ServerId, destination: HostName) -> None:
         """Ask Nova to evacuate the server to `destination` (2.68: the scheduler checks it)."""
         await self._act(server, "2.68", {"evacuate": {"host": destination}})
+
+    async def evacuate_on_shared_storage(self, server: ServerId) -> None:
+        """Ask Nova to evacuate the server to a host that sees its disks (2.13: any other refuses).
+
+        No destination is named: before 2.29 the scheduler would not be asked about it.
+        """
+        await self._act(server, "2.13", {"evacuate": {"onSharedStorage": True}})
 
     async def stop(self, server: ServerId) -> None:
         """Stop a server (one that was stopped before its evacuation booted it)."""

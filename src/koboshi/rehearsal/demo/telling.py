@@ -129,6 +129,8 @@ class Telling:
             case ev.DataLossCommitted():
                 text = f"{self._name(event.server)} will lose {', '.join(event.disks)}"
                 yield Kind.TROUBLE, text, (event.policy,)
+            case ev.DestinationChosen():
+                self._destinations[event.server] = event.destination
             case ev.CommandIntended():
                 self._commands[event.command.id] = event.command
                 yield from self._meant(event.command)
@@ -195,8 +197,9 @@ class Telling:
                 text = f"forcing nova-compute on {command.host} down and disabling it, in one PUT"
                 yield Kind.ISOLATES, text, ()
             case Evacuate():
-                self._destinations[command.server] = command.destination
-                yield Kind.EVACUATES, f"{self._name(command.server)} to {command.destination}", ()
+                if command.destination is not None:
+                    self._destinations[command.server] = command.destination
+                yield Kind.EVACUATES, f"{self._name(command.server)} {command.to}", ()
             case TryFence():
                 yield Kind.FENCES, f"switching {command.host} off and on: a person tries it", ()
             case StopServer():

@@ -11,6 +11,7 @@ from typing import Any
 from starlette.responses import Response
 
 from koboshi.domain.cloud import Server
+from koboshi.domain.commands import ON_SHARED_STORAGE
 from koboshi.domain.names import HostName
 from koboshi.sim import operating
 from koboshi.sim.http import schema
@@ -65,7 +66,7 @@ async def _evacuate(cloud: SimCloud, call: Call, server: Server, told: Document)
             on_shared_storage=says["onSharedStorage"] if "onSharedStorage" in told else None,
             force=says["force"],
         ),
-        str(host or ""),
+        ON_SHARED_STORAGE if says["onSharedStorage"] else str(host or ""),
     )
     if call.version < (2, 14):
         return json_answer({"adminPass": secrets.token_urlsafe(9)})

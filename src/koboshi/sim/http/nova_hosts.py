@@ -174,15 +174,15 @@ class _Hosts:
         return json_answer({"availabilityZoneInfo": shown})
 
     async def aggregates(self, call: Call) -> Response:
-        """List the aggregates: one for each zone, and one for each rack."""
+        """List the aggregates: one for each zone, each rack and each shared storage."""
         call.demand_admin("os_compute_api:os-aggregates:index")
         hosts: dict[str, list[HostName]] = {}
         for host, zone in self.world.cloud.zones.items():
             hosts.setdefault(zone, []).append(host)
         racks: dict[str, list[HostName]] = {}
         for machine in self.world.physics.hosts.values():
-            if machine.rack:
-                racks.setdefault(machine.rack, []).append(machine.name)
+            for word in sorted({machine.rack, machine.storage or ""} - {""}):
+                racks.setdefault(word, []).append(machine.name)
         named = [*sorted(hosts.items()), *sorted(racks.items())]
         shown = [
             _aggregate(number, name, members, call, is_zone=number <= len(hosts))

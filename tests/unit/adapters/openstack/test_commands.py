@@ -29,6 +29,18 @@ async def test_evacuate_names_its_destination_at_2_68(tmp_path: Path) -> None:
     assert seen.headers["openstack-api-version"] == "compute 2.68"
 
 
+async def test_on_shared_storage_nobody_is_named_and_who_does_not_see_the_disk_refuses(
+    tmp_path: Path,
+) -> None:
+    fake = SimCloud()
+    fake.on("POST", ACTION, Reply(body={"adminPass": "x"}))
+    async with connected(fake, tmp_path) as cloud:
+        await cloud.evacuate_on_shared_storage(ServerId("a"))
+    (seen,) = fake.server.asked("POST", ACTION)
+    assert seen.json == {"evacuate": {"onSharedStorage": True}}
+    assert seen.headers["openstack-api-version"] == "compute 2.13"
+
+
 async def test_isolate_is_one_put(tmp_path: Path) -> None:
     fake = SimCloud()
     fake.on("PUT", SERVICE, Reply(body=ISOLATED))
