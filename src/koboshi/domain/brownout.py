@@ -6,7 +6,9 @@ they fail, Nova's witness says *don't know*, nothing is posted, and no host is f
 
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import cached_property
 
+from koboshi.domain.calm import TRUST_RENEWED_AFTER
 from koboshi.domain.cells import cell_of, counted_from
 from koboshi.domain.control_plane import advances, is_late
 from koboshi.domain.instant import Instant, same, seconds
@@ -24,6 +26,10 @@ LEAST_ANSWERS = 5
 """So many answers are needed for a percentile to mean anything."""
 LEAST_LATE = 2
 """One host whose heartbeat alone is late is its nova-compute's own failure, however few hosts are."""
+
+
+VANISHED_AFTER = timedelta(minutes=10)
+"""A row that Nova has not listed for this long was deleted: it holds nobody back any more."""
 
 
 class Brownouts:
@@ -91,7 +97,25 @@ class Brownouts:
                 return f"the compute service of {host} vanished from Nova's list"
             if track.service.up is None:
                 return f"Nova says UNKNOWN of {host}: its cell does not answer"
+        if host := next(
+            (h for h in sorted(self._gone_before_us) if cell_of(h, world) == cell), None
+        ):
+            return f"the compute service of {host}, which answered of late, is not in Nova's list"
         return None
+
+    @cached_property
+    def _gone_before_us(self) -> frozenset[HostName]:
+        """Return the hosts whose rows had vanished already when we began: the journal knows them.
+
+        As long after our beginning as a row that vanished under our eyes; whoever was deleted from
+        Nova while we were away is not waited for any longer.
+        """
+        if self._now.since(self._world.began_at) >= VANISHED_AFTER:
+            return frozenset()
+        trusted = self._state.trusted
+        unlisted = trusted.keys() - self._world.services.keys()
+        lately = 2 * TRUST_RENEWED_AFTER
+        return frozenset(h for h in unlisted if self._now.surely_since(trusted[h].at) < lately)
 
     def _of_heartbeats(self, cell: CellName) -> str | None:
         world, rules = self._world, self._rules

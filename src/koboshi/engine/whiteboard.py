@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import TypeVar
 
+from koboshi.domain.brownout import VANISHED_AFTER
 from koboshi.domain.cloud import (
     COMPUTE_BINARY,
     CONTROL_BINARIES,
@@ -41,9 +41,6 @@ from koboshi.domain.world import ApiHealth, MigrationsRead, World, with_item
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-VANISHED_AFTER = timedelta(minutes=10)
-"""A row that Nova has not listed for this long was deleted: it holds nobody back any more."""
 
 
 class Whiteboard:

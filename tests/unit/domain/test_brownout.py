@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from koboshi.domain.brownout import Brownouts, why_api_unwell
-from koboshi.domain.names import THE_CELL, CellName, HostName
+from koboshi.domain.events import WitnessTrusted
+from koboshi.domain.names import MANAGEMENT, THE_CELL, CellName, HostName
 from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.verdict import Control, Verdict
 from koboshi.domain.world import ApiHealth, ApiView
@@ -87,6 +88,21 @@ def test_a_row_that_vanished_freezes_the_cell() -> None:
     scene.world = replace(scene.world, services={**scene.world.services, HostName("h2"): old})
     assert "h2 vanished" in (brownout(scene) or "")
     assert "vanished" in (scene.dark().picture().brake.why(HostName("h1")) or "")
+
+
+@pytest.mark.parametrize(
+    ("trusted_s", "began_s", "frozen"),
+    [(100, 60, True), (100, 599, True), (100, 601, False), (86_500, 60, False)],
+)
+def test_a_row_that_was_gone_before_we_began_freezes_it_too(
+    trusted_s: float, began_s: float, *, frozen: bool
+) -> None:
+    """For as long as one that vanishes under our eyes; whoever was deleted long ago does not."""
+    scene = Scene()
+    host = HostName("h9")
+    scene.tell(trusted_s, WitnessTrusted(host=host, target="ssh:22@10.0.0.9", network=MANAGEMENT))
+    scene.world = replace(scene.world, began_at=ago(began_s))
+    assert ("h9" in (brownout(scene) or "")) is frozen
 
 
 def test_a_row_that_reads_unknown_freezes_the_cell() -> None:
