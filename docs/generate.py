@@ -20,6 +20,7 @@ from koboshi.cli.app import build_app
 from koboshi.cli.exit_codes import EXIT_CODE_MEANING
 from koboshi.cli.first_page import first_page
 from koboshi.domain import events
+from koboshi.domain.alone.stops import STOP_BEGINNINGS, STOP_MEANING, STOP_STEPS
 from koboshi.domain.brake import bound
 from koboshi.domain.commands import Command
 from koboshi.domain.incident import INCIDENT_MEANING, INCIDENT_STEPS, IncidentState
@@ -132,6 +133,9 @@ def event_pages() -> str:
             "## A recovery: one server of an incident\n",
             _meanings(RECOVERY_MEANING),
             diagram(RECOVERY_STEPS, *BEGINNINGS),
+            "## A stop: one server that Nova stopped by itself, on a host that lives\n",
+            _meanings(STOP_MEANING),
+            diagram(STOP_STEPS, *STOP_BEGINNINGS),
         )
     )
 

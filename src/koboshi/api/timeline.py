@@ -92,7 +92,13 @@ class _Teller:
         match event:
             case ev.DaemonStarted() | ev.HostNoticed() | ev.HostNoticeCleared():
                 return self._beside(event) if self._is_open else None
-            case ev.HostFoundDown() | ev.HostSeenUp() | ev.WitnessTrusted():
+            case (
+                ev.HostFoundDown()
+                | ev.HostSeenUp()
+                | ev.WitnessTrusted()
+                | ev.StopsSeen()
+                | ev.StopMoved()
+            ):
                 return None
             case ev.CommandIntended():
                 if event.command.incident != self._incident.id:

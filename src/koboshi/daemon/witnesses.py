@@ -100,6 +100,7 @@ def prometheus(settings: Settings) -> Prometheus | None:
         PrometheusAccess(
             url=said.url,
             queries=said.queries,
+            boot_times=said.boot_times or None,
             host_label=said.host_label,
             host_pattern=said.host_pattern,
             username=said.username,

@@ -119,6 +119,16 @@ class Server:
     fault: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceAction:
+    """One row of `GET /servers/{id}/os-instance-actions`."""
+
+    name: str
+    user: str | None
+    """None for what Nova did by itself."""
+    at: datetime
+
+
 OPEN_STATUSES = frozenset(
     {
         "accepted",

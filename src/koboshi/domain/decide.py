@@ -6,6 +6,7 @@ Pure: no I/O, no clock, no randomness. The engine calls it again until nothing m
 from collections.abc import Iterator
 
 from koboshi.domain.advance import advance
+from koboshi.domain.alone.starting import watch_stops
 from koboshi.domain.decision import Decision, Picture, together
 from koboshi.domain.follow import follow
 from koboshi.domain.holding import keep_holds
@@ -27,7 +28,7 @@ def decide(picture: Picture) -> Decision:
     """Return what to remember and what to do now.
 
     At most one kind of step at a time, so that each rests on a state that is already journalled:
-    first what holds everything back, then hosts, then incidents, then what became of requests, and new requests last.
+    first what holds everything back, then hosts, then incidents, then what became of requests, then servers that stopped alone, and new requests last.
     """
     state = picture.state
     if held := keep_holds(picture):
@@ -38,4 +39,6 @@ def decide(picture: Picture) -> Decision:
         return advanced
     if followed := together(_followed(picture)):
         return followed
+    if alone := watch_stops(picture):
+        return alone
     return plan(picture) or give_up_without_room(picture)

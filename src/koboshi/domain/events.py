@@ -6,6 +6,7 @@ Every event has its one-sentence meaning beside its name: API, pages and documen
 from dataclasses import dataclass
 from typing import Literal
 
+from koboshi.domain.alone.stops import StopCause, StoppedServer, StopState
 from koboshi.domain.commands import Command, Outcome
 from koboshi.domain.incident import IncidentState, Isolation, Proof
 from koboshi.domain.instant import Instant
@@ -227,6 +228,29 @@ class StorageNotSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopsSeen:
+    """Nova stopped these servers of a living host by itself, and nobody had asked for it."""
+
+    kind: Literal["stops_seen"] = "stops_seen"
+    host: HostName
+    cause: StopCause
+    """`reboot` (the host rebooted, too quickly to be missed) or `lone`."""
+    to: StopState
+    reason: str
+    servers: tuple[StoppedServer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopMoved:
+    """What is done about a server that Nova had stopped went on to another state, for this reason."""
+
+    kind: Literal["stop_moved"] = "stop_moved"
+    server: ServerId
+    to: StopState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandIntended:
     """Koboshi is about to carry out this command."""
 
@@ -346,6 +370,8 @@ Event = (
     | DataLossCommitted
     | DestinationChosen
     | StorageNotSeen
+    | StopsSeen
+    | StopMoved
     | CommandIntended
     | CommandAccepted
     | CommandUnknown

@@ -7,6 +7,7 @@ runs, but by a policy that says so.
 
 from dataclasses import dataclass
 
+from koboshi.domain.alone.last_look import LoneLook, why_not_start_alone
 from koboshi.domain.cloud import Migration, Running, Server
 from koboshi.domain.commands import NO_INCIDENT, RebootServer, StartServer
 from koboshi.domain.incident import Incident, IncidentState
@@ -31,6 +32,8 @@ class StartLook:
     """The open incident of the host that it is on."""
     recovery: Recovery | None
     """What became of the server in that incident."""
+    alone: LoneLook | None = None
+    """What is read besides of a server that stopped alone."""
 
 
 def why_not_start(command: StartServer | RebootServer, look: StartLook) -> str | None:
@@ -41,7 +44,9 @@ def why_not_start(command: StartServer | RebootServer, look: StartLook) -> str |
 def _by_incident(command: StartServer | RebootServer, look: StartLook) -> str | None:
     incident, recovery = look.incident, look.recovery
     if command.incident == NO_INCIDENT:
-        return f"{command.host} has an open incident" if incident is not None else None
+        if incident is not None:
+            return f"{command.host} has an open incident"
+        return why_not_start_alone(command, look.alone) if look.alone is not None else None
     if incident is None or incident.id != command.incident:
         return "its incident is over"
     if incident.state is not IncidentState.RESTORING:

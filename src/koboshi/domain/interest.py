@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from koboshi.domain.alone.starting import must_be_swept_soon, to_look_into
 from koboshi.domain.cloud import Demand, Power
 from koboshi.domain.decision import Picture
 from koboshi.domain.homecoming import asked_at_home
@@ -47,6 +48,10 @@ class Interest:
     servers: frozenset[ServerId] = frozenset()
     running: frozenset[ServerId] = frozenset()
     demands: frozenset[Demand] = frozenset()
+    actions: frozenset[ServerId] = frozenset()
+    """Servers that stopped, and nobody knows yet by whose hand."""
+    sweep_soon: bool = False
+    """Whether servers may be stopping right now, for a reason that is their host's."""
     images: frozenset[str] = frozenset()
     groups: bool = False
     api_is_unwell: bool = False
@@ -88,6 +93,8 @@ def interest_of(picture: Picture) -> Interest:
             for r in recoveries
             if r.state in {RecoveryState.QUEUED, RecoveryState.GIVEN_UP}
         ),
+        actions=to_look_into(picture),
+        sweep_soon=must_be_swept_soon(picture),
         images=_images(picture, listed),
         groups=bool(hosts),
     )

@@ -193,7 +193,7 @@ def meant_for(
 def swept(server: Server) -> SweptServer:
     """Return what a sweep keeps of a server."""
     seen = sighting(server.host, server.vm_state, is_protected=is_protected(server.metadata))
-    return SweptServer(id=server.id, seen=seen)
+    return SweptServer(id=server.id, seen=seen, name=server.name)
 
 
 def candidate_of(

@@ -106,5 +106,7 @@ class Rules:
     """... of them onto one destination."""
     per_destination_rebuilds: int = 1
     """... of those, how many that fetch an image and build a disk."""
+    start_lone_stops: bool = False
+    """Whether a server whose guest ended alone is started, whatever ended it."""
     stuck_after: timedelta = timedelta(minutes=10)
     """How long one evacuation may be on its way before a person is told."""

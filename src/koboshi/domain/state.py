@@ -6,12 +6,15 @@ from functools import reduce
 from typing import assert_never
 
 from koboshi.domain import events as ev
+from koboshi.domain.alone.stops import Stop, StopState, with_moved, with_seen, with_started
 from koboshi.domain.commands import (
+    NO_INCIDENT,
     Command,
     Evacuate,
     FenceOff,
     Isolate,
     Outcome,
+    StartServer,
     StopServer,
     TryFence,
 )
@@ -101,6 +104,8 @@ class State:
     notices: Mapping[tuple[HostName, str], HostNotice] = field(
         default_factory=dict[tuple[HostName, str], HostNotice],
     )
+    stops: Mapping[ServerId, Stop] = field(default_factory=dict[ServerId, Stop])
+    """Servers that Nova stopped by itself on hosts that live."""
 
     def open_incident(self, host: HostName) -> Incident | None:
         """Return the incident of `host` that is not over; there is at most one."""
@@ -141,6 +146,8 @@ def apply(state: State, at: Instant, event: ev.Event) -> State:
             | ev.WitnessTrusted()
             | ev.HostNoticed()
             | ev.HostNoticeCleared()
+            | ev.StopsSeen()
+            | ev.StopMoved()
         ):
             return _host_event(state, at, event)
         case ev.IncidentOpened():
@@ -224,9 +231,13 @@ def _host_event(
     | ev.HostSeenUp
     | ev.WitnessTrusted
     | ev.HostNoticed
-    | ev.HostNoticeCleared,
+    | ev.HostNoticeCleared
+    | ev.StopsSeen
+    | ev.StopMoved,
 ) -> State:
     match event:
+        case ev.StopsSeen() | ev.StopMoved():
+            return _stop_event(state, at, event)
         case ev.HostFoundDown():
             return replace(state, found_down=state.found_down | {event.host})
         case ev.HostSeenUp():
@@ -260,6 +271,26 @@ def _recovery_event(
             return replace(recovery, destination=event.destination)
         case ev.StorageNotSeen():
             return replace(recovery, unseen_by=event.host)
+
+
+def _stop_event(state: State, at: Instant, event: ev.StopsSeen | ev.StopMoved) -> State:
+    if isinstance(event, ev.StopMoved):
+        moved = with_moved(state.stops, at, event.server, event.to, event.reason)
+        return replace(state, stops=moved)
+    new = [
+        Stop(
+            server=server.id,
+            name=server.name,
+            host=event.host,
+            cause=event.cause,
+            state=event.to,
+            reason=event.reason,
+            seen_at=at,
+            moved_at=at,
+        )
+        for server in event.servers
+    ]
+    return replace(state, stops=with_seen(state.stops, at, new))
 
 
 def _servers_listed(state: State, at: Instant, event: ev.ServersListed) -> State:
@@ -313,6 +344,8 @@ def _intended(state: State, at: Instant, command: Command) -> State:
             return replace(state, fences={**state.fences, command.host: at})
         case Isolate():
             return replace(state, isolations={**state.isolations, command.host: at})
+        case StartServer() if command.incident == NO_INCIDENT:
+            return replace(state, stops=with_started(state.stops, at, command.server))
         case StopServer():
             recovery = state.recoveries[command.incident][command.server]
             return _with_recovery(state, replace(recovery, stop_asked_at=at))
@@ -336,6 +369,7 @@ def _answered(
         else None
     )
     if isinstance(event, ev.CommandEnded):
+        state = _alone_ended(state, at, opened.command, event)
         state = replace(
             state, commands={k: c for k, c in state.commands.items() if k != event.command}
         )
@@ -350,6 +384,16 @@ def _answered(
     if recovery is None:
         return state
     return _with_recovery(state, _moved(recovery, to, event.detail, at))
+
+
+def _alone_ended(state: State, at: Instant, command: Command, event: ev.CommandEnded) -> State:
+    """Return the state after a start of a server that stopped alone: what was not sent is due again."""
+    if not isinstance(command, StartServer) or command.incident != NO_INCIDENT:
+        return state
+    if event.outcome is not Outcome.REFUSED:
+        return state
+    moved = with_moved(state.stops, at, command.server, StopState.DUE, event.detail)
+    return replace(state, stops=moved)
 
 
 def _ended(recovery: Recovery, event: ev.CommandEnded) -> Recovery:

@@ -8,13 +8,19 @@ the same for many is one object.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import lru_cache
+from itertools import islice
 
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName, ServerId
 
 SHARED_SIGHTINGS = 65_536
 """How many different ones are remembered to be shared: a few for each of ten thousand hosts."""
+STOPS_KEPT = timedelta(hours=1)
+"""So long it may take until what became of a stop is known: the API can be away."""
+MOST_STOPS = 10_000
+"""More that stop in an hour are no accident of their hosts, and are left to people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,18 @@ class SweptServer:
     id: ServerId
     seen: Sighting | None
     """None when it is deleted."""
+    name: str = ""
+    """Kept of the few that stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppedSince:
+    """A server that one sweep saw ACTIVE and the next one stopped, on the same host."""
+
+    name: str
+    host: HostName
+    at: Instant
+    """When the question was asked that showed it stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +70,11 @@ class Sweep:
     by_host: Mapping[HostName, tuple[ServerId, ...]] = field(
         default_factory=dict[HostName, tuple[ServerId, ...]],
     )
+
+    stopped: Mapping[ServerId, StoppedSince] = field(
+        default_factory=dict[ServerId, StoppedSince],
+    )
+    """Protected servers that stopped while we watched, until they run again or `STOPS_KEPT` is over."""
 
     def on(self, host: HostName) -> Mapping[ServerId, Sighting]:
         """Return the servers of one host."""
@@ -70,10 +93,12 @@ def sweep_of(rows: Iterable[SweptServer], at: Instant) -> Sweep:
 
 def amended(sweep: Sweep, rows: Iterable[SweptServer], at: Instant) -> Sweep:
     """Return the sweep after more rows; most of them are known, as each question overlaps the last."""
+    rows = tuple(rows)
     newest = {row.id: row.seen for row in rows}
     new = {server: seen for server, seen in newest.items() if sweep.servers.get(server) != seen}
+    stopped = _stopped(sweep, {row.id: row.name for row in rows}, new, at)
     if not new:
-        return replace(sweep, at=at)
+        return replace(sweep, at=at, stopped=stopped)
     servers = dict(sweep.servers)
     left: defaultdict[HostName, set[ServerId]] = defaultdict(set)
     came: defaultdict[HostName, list[ServerId]] = defaultdict(list)
@@ -93,7 +118,40 @@ def amended(sweep: Sweep, rows: Iterable[SweptServer], at: Instant) -> Sweep:
             by_host[host] = on_it
         else:
             by_host.pop(host, None)
-    return Sweep(at=at, servers=servers, by_host=by_host)
+    return Sweep(at=at, servers=servers, by_host=by_host, stopped=stopped)
+
+
+def _stopped(
+    sweep: Sweep,
+    names: Mapping[ServerId, str],
+    new: Mapping[ServerId, Sighting | None],
+    at: Instant,
+) -> Mapping[ServerId, StoppedSince]:
+    """Return who stopped while we watched: those from before who did nothing else since, and the new."""
+    came = {
+        server: StoppedSince(name=names[server], host=seen.host, at=at)
+        for server, seen in new.items()
+        if seen is not None
+        and seen.host is not None
+        and seen.vm_state == "stopped"
+        and seen.is_protected
+        and (before := sweep.servers.get(server)) is not None
+        and (before.host, before.vm_state) == (seen.host, "active")
+    }
+    stay = {
+        server: stop
+        for server, stop in sweep.stopped.items()
+        if server not in new and at.since(stop.at) < STOPS_KEPT
+    }
+    if not came and len(stay) == len(sweep.stopped):
+        return sweep.stopped
+    return stay | dict(islice(came.items(), max(0, MOST_STOPS - len(stay))))
+
+
+def without_stop(sweep: Sweep, server: ServerId) -> Sweep:
+    """Return the sweep without one stop: somebody wanted it."""
+    stopped = {s: stop for s, stop in sweep.stopped.items() if s != server}
+    return replace(sweep, stopped=stopped)
 
 
 def _without(servers: tuple[ServerId, ...], left: Collection[ServerId]) -> tuple[ServerId, ...]:

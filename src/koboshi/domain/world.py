@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from koboshi.domain.alone.boots import BootTrack
 from koboshi.domain.cloud import (
     Aggregate,
     Demand,
     Hypervisor,
+    InstanceAction,
     Migration,
     Room,
     Running,
@@ -51,6 +53,14 @@ class ServerRead:
 
     at: Instant
     server: Server | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionsRead:
+    """What was asked of a server of late, newest first."""
+
+    at: Instant
+    actions: tuple[InstanceAction, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +145,12 @@ class World:
     agents_read_at: Instant | None = None
     samples: Mapping[HostName, SampleTrack] = field(default_factory=dict[HostName, SampleTrack])
     """Prometheus's newest samples that say that a host lives."""
+    boots: Mapping[HostName, BootTrack] = field(default_factory=dict[HostName, BootTrack])
+    """When each host last booted, as far as anybody tells."""
+    booted: Mapping[HostName, Instant] = field(default_factory=dict[HostName, Instant])
+    """Hosts that were seen to have booted anew, and when, of the last half hour."""
+    gaps: Mapping[HostName, Instant] = field(default_factory=dict[HostName, Instant])
+    """When a host's heartbeats last began again after a gap, of the last half hour."""
     kdumps: Mapping[HostName, KdumpSeen] = field(default_factory=dict[HostName, KdumpSeen])
     """Hosts whose kernel said that it crashed."""
     power: Mapping[HostName, PowerTrack] = field(default_factory=dict[HostName, PowerTrack])
@@ -161,6 +177,8 @@ class World:
     """All evacuation records with this source, of incidents."""
     servers: Mapping[ServerId, ServerRead] = field(default_factory=dict[ServerId, ServerRead])
     """Servers read by id, because their recovery needs it."""
+    actions: Mapping[ServerId, ActionsRead] = field(default_factory=dict[ServerId, ActionsRead])
+    """Of servers that were seen to have stopped."""
     running: Mapping[ServerId, RunningRead] = field(default_factory=dict[ServerId, RunningRead])
     room: Mapping[Demand, RoomRead] = field(default_factory=dict[Demand, RoomRead])
     images: Mapping[str, ImageRead] = field(default_factory=dict[str, ImageRead])

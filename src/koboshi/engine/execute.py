@@ -124,7 +124,10 @@ class Executor:
                 case TryFence():
                     return await self._try_fence(command)
                 case StartServer() | RebootServer():
-                    return (await start_or_reboot(command, memory=self._memory, cloud=self._cloud),)
+                    ended = await start_or_reboot(
+                        command, memory=self._memory, board=self._board, cloud=self._cloud
+                    )
+                    return (ended,)
         except SafetyRefusal as refusal:
             log.error("safety_refusal", command=command.id, reason=str(refusal))  # noqa: TRY400 a refusal is no crash
             return self._refused(command, str(refusal))

@@ -28,6 +28,7 @@ from koboshi.domain.nova_time import nova_now
 from koboshi.domain.places import DomainSource, Places
 from koboshi.domain.stale import is_stale
 from koboshi.domain.world import (
+    ActionsRead,
     ApiHealth,
     GroupsRead,
     ImageRead,
@@ -125,7 +126,9 @@ class Observers:
         yield Order(key="hypervisors", every=hypervisors, work=self._hypervisors)
         yield Order(key="probes", every=pace.probes, work=self._probe_round)
         if self._board.world.services_read_at is not None:  # they tell Nova's time
-            yield Order(key="sweep", every=pace.sweep, work=self._sweep)
+            soon = interest.sweep_soon
+            every, work = (pace.sweep_soon, self._sweep_soon) if soon else (pace.sweep, self._sweep)
+            yield Order(key="sweep", every=every, work=work)
             yield Order(key="stale", every=pace.stale_records, work=self._stale_records)
         yield from self._witnesses.orders(interest)
         if self._reads_aggregates:
@@ -165,6 +168,10 @@ class Observers:
         for server in interest.running:
             yield Order(
                 key=("running", server), every=pace.running, work=partial(self._running, server)
+            )
+        for server in interest.actions:
+            yield Order(
+                key=("actions", server), every=pace.actions, work=partial(self._actions, server)
             )
         for demand in interest.demands:
             yield Order(key=("room", demand), every=pace.room, work=partial(self._room, demand))
@@ -277,6 +284,9 @@ class Observers:
     async def _sweep(self) -> None:
         await self._ask("servers", self._sweeper.sweep)
 
+    async def _sweep_soon(self) -> None:
+        await self._ask("servers", self._sweeper.sweep_soon)
+
     async def _stale_records(self) -> None:
         now = self._clock.now()
         records = await self._ask("open evacuation records", self._open_records)
@@ -351,6 +361,13 @@ class Observers:
         self._board.world = replace(
             self._board.world, running=with_item(self._board.world.running, server, read)
         )
+
+    async def _actions(self, server: ServerId) -> None:
+        started = self._clock.now()
+        async with self._read_limit:
+            actions = await self._ask("a server's actions", lambda: self._cloud.actions(server))
+        if actions is not None:
+            self._board.see_actions(server, ActionsRead(at=started, actions=actions))
 
     async def _room(self, demand: Demand) -> None:
         rooms = await self._ask("room on the hosts", lambda: self._cloud.room(demand))

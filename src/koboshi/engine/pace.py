@@ -13,6 +13,8 @@ class Pace:
     """How often names are looked up ahead."""
     samples: timedelta = timedelta(seconds=5)
     """How often Prometheus is asked: a sample is fresh for 30 s."""
+    boots: timedelta = timedelta(seconds=15)
+    """How often Prometheus is asked when hosts booted: what follows from it takes longer anyway."""
     services: timedelta = timedelta(seconds=5)
     services_suspect: timedelta = timedelta(seconds=2)
     services_unwell: timedelta = timedelta(seconds=10)
@@ -20,6 +22,10 @@ class Pace:
     hypervisors: timedelta = timedelta(minutes=5)
     aggregates: timedelta = timedelta(minutes=5)
     sweep: timedelta = timedelta(seconds=60)
+    sweep_soon: timedelta = timedelta(seconds=5)
+    """... while servers may be stopping or starting alone."""
+    actions: timedelta = timedelta(hours=2)
+    """Who stopped a server is read once: a stop is remembered for an hour."""
     sweep_again: timedelta = timedelta(hours=12)
     """How long it may take until every server was listed once more."""
     stale_records: timedelta = timedelta(minutes=5)

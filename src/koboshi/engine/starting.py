@@ -2,11 +2,14 @@
 
 import anyio
 
-from koboshi.domain.commands import Outcome, RebootServer, StartServer
+from koboshi.domain.alone.last_look import LoneLook
+from koboshi.domain.brake import why_first_fence_held
+from koboshi.domain.commands import NO_INCIDENT, Outcome, RebootServer, StartServer
 from koboshi.domain.errors import CloudError, CommandRefused, OutcomeUnknown
 from koboshi.domain.events import CommandEnded
 from koboshi.domain.guard_start import StartLook, why_not_start
 from koboshi.engine.memory import Memory
+from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.cloud import Cloud
 
 LOOK_S = 10.0
@@ -14,7 +17,7 @@ LOOK_S = 10.0
 
 
 async def start_or_reboot(
-    command: StartServer | RebootServer, *, memory: Memory, cloud: Cloud
+    command: StartServer | RebootServer, *, memory: Memory, board: Whiteboard, cloud: Cloud
 ) -> CommandEnded:
     """Look once more, send it once, and tell what came of it.
 
@@ -22,7 +25,7 @@ async def start_or_reboot(
     """
     try:
         with anyio.fail_after(LOOK_S):
-            look = await _look(command, memory, cloud)
+            look = await _look(command, memory, board, cloud)
     except (CloudError, TimeoutError) as error:
         why = str(error) or f"it took over {LOOK_S:.0f} s"
         return _ended(command, Outcome.REFUSED, f"not sent, the last look failed: {why}")
@@ -41,15 +44,32 @@ async def start_or_reboot(
     return _ended(command, Outcome.DONE, "Nova accepted it")
 
 
-async def _look(command: StartServer | RebootServer, memory: Memory, cloud: Cloud) -> StartLook:
+async def _look(
+    command: StartServer | RebootServer, memory: Memory, board: Whiteboard, cloud: Cloud
+) -> StartLook:
     running = await cloud.is_running(command.server)
     server = await cloud.server(command.server)
     records = await cloud.migrations(server=command.server)
+    alone = None
+    if command.incident == NO_INCIDENT:
+        actions = await cloud.actions(command.server)
+        service = (track := board.world.services.get(command.host)) and track.service
+        alone = LoneLook(
+            stop=memory.state.stops.get(command.server),
+            actions=actions,
+            host_is_up=service is not None and service.up is True and not service.forced_down,
+            brake=why_first_fence_held(command.host, board.world, memory.state),
+        )
     state = memory.state
     incident = state.open_incident(command.host)
     recovery = state.recoveries.get(command.incident, {}).get(command.server)
     return StartLook(
-        server=server, records=records, running=running, incident=incident, recovery=recovery
+        server=server,
+        records=records,
+        running=running,
+        incident=incident,
+        recovery=recovery,
+        alone=alone,
     )
 
 

@@ -70,12 +70,23 @@ class Sweeper:
         self._began: tuple[Instant, datetime | None] | None = None
         """Our and Nova's time when the first listing was begun; None while none is under way."""
         self._again = _Pages(cloud)
+        self._again_at: Instant | None = None
+        """When a little of everything was listed last: not as often as changes may be asked for."""
         self._unseen: set[ServerId] = set()
         """Servers that the present round of listing has not come across yet."""
         self._missing: list[ServerId] = []
 
-    async def sweep(self) -> None:
-        """Bring the sweep up to date. Raises CloudError: then the next one goes on from here."""
+    async def sweep_soon(self) -> None:
+        """Ask for changes alone, but where the listing of everything is due. Raises CloudError."""
+        listed = self._again_at
+        due = listed is None or self._clock.now().since(listed) >= self._pace.sweep
+        await self.sweep(again=due)
+
+    async def sweep(self, *, again: bool = True) -> None:
+        """Bring the sweep up to date. Raises CloudError: then the next one goes on from here.
+
+        Without `again` only what changed is asked for.
+        """
         asked_at = self._clock.now()
         nova = nova_clock(self._board.world, asked_at)
         if self._board.world.sweep is None or (self._since is None and nova is not None):
@@ -85,7 +96,9 @@ class Sweeper:
             await self._list_changes(self._since - OVERLAP, asked_at)
             # While a cell does not answer, what changes there is not seen: it is asked for again.
             self._since = nova or self._since
-        await self._list_again()
+        if again:
+            await self._list_again()
+            self._again_at = asked_at
 
     async def _list_all(self, asked_at: Instant, nova: datetime | None) -> None:
         """List all pages; after a failure go on from the page that failed, as of the first question."""

@@ -1,6 +1,7 @@
 """From events to notices: what a person should hear of, how urgently, in one sentence."""
 
 from koboshi.domain import events as ev
+from koboshi.domain.alone.stops import STOP_MEANING, StopCause, StopState
 from koboshi.domain.holds import HoldEvent, words_for
 from koboshi.domain.incident import INCIDENT_MEANING, IncidentState, ProofKind
 from koboshi.domain.names import HostName, IncidentId
@@ -91,6 +92,8 @@ def _told(event: ev.Event, state: State) -> _Told | None:
             return Severity.CRITICAL, text, _host(event.incident, state), event.incident, ""
         case ev.RecoveryMoved():
             return _recovery_moved(event, state)
+        case ev.StopsSeen() | ev.StopMoved():
+            return _of_stop(event, state)
         case ev.BrakeHeld() | ev.Disarmed():
             return Severity.CRITICAL, _sentence(event), None, None, "brake"
         case ev.DomainConfirmed():
@@ -120,6 +123,26 @@ def _of_host(
         case ev.FenceTested():
             severity = Severity.INFO if event.ok else Severity.CRITICAL
             return severity, f"fence test: {event.detail}", event.host, None, "fence_tested"
+
+
+def _of_stop(event: ev.StopsSeen | ev.StopMoved, state: State) -> _Told | None:
+    if isinstance(event, ev.StopsSeen):
+        severity = Severity.CRITICAL if event.to is StopState.HELD else Severity.WARNING
+        names = ", ".join(sorted(server.name or server.id for server in event.servers))
+        why = "it rebooted" if event.cause is StopCause.REBOOT else "their guests ended"
+        text = (
+            f"Nova stopped {len(event.servers)} servers of {event.host} by itself ({names}), as {why}: "
+            f"{event.to}, {STOP_MEANING[event.to]} ({event.reason})"
+        )
+        return severity, text, event.host, None, f"stops_{event.cause}"
+    if event.to is not StopState.GIVEN_UP:
+        return None
+    stop = state.stops[event.server]
+    text = (
+        f"server {stop.name or stop.server} on {stop.host} is off, and nobody wanted that: {event.reason}. "
+        f"Look, and: openstack server start {stop.server}"
+    )
+    return Severity.CRITICAL, text, stop.host, None, f"stop_{stop.server}"
 
 
 def _sentence(event: HoldEvent) -> str:

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
 
+from koboshi.domain.alone.actions import is_novas_own_stop
+from koboshi.domain.alone.boots import observe_boot
+from koboshi.domain.alone.reboots import gaps_after, recent
 from koboshi.domain.brownout import VANISHED_AFTER
 from koboshi.domain.cloud import (
     COMPUTE_BINARY,
@@ -34,10 +38,10 @@ from koboshi.domain.hearsay import (
 )
 from koboshi.domain.instant import Instant
 from koboshi.domain.interest import Interest
-from koboshi.domain.names import MANAGEMENT, HostName, NetworkName
+from koboshi.domain.names import MANAGEMENT, HostName, NetworkName, ServerId
 from koboshi.domain.places import Places
-from koboshi.domain.sweep import Sweep
-from koboshi.domain.world import ApiHealth, MigrationsRead, World, with_item
+from koboshi.domain.sweep import Sweep, without_stop
+from koboshi.domain.world import ActionsRead, ApiHealth, MigrationsRead, World, with_item
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -118,6 +122,7 @@ class Whiteboard:
             self.world,
             services=_without_vanished(services, at),
             control=_without_vanished(control, at),
+            gaps=gaps_after(self.world.gaps, self.world.services, services, at),
             services_read_at=at,
             api=replace(self.world.api, failing_since=None, error=""),
         )
@@ -214,6 +219,17 @@ class Whiteboard:
         }
         self.world = replace(self.world, samples={**known, **new})
 
+    def see_boots(self, booted: Mapping[HostName, datetime], at: Instant) -> None:
+        """Add one reading of the times at which hosts booted."""
+        known, services = self.world.boots, self.world.services
+        boots = {h: observe_boot(known.get(h), t, at) for h, t in booted.items() if h in services}
+        new = {h: at for h, track in boots.items() if track.changed_at is at}
+        self.world = replace(
+            self.world,
+            boots={**known, **boots},
+            booted=recent(self.world.booted, new, at),
+        )
+
     def see_kdump(self, host: HostName, at: Instant, *, authenticated: bool) -> None:
         """Add one message of a kernel that crashed."""
         if host in self.world.services:
@@ -264,6 +280,14 @@ class Whiteboard:
         """Take a newer sweep."""
         self.world = replace(self.world, sweep=sweep)
 
+    def see_actions(self, server: ServerId, read: ActionsRead) -> None:
+        """Add what was asked of a server that stopped; a stop that somebody wanted is forgotten."""
+        world = self.world
+        if is_novas_own_stop(read.actions):
+            self.world = replace(world, actions=with_item(world.actions, server, read))
+        elif world.sweep is not None:
+            self.world = replace(world, sweep=without_stop(world.sweep, server))
+
     def see_records(self, host: HostName, records: tuple[Migration, ...], at: Instant) -> None:
         """Add one complete read of the evacuation records with this source."""
         before = self.world.from_host.get(host)
@@ -288,6 +312,7 @@ class Whiteboard:
             from_host=_kept(world.from_host, interest.list_records),
             on_host=_kept(world.on_host, interest.list_servers),
             servers=_kept(world.servers, interest.servers),
+            actions=_kept(world.actions, interest.actions),
             running=_kept(world.running, interest.running),
             room=_kept(world.room, interest.demands),
             images=_kept(world.images, interest.images),

@@ -78,6 +78,8 @@ class WitnessObservers:
         if who.samples is not None:
             work = partial(self._samples, who.samples)
             yield Order(key="samples", every=pace.samples, work=work)
+            work = partial(self._boots, who.samples)
+            yield Order(key="boots", every=pace.boots, work=work)
 
     async def _probe_round(self, name: NetworkName, watched: Watched) -> None:
         hosts = self._board.world.protected
@@ -103,6 +105,14 @@ class WitnessObservers:
             self._board.see_samples(await reader.samples(), asked_at)
 
         await self._ask("Prometheus", read)
+
+    async def _boots(self, reader: SampleReader) -> None:
+        asked_at = self._clock.now()
+
+        async def read() -> None:
+            self._board.see_boots(await reader.boot_times(), asked_at)
+
+        await self._ask("boot times of Prometheus", read)
 
     async def _ask(self, what: str, read: Callable[[], Awaitable[None]]) -> None:
         try:

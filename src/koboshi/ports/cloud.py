@@ -14,6 +14,7 @@ from koboshi.domain.cloud import (
     ComputeService,
     Demand,
     Hypervisor,
+    InstanceAction,
     Migration,
     Room,
     Running,
@@ -91,6 +92,10 @@ class CloudReader(Protocol):
 
     async def room(self, demand: Demand) -> tuple[Room, ...]:
         """Return the hosts that can take `demand` now by Placement's account, and what they have left."""
+        ...
+
+    async def actions(self, server: ServerId) -> tuple[InstanceAction, ...]:
+        """Return what was asked of a server of late, newest first; nothing of one that is gone."""
         ...
 
     async def is_running(self, server: ServerId) -> Running:

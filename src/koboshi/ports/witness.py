@@ -1,6 +1,7 @@
 """Witnesses beyond Nova and our own probes: who is asked, and where a host answers on a network."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Protocol
 
 from koboshi.domain.cloud import NetworkAgent, Sample
@@ -20,6 +21,10 @@ class SampleReader(Protocol):
 
     async def samples(self) -> tuple[Sample, ...]:
         """Return a sample for each host that lived when it was taken. Raises CloudError."""
+        ...
+
+    async def boot_times(self) -> Mapping[HostName, datetime]:
+        """Return when each host last booted, of those that tell. Raises CloudError."""
         ...
 
 

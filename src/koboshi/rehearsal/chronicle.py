@@ -100,6 +100,11 @@ class Chronicle:
                 return f"notice {event.host} {_topic(event)}", event.text
             case ev.HostNoticeCleared():
                 return f"notice {event.host} {_topic(event)} over", ""
+            case ev.StopsSeen():
+                names = " ".join(sorted(server.id for server in event.servers))
+                return f"stops {event.host} {event.cause} {event.to} {names}", event.reason
+            case ev.StopMoved():
+                return f"stop {event.server} {event.to}", event.reason
             case ev.IncidentOpened():
                 self._hosts[event.incident] = event.host
                 return f"incident {event.host} opened", "; ".join(event.evidence)

@@ -12,7 +12,13 @@ from koboshi.domain.rules import Mode, Rules
 from koboshi.rehearsal.windows import shortened
 from koboshi.settings.base import Duration, Section, seconds
 from koboshi.settings.braking import BrakeSettings, DomainSettings
-from koboshi.settings.deciding import PaceSettings, PolicySettings, StorageSettings, rules_of
+from koboshi.settings.deciding import (
+    AloneSettings,
+    PaceSettings,
+    PolicySettings,
+    StorageSettings,
+    rules_of,
+)
 from koboshi.settings.watching import EvidenceSettings, HostsSettings, WindowsSettings
 
 _SHORT = shortened()
@@ -48,6 +54,7 @@ class StorySettings(Section):
     )
     policy: PolicySettings = Field(default_factory=PolicySettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
+    alone: AloneSettings = Field(default_factory=AloneSettings)
     pace: PaceSettings = Field(default_factory=PaceSettings)
 
     def rules(self) -> Rules:

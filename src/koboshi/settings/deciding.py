@@ -44,6 +44,18 @@ class StorageSettings(Section):
     )
 
 
+class AloneSettings(Section):
+    """Servers that fail alone, on hosts that live."""
+
+    start_lone_stops: bool = Field(
+        default=False,
+        description="Whether to start a server whose guest ended without a sign that its host rebooted. "
+        "A QEMU that was killed and a guest's own poweroff look alike, so by default a person is told, and "
+        "it stays off. Those that stopped because their host rebooted too quickly to be missed are started "
+        "anyway; those that their users stopped never are.",
+    )
+
+
 class PaceSettings(Section):
     """How much is done at once."""
 
@@ -116,6 +128,11 @@ class Decides(Protocol):
         ...
 
     @property
+    def alone(self) -> AloneSettings:
+        """Return what is done about servers that fail alone."""
+        ...
+
+    @property
     def pace(self) -> PaceSettings:
         """Return how much is done at once."""
         ...
@@ -142,6 +159,7 @@ def rules_of(said: Decides) -> Rules:
         late_percent=said.brake.late_percent,
         api_error_percent=said.brake.api_error_percent,
         api_latency=said.brake.api_latency,
+        start_lone_stops=said.alone.start_lone_stops,
         window=said.pace.window,
         per_destination=said.pace.per_destination,
         per_destination_rebuilds=said.pace.per_destination_rebuilds,

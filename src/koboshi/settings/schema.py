@@ -15,7 +15,13 @@ from koboshi.domain.names import MANAGEMENT
 from koboshi.domain.rules import Mode, ProofPolicy, Rules
 from koboshi.settings.base import Section
 from koboshi.settings.braking import BrakeSettings, DomainSettings
-from koboshi.settings.deciding import PaceSettings, PolicySettings, StorageSettings, rules_of
+from koboshi.settings.deciding import (
+    AloneSettings,
+    PaceSettings,
+    PolicySettings,
+    StorageSettings,
+    rules_of,
+)
 from koboshi.settings.duration import format_duration
 from koboshi.settings.fencing import FencingSettings
 from koboshi.settings.telling import HttpSettings, LogSettings, WebhookSettings
@@ -83,6 +89,7 @@ class Settings(Section):
     domains: DomainSettings = Field(default_factory=DomainSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
+    alone: AloneSettings = Field(default_factory=AloneSettings)
     pace: PaceSettings = Field(default_factory=PaceSettings)
     fencing: FencingSettings = Field(default_factory=FencingSettings, validate_default=True)
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)

@@ -144,6 +144,12 @@ class PrometheusSettings(Section):
         description="Queries whose series say that a host lives while their value is above 0: "
         "plain selectors, because only of those Prometheus tells how old a sample is.",
     )
+    boot_times: str | None = Field(
+        default="node_boot_time_seconds",
+        description="The query whose values say when hosts booted, in seconds (node_exporter's own); "
+        "empty: nobody tells. A new boot time finds hosts that reboot too quickly to be missed, and "
+        "those that came back without their nova-compute.",
+    )
     host_label: str = Field(
         default="instance",
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",

@@ -16,6 +16,7 @@ from koboshi.domain.rules import MAX_POSTS, Mode
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import AUTO
 from koboshi.sim.invariants import Judge
+from koboshi.sim.stopped_alone import stops_at_the_end
 from koboshi.sim.truth import By
 
 _I = IncidentState
@@ -83,6 +84,7 @@ def _all(judge: Judge, closing: Closing) -> Iterator[tuple[Rule, str]]:
     for host in judge.world.physics.hosts:
         if host in closing.protected:
             yield from _host(judge, closing, host)
+    yield from stops_at_the_end(judge, closing.now_s)
     for incident in judge.state.incidents.values():
         for recovery in judge.state.recoveries.get(incident.id, {}).values():
             yield from _server(judge, incident, recovery)

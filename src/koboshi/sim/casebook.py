@@ -61,6 +61,8 @@ class Casebook:
         """Each *off* that was meant while a server was on its way."""
         self.fell_silent_s: dict[HostName, float] = {}
         """When each host last lost its power, or an incident of it was opened."""
+        self.stops_moved_s: dict[ServerId, float] = {}
+        """When each stop by Nova's own hand was last heard of."""
         self.began_s = 0.0
         self.leader: object | None = None
         """The daemon that began last: the one that leads."""

@@ -5,7 +5,7 @@ The work on them is in the modules beside this one: `evacuating`, `migrating`, `
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup
 from koboshi.domain.cloud import (
     COMPUTE_BINARY,
     ComputeService,
+    InstanceAction,
     Migration,
     Room,
     Server,
@@ -42,15 +43,6 @@ NOVA_IS_AHEAD = timedelta(minutes=37)
 """Nova's clock and ours never agree; whoever compares them fails the tests."""
 CONTROL = ("nova-conductor", "nova-scheduler")
 ADMIN = "admin"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
-    """One instance action (os-instance-actions); Nova's own deeds have no user."""
-
-    at: datetime
-    name: str
-    user: str | None
 
 
 class Database(Watched):
@@ -93,7 +85,8 @@ class Database(Watched):
         """Their rows as `changes-since` shows them."""
         self.records = Records()
         self.placement = Placement()
-        self.actions: dict[ServerId, list[Action]] = {}
+        self.acted: dict[ServerId, list[InstanceAction]] = {}
+        """Each server's instance actions (os-instance-actions), oldest first."""
         self.disabled_trait: set[HostName] = set()
         """Hosts whose provider has COMPUTE_STATUS_DISABLED: nova-compute itself keeps it in step."""
         self.attachments: dict[str, tuple[str, ServerId, HostName]] = {}
@@ -275,8 +268,8 @@ class Database(Watched):
 
     def act(self, server: ServerId, name: str, user: str | None = ADMIN) -> None:
         """Write an instance action down."""
-        action = Action(at=self.nova_now(), name=name, user=user)
-        self.actions.setdefault(server, []).append(action)
+        action = InstanceAction(at=self.nova_now(), name=name, user=user)
+        self.acted.setdefault(server, []).append(action)
 
     # Records
 

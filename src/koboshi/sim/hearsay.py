@@ -1,6 +1,6 @@
 """Witnesses at second hand: Neutron's agents, Prometheus, and the last words of a crashed kernel."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 import anyio
@@ -76,6 +76,7 @@ class SimPrometheus:
         self.works = True
         """Whether it answers; what it scrapes is kept all the same."""
         self._scraped_s: dict[HostName, float] = {}
+        self._booted_s: dict[HostName, float] = {}
 
     def begin(self, tasks: TaskGroup) -> None:
         """Begin to scrape."""
@@ -86,15 +87,25 @@ class SimPrometheus:
             for host in self._cloud.physics.hosts.values():
                 if host.userland and host.link and host.link_in:
                     self._scraped_s[host.name] = anyio.current_time()
+                    self._booted_s[host.name] = host.booted_s
             await anyio.sleep(self.interval_s)
 
     async def samples(self) -> tuple[Sample, ...]:
         """Answer with the newest sample of each host; raises CloudUnavailable when it is away."""
+        await self._asked()
+        return tuple(self._samples())
+
+    async def boot_times(self) -> Mapping[HostName, datetime]:
+        """Answer with when each host booted; raises CloudUnavailable when it is away."""
+        await self._asked()
+        beginning = self._cloud.beginning
+        return {h: beginning + timedelta(seconds=at_s) for h, at_s in self._booted_s.items()}
+
+    async def _asked(self) -> None:
         await anyio.sleep(0.02)
         if not (self.works and self._uplink.works):
             await anyio.sleep(self._uplink.gives_up_s)
             raise CloudUnavailable("Prometheus does not answer")
-        return tuple(self._samples())
 
     def _samples(self) -> Iterable[Sample]:
         now_s, now = anyio.current_time(), self._cloud.nova_now()

@@ -34,6 +34,7 @@ async def boot(cloud: Database, host: HostName) -> None:
     machine = cloud.physics.hosts[host]
     cloud.physics.give_power(host)
     machine.booting = True  # its kernel answers first
+    machine.booted_s = anyio.current_time()
     await anyio.sleep(machine.boot_s)
     if not machine.power or not machine.booting:
         return

@@ -9,6 +9,7 @@ import anyio
 
 from koboshi.domain.cloud import Migration
 from koboshi.domain.commands import (
+    NO_INCIDENT,
     ON_SHARED_STORAGE,
     Command,
     Evacuate,
@@ -31,6 +32,8 @@ from koboshi.domain.events import (
     DisarmEnded,
     DomainConfirmed,
     IncidentOpened,
+    StopMoved,
+    StopsSeen,
     WordGiven,
     WordVoided,
 )
@@ -47,6 +50,7 @@ from koboshi.sim.coming_home import judge_start
 from koboshi.sim.journal import Disk
 from koboshi.sim.proofs import judge_new_proof, judge_word
 from koboshi.sim.requests import judge_evacuate
+from koboshi.sim.stopped_alone import judge_lone_start, judge_reboots
 from koboshi.sim.truth import (
     By,
     CommandArrived,
@@ -126,6 +130,10 @@ class Judge(Casebook):
                 self.near["word_voided"] += 1
             case DataLossCommitted():
                 self.committed.add((event.incident, event.server))
+            case StopsSeen():
+                self.stops_moved_s |= {server.id: now_s for server in event.servers}
+            case StopMoved():
+                self.stops_moved_s[event.server] = now_s
             case CommandIntended():
                 self._intended(event.command, now_s)
             case CommandEnded():
@@ -227,6 +235,9 @@ class Judge(Casebook):
                     self.tell(Rule.HELD, f"{command.server} is stopped, and was running before")
             case StartServer() | RebootServer():
                 judge_start(self, command)
+                if isinstance(command, StartServer) and command.incident == NO_INCIDENT:
+                    judge_lone_start(self, command)
+                    judge_reboots(self, command, event.at_s)
 
     def _is_to_another_device(self, event: CommandArrived) -> bool:
         """Return whether an *off* went to one more of the host's devices: it is one command still."""

@@ -17,6 +17,7 @@ from koboshi.domain.cloud import (
     ComputeService,
     Demand,
     Hypervisor,
+    InstanceAction,
     Migration,
     Room,
     Running,
@@ -168,6 +169,13 @@ class SimCloud(Database):
         await self.line.read("room")
         hosts = self.physics.hosts
         return tuple(self.free(h) for h in hosts if scheduler.has_room(self, h, demand))
+
+    async def actions(self, server: ServerId) -> tuple[InstanceAction, ...]:
+        """Answer with what was asked of a server, newest first."""
+        await self.line.read("actions")
+        if not self.cell_works:
+            raise CloudUnavailable(f"GET actions of {server}: its cell does not answer")
+        return self.line.told("actions", server, tuple(reversed(self.acted.get(server, []))))
 
     async def is_running(self, server: ServerId) -> Running:
         """Answer for the hypervisor, within the client's patience."""

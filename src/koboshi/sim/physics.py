@@ -89,6 +89,8 @@ class Host(Watched):
     clock_ahead_s: float = 0.0
     """Of no effect on heartbeats: the conductor's clock stamps them (nova/db/main/api.py)."""
     boot_s: float = 20.0
+    booted_s: float = -86_400.0
+    """When its kernel last started, by the world's time: mostly long before the world began."""
     resumes_guests: bool = False
     """nova's resume_guests_state_on_host_boot."""
     generation: int = 0

@@ -5,8 +5,9 @@ from typing import Any
 import anyio
 import pytest
 
+from koboshi.domain.alone.stops import StopCause, StoppedServer, StopState
 from koboshi.domain.commands import Command, Outcome, RebootServer, StartServer
-from koboshi.domain.events import CommandEnded
+from koboshi.domain.events import CommandEnded, StopsSeen
 from koboshi.domain.names import CommandId, HostName, ServerId
 from koboshi.domain.rules import Mode, Rules
 from koboshi.engine.execute import Executor
@@ -44,15 +45,25 @@ async def carry_out(
         cloud.add(server("a"))
         if not runs:
             cloud.physics.stop_guest(A, H1)
+        cloud.act(A, "stop", None)
         cloud.change(A, **row)
         if answer:
             cloud.line.fail("start", answer)
         memory = Memory(MemoryJournal(disk), clock)
+        stop = StopsSeen(
+            host=H1,
+            cause=StopCause.REBOOT,
+            to=StopState.DUE,
+            reason="test",
+            servers=(StoppedServer(id=A, name="a"),),
+        )
         async with memory.lock:
-            assert await memory.remember((), (command,))
+            assert await memory.remember((stop,), (command,))
+        board = Whiteboard(clock.now(), frozenset())
+        board.see_services(cloud.rows(), clock.now(), clock.now())
         executor = Executor(
             memory=memory,
-            board=Whiteboard(clock.now(), frozenset()),
+            board=board,
             clock=clock,
             cloud=cloud,
             fences={},

@@ -236,3 +236,12 @@ async def test_a_round_of_listing_takes_no_longer_than_it_may() -> None:
     s.cloud.asked_for()
     await s.sweeper.sweep()
     assert [a for a in s.cloud.asked_for() if a.startswith("all")] == ["all:", "all:s2", "all:s5"]
+
+
+async def test_soon_sweeps_ask_for_changes_alone_but_once_a_pause() -> None:
+    s = Scene(servers=500)
+    await s.sweeper.sweep()
+    await s.sweeper.sweep()
+    s.cloud.asked_for()
+    await s.sweeper.sweep_soon()
+    assert [since is not None for since, _ in s.cloud.asked] == [True]

@@ -144,7 +144,7 @@ async def test_what_was_not_evacuated_ends_shutoff_by_nova_s_own_stop() -> None:
         await anyio.sleep(60)
         await w.back(after_s=3)
         assert w.shows() == ("stopped", None, "h1")
-        assert [(a.name, a.user) for a in w.cloud.actions[A]] == [("stop", None)]
+        assert [(a.name, a.user) for a in w.cloud.acted[A]] == [("stop", None)]
         assert w.row(ServerId("b")).vm_state == "error"
         w.cloud.accept_start(A)
         await anyio.sleep(3)
@@ -159,7 +159,7 @@ async def test_with_resume_guests_they_simply_run() -> None:
         await w.back()
         assert w.shows() == ("active", None, "h1")
         assert w.physics.where(A) == (H1,)
-        assert w.cloud.actions.get(A) is None
+        assert w.cloud.acted.get(A) is None
 
 
 async def test_a_quick_reboot_is_never_shown_down() -> None:

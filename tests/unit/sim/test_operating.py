@@ -49,7 +49,7 @@ async def test_reset_state_sets_the_state_and_no_task_and_nothing_else() -> None
         w.cloud.accept_reset(A, "error")
         assert w.shows() == ("error", None, "h1")
         assert w.row().power_state == 1
-        assert [a.name for a in w.cloud.actions[A]] == ["resetState"]
+        assert [a.name for a in w.cloud.acted[A]] == ["resetState"]
         with pytest.raises(NovaRefused):
             w.cloud.accept_reset(A, "stopped")
 
@@ -119,7 +119,7 @@ async def test_a_killed_qemu_reads_shutoff_after_a_while_by_a_stop_of_nobody() -
         assert w.row().status == "ACTIVE"
         await anyio.sleep(2)
         assert w.row().status == "SHUTOFF"
-        assert [(a.name, a.user) for a in w.cloud.actions[A]] == [("stop", None)]
+        assert [(a.name, a.user) for a in w.cloud.acted[A]] == [("stop", None)]
 
 
 async def test_a_server_whose_disk_was_destroyed_does_not_start() -> None:

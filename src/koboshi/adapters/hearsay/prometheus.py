@@ -8,7 +8,7 @@ of the question itself; such series tell no age, and are left out.
 
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +36,8 @@ class PrometheusAccess:
 
     url: str
     queries: Sequence[str]
+    boot_times: str | None = None
+    """The query whose values are the seconds at which hosts booted."""
     host_label: str = "instance"
     host_pattern: str = "{host}(:[0-9]+)?"
     username: str | None = None
@@ -113,6 +115,22 @@ class Prometheus:
         """Return the newest sample of each host that lived then. Raises CloudError."""
         return tuple((await self.understood()).samples.values())
 
+    async def boot_times(self) -> Mapping[HostName, datetime]:
+        """Return when each host last booted, of those that tell. Raises CloudError."""
+        found = dict[HostName, datetime]()
+        if self._access.boot_times is None:
+            return found
+        for series in await self._ask(self._access.boot_times):
+            host, booted = self._host_of(series), _booted(series)
+            if host is None or booted is None:
+                continue
+            found[host] = max(booted, found.get(host, booted))
+        return found
+
+    def _host_of(self, series: _Series) -> HostName | None:
+        named = self._pattern.fullmatch(series.metric.get(self._access.host_label, ""))
+        return None if named is None else HostName(named["host"])
+
     async def understood(self) -> Understood:
         """Return what all queries' answers hold. Raises CloudError."""
         found = Understood()
@@ -123,15 +141,14 @@ class Prometheus:
         return found
 
     def _take(self, series: _Series, found: Understood) -> None:
-        named = self._pattern.fullmatch(series.metric.get(self._access.host_label, ""))
-        if named is None:
+        host = self._host_of(series)
+        if host is None:
             found.nameless += 1
             return
         taken = _taken(series)
         if taken is None:
             found.ageless += 1
             return
-        host = HostName(named["host"])
         sample = Sample(host=host, stamp=taken[0], age=taken[1])
         known = found.samples.get(host)
         if known is None or known.stamp < sample.stamp:
@@ -173,6 +190,14 @@ def _taken(series: _Series) -> tuple[datetime, timedelta] | None:
         OverflowError,
         OSError,
     ):  # NaN, infinite, no number, or no time of this world
+        return None
+
+
+def _booted(series: _Series) -> datetime | None:
+    """Return the time that a series' value is; None where it is none."""
+    try:
+        return datetime.fromtimestamp(float(series.value[1]), UTC)
+    except (ValueError, OverflowError, OSError):
         return None
 
 

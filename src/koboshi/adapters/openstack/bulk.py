@@ -47,6 +47,7 @@ class SweptServer(msgspec.Struct, frozen=True, gc=False):
     status: str
     vm_state: str = msgspec.field(name="OS-EXT-STS:vm_state")
     metadata: dict[str, str]
+    name: str = ""
     host: str | None = msgspec.field(name="OS-EXT-SRV-ATTR:host", default=MISSING)
 
 

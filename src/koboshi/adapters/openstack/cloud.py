@@ -1,7 +1,7 @@
 """Every call that Koboshi makes to a cloud, each fixed to its microversion.
 
 The microversions are the oldest that give what is needed: 2.48 diagnostics by the hypervisor,
-2.53 services by UUID, 2.59 migration records with paging, 2.64 a group's policy, 2.69 a cell that
+2.53 services by UUID, 2.58 instance actions with paging, 2.59 migration records with paging, 2.64 a group's policy, 2.69 a cell that
 does not answer is named, 2.72 servers with their flavor. Evacuate is 2.68 exactly: the scheduler
 checks the destination, and 2.95 would leave the server stopped (nova 34 api/evacuate.py). Only a
 server whose disks lie on shared storage is evacuated at 2.13, the newest version that has a
@@ -36,6 +36,7 @@ from koboshi.domain.cloud import (
     ComputeService,
     Demand,
     Hypervisor,
+    InstanceAction,
     Migration,
     NetworkAgent,
     Room,
@@ -51,6 +52,8 @@ from koboshi.ports.cloud import SweptPage
 NOT_FOUND, CONFLICT = 404, 409
 MAX_REASON_CHARS = 255
 """Nova's bound on disabled_reason."""
+ACTIONS_READ = 20
+"""So many of a server's newest actions tell who stopped it."""
 RUNS = frozenset({"running", "paused"})
 
 
@@ -200,6 +203,19 @@ class OpenStackCloud:
             server=server,
             evacuations_only=evacuations_only,
             status=status,
+        )
+
+    async def actions(self, server: ServerId) -> tuple[InstanceAction, ...]:
+        """Return what was asked of a server of late, newest first; nothing of one that is gone."""
+        path = f"/servers/{quote(server, safe='')}/os-instance-actions"
+        request = _compute("GET", path, "2.58", {"limit": str(ACTIONS_READ)})
+        answer = await self.calls.read(request, expect=frozenset({OK, NOT_FOUND}))
+        if answer.status == NOT_FOUND:
+            _really_absent(answer)
+            return ()
+        rows = shapes.parse(shapes.InstanceActions, answer).actions
+        return tuple(
+            InstanceAction(name=row.action, user=row.user_id, at=row.start_time) for row in rows
         )
 
     async def agents(self) -> tuple[NetworkAgent, ...]:

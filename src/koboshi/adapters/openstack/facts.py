@@ -107,7 +107,7 @@ def swept(row: bulk.SweptServer) -> SweptServer:
         return SweptServer(id=ServerId(row.id), seen=None)
     host = HostName(row.host) if row.host else None
     seen = sighting(host, row.vm_state, is_protected=is_protected(row.metadata))
-    return SweptServer(id=ServerId(row.id), seen=seen)
+    return SweptServer(id=ServerId(row.id), seen=seen, name=row.name)
 
 
 def _hidden_host(server: str) -> NotAuthorised:

@@ -170,6 +170,20 @@ class Migrations(Shape):
     links: list[Link] = Field(default_factory=list[Link], alias="migrations_links")
 
 
+class InstanceAction(Shape):
+    """One thing that was asked of a server; Nova's own deeds have no user."""
+
+    action: str
+    user_id: str | None
+    start_time: Time
+
+
+class InstanceActions(Shape):
+    """`GET /servers/{id}/os-instance-actions`."""
+
+    actions: list[InstanceAction] = Field(alias="instanceActions")
+
+
 class ServerGroup(Shape):
     """One server group (2.64)."""
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from koboshi.api.timeline import PROOF_MEANING
 from koboshi.api.views import StatusView
 from koboshi.domain import events as ev
+from koboshi.domain.alone.stops import STOP_MEANING
 from koboshi.domain.commands import (
     Command,
     Evacuate,
@@ -136,6 +137,10 @@ class Telling:
                 yield from self._meant(event.command)
             case ev.CommandUnknown() | ev.CommandEnded():
                 yield from self._answered(event)
+            case ev.StopsSeen():
+                named = ", ".join(sorted(server.name for server in event.servers))
+                text = f"Nova stopped {named} on {event.host} by itself: {STOP_MEANING[event.to]}"
+                yield Kind.NOTICE, text, (event.reason,)
             case ev.HostNoticed():
                 yield Kind.NOTICE, f"{event.host}: {event.text}", ()
             case _:

@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from koboshi.domain.cloud import InstanceAction
 from koboshi.domain.names import ServerId
-from koboshi.sim.database import Action
 from koboshi.sim.http import rows
 from koboshi.sim.http.answering import Service, json_answer
 from koboshi.sim.http.call import Call, Document
 from koboshi.sim.http.errors import Refused
+from koboshi.sim.http.paging import MAX_LIMIT
 from koboshi.sim.http.users import id_of
 from koboshi.sim.world import World
 
 DELETED_TOO = (2, 21)
 UPDATED_AT = (2, 58)
+"""... and pages."""
 
 
 def routes(world: World, service: Service) -> list[BaseRoute]:
@@ -39,7 +41,10 @@ class _History:
     async def actions(self, call: Call) -> Response:
         """List what was asked, newest first."""
         found = await self._of(call)
-        shown = [_shown(call, at, action) for at, action in reversed(list(enumerate(found)))]
+        newest = list(reversed(list(enumerate(found))))
+        if call.version >= UPDATED_AT:
+            newest = newest[: call.number("limit", MAX_LIMIT)]
+        shown = [_shown(call, at, action) for at, action in newest]
         return json_answer({"instanceActions": shown})
 
     async def action(self, call: Call) -> Response:
@@ -51,19 +56,19 @@ class _History:
                 return json_answer({"instanceAction": shown})
         raise Refused(404, f"Action for request_id {call.part('request_id')} not found")
 
-    async def _of(self, call: Call) -> list[Action]:
+    async def _of(self, call: Call) -> list[InstanceAction]:
         cloud = self.world.cloud
         await cloud.line.read("actions")
         server = ServerId(call.part("id"))
         is_known = server in cloud.servers_by_id or (
-            call.version >= DELETED_TOO and server in cloud.actions
+            call.version >= DELETED_TOO and server in cloud.acted
         )
         if not is_known:
             raise Refused(404, f"Instance {server} could not be found.")
-        return cloud.actions.get(server, [])
+        return cloud.acted.get(server, [])
 
 
-def _shown(call: Call, at: int, action: Action) -> Document:
+def _shown(call: Call, at: int, action: InstanceAction) -> Document:
     server = call.part("id")
     shown: Document = {
         "action": action.name,

@@ -84,3 +84,15 @@ async def test_an_answer_that_is_none_says_nothing(
     with pytest.raises(error) as raised:
         await asked(answer, password=SecretStr("marker"))
     assert "marker" not in str(raised.value)
+
+
+async def test_the_value_of_a_boot_time_is_when_its_host_booted() -> None:
+    answer = Reply(body=vector(("cmp1:9100", ASKED_S - 600), ("cmp2:9100", float("nan"))))
+    async with LoopbackServer(lambda _seen: answer) as server:
+        for query, hosts in (("node_boot_time_seconds", {"cmp1"}), (None, set[str]())):
+            wanted = PrometheusAccess(url=server.url, queries=(), boot_times=query)
+            async with Prometheus(wanted) as prometheus:
+                told = await prometheus.boot_times()
+            assert set(told) == hosts
+            assert set(told.values()) <= {datetime.fromtimestamp(ASKED_S - 600, UTC)}
+        assert [b"node_boot_time_seconds" in s.body for s in server.seen] == [True]
