@@ -114,13 +114,12 @@ async def _serve(settings: Settings, probe: Probe, stack: AsyncExitStack, tasks:
     stack.push_async_callback(journal.close)
 
     notifier = _notifier(settings, clock, metrics, tasks)
+    teller = Teller(notifier, settings.install)
     memory = Memory(
         journal,
         clock,
-        listeners=(
-            lambda record, _state: metrics.journalled((record.event,)),
-            Teller(notifier, settings.install),
-        ),
+        listeners=(lambda record, _state: metrics.journalled((record.event,)), teller),
+        ended=(teller.flush,),
     )
     board = Whiteboard(
         clock.now(), fenced=frozenset(fences), devices=wiring.device_tables(settings)

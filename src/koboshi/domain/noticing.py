@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from koboshi.domain.building import unseen_notice
 from koboshi.domain.calm import BMC_UNREADABLE, NO_FENCING, is_unreadable
+from koboshi.domain.cells import cell_of
 from koboshi.domain.decision import Picture
 from koboshi.domain.events import (
     Event,
@@ -23,6 +24,10 @@ from koboshi.domain.verdict import Judgement, Verdict
 LONG_SILENCE = timedelta(seconds=60)
 NOTICE_AFTER = timedelta(seconds=20)
 """A late heartbeat is noticed when it is late by this much and by three intervals."""
+GATHERED_FOR = timedelta(seconds=30)
+"""While the brake was held just now, what many hosts may share is not told one by one as it shows."""
+
+GATHERED = frozenset({"service_failed", "hung", "silent_unconfirmed", BMC_UNREADABLE})
 
 
 def notices(picture: Picture, judgement: Judgement) -> Iterator[Event]:
@@ -40,12 +45,26 @@ def notices(picture: Picture, judgement: Judgement) -> Iterator[Event]:
         "recovery_stalled": stalled_notice(picture, host),
         "storage_not_seen": unseen_notice(picture, host),
     }
+    waits = _is_gathered(picture, host)
     for topic, text in texts.items():
         known = picture.state.notices.get((host, topic))
         if text and known is None:
+            if waits and topic in GATHERED:
+                continue
             yield HostNoticed(host=host, topic=topic, text=text)
         elif text is None and known is not None:
             yield HostNoticeCleared(host=host, topic=topic)
+
+
+def _is_gathered(picture: Picture, host: HostName) -> bool:
+    """Return whether the brake of the host's cell was held so lately that more hosts may follow.
+
+    The brake itself is told at once.
+    """
+    hold = picture.state.holds.brakes.get(cell_of(host, picture.world))
+    return (
+        hold is not None and not hold.is_released and picture.now.since(hold.since) < GATHERED_FOR
+    )
 
 
 def _long_late(picture: Picture, host: HostName) -> bool:

@@ -20,6 +20,8 @@ READ_AT_ONCE = 5_000
 
 Listener = Callable[[Recorded, State], None]
 """Told of each event that was journalled, with the state after it; must neither block nor raise."""
+Ended = Callable[[], None]
+"""Told when all events of one transaction were told; must neither block nor raise."""
 
 
 class Written(Enum):
@@ -35,7 +37,13 @@ class Written(Enum):
 class Memory:
     """The one writer: whoever decides or has an outcome to tell holds `lock` meanwhile."""
 
-    def __init__(self, journal: Journal, clock: Clock, listeners: Sequence[Listener] = ()) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        listeners: Sequence[Listener] = (),
+        ended: Sequence[Ended] = (),
+    ) -> None:
         self.state = State()
         self.lock = anyio.Lock()
         self.failure: str | None = None
@@ -43,6 +51,7 @@ class Memory:
         self._journal = journal
         self._clock = clock
         self._listeners = tuple(listeners)
+        self._ended = tuple(ended)
         self._owed: list[tuple[Instant, tuple[Event, ...]]] = []
 
     @property
@@ -118,6 +127,11 @@ class Memory:
             before = apply(before, at, record.event)
             for listener in self._listeners:
                 _told(listener, record, before)
+        for end in self._ended:
+            try:
+                end()
+            except Exception:
+                log.exception("listener_crashed", kind="end of a transaction")
         return Written.YES
 
 

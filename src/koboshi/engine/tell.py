@@ -7,6 +7,7 @@ from koboshi.domain.incident import INCIDENT_MEANING, IncidentState, ProofKind
 from koboshi.domain.names import HostName, IncidentId
 from koboshi.domain.recovery import NEEDS_A_PERSON, RECOVERY_MEANING, RecoveryState
 from koboshi.domain.state import State
+from koboshi.engine.together import Together
 from koboshi.ports.journal import Recorded
 from koboshi.ports.notify import Notice, Notifier, Severity
 
@@ -36,17 +37,35 @@ _TOPIC_SEVERITY = {
 
 
 class Teller:
-    """Turns each journalled event into at most one notice."""
+    """Turns each journalled event into at most one notice.
+
+    What is noticed of many hosts in one moment is one matter: our own uplink, a switch, a setting.
+    """
 
     def __init__(self, notifier: Notifier, install: str) -> None:
         self._notifier = notifier
         self._install = install
+        self._together = Together()
 
     def __call__(self, record: Recorded, state: State) -> None:
         """Tell of `record`, if it is to be told; `state` is the memory after it."""
-        told = _told(record.event, state)
-        if told is None:
-            return
+        event = record.event
+        if isinstance(event, ev.HostNoticed | ev.HostNoticeCleared):
+            self._together.add(record, event)  # told at the end of the transaction
+        elif (told := _told(event, state)) is not None:
+            self._send(record, told)
+
+    def flush(self) -> None:
+        """Tell what was noticed of hosts in the transaction that ended."""
+        for record, of_many in self._together.matters():
+            if not isinstance(record.event, ev.HostNoticed | ev.HostNoticeCleared):
+                continue
+            told = _of_host(record.event)
+            if of_many is not None:
+                told = (told[0], of_many, None, None, record.event.topic)
+            self._send(record, told)
+
+    def _send(self, record: Recorded, told: "_Told") -> None:
         severity, summary, host, incident, topic = told
         subject = incident or (f"{host}/{topic}" if host else topic)
         self._notifier.send(

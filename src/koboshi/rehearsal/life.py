@@ -47,7 +47,8 @@ class Daemon:
         self._pace = pace or Pace()
         self._places = places or Places()
         self.journal = MemoryJournal(disk)
-        self.memory = Memory(self.journal, self.clock, listeners=(Teller(notifier, "test"),))
+        teller = Teller(notifier, "test")
+        self.memory = Memory(self.journal, self.clock, listeners=(teller,), ended=(teller.flush,))
         self.killed = anyio.Event()
         self._scope = anyio.CancelScope()
         self._ports = ports

@@ -37,7 +37,9 @@ def told(event: Event, after: Scene | None = None) -> Notice | None:
     """Return the notice of an event; at most one."""
     notifier = SimNotifier()
     state = (after or scene()).state
-    Teller(notifier, "test")(Recorded(seq=7, at=ago(1), event=event), state)
+    teller = Teller(notifier, "test")
+    teller(Recorded(seq=7, at=ago(1), event=event), state)
+    teller.flush()
     assert len(notifier.notices) <= 1
     return notifier.notices[0] if notifier.notices else None
 
