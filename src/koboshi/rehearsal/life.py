@@ -67,6 +67,9 @@ class Daemon:
             return await self._engine.hear(word, by)
         except JournalError:
             return None
+        except KilledHere:  # in the middle of the answer
+            self.kill()
+            return None
 
     def kill(self) -> None:
         """End it at once, as kill -9 does: whatever it waits for, it never learns."""

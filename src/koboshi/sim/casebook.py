@@ -10,6 +10,7 @@ from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import Rules
 from koboshi.domain.state import State
+from koboshi.sim.asking import ASKER
 from koboshi.sim.bmc import Read
 from koboshi.sim.breach import Breach, Rule
 from koboshi.sim.truth import CommandArrived, EvacuationBegan
@@ -109,8 +110,12 @@ class Casebook:
         return host is not None and incident is not None and incident.proof is not None
 
     def told(self, host: HostName) -> list[Read]:
-        """Return what the leader was told of a host's power; another daemon may have read more."""
-        return [r for r in self.world.told[host] if r.asker in {None, self.leader}]
+        """Return what the daemon whose deed is judged was told of a host's power.
+
+        Another one may have read more; what nobody in particular does is the leader's.
+        """
+        asker = ASKER.get() or self.leader
+        return [r for r in self.world.told[host] if r.asker in {None, asker}]
 
     def recovery_state(self, server: ServerId) -> RecoveryState | None:
         """Return where a server's newest recovery stands."""

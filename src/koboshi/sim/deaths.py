@@ -31,9 +31,10 @@ def is_proven(reads: Sequence[Read], since_s: float) -> bool:
 def why_not_off_now(reads: Sequence[Read], now_s: float) -> str | None:
     """Return why a request that arrives now has no fresh proof behind it; None when it has.
 
-    A reading that was answered while the request was on its way could not stop it any more.
+    A reading that was answered while the request was on its way could not stop it any more; the very
+    first of a daemon's, were it as late, let it go.
     """
-    known = [r for r in reads if r.at_s <= now_s - SENT_S]
+    known = [r for r in reads if r.at_s <= now_s - SENT_S] or list(reads[:1])
     if not known:
         return "its power was never read"
     newest = known[-1]

@@ -57,6 +57,14 @@ def test_a_happening_waits_for_its_line_of_the_log() -> None:
     assert played.waiting == ()
 
 
+def test_a_daemon_that_is_killed_while_it_takes_a_word_heard_nothing() -> None:
+    killed = {"at": "40s", "what": "koboshi_killed_at_step", "for": "3s"}
+    word = {"at": "40s", "what": "operator_disarms", "for": "20s"}
+    texts = [line.text for line in told(killed, word).lines]
+    assert "unheard operator_disarms" in texts
+    assert texts.count("daemon started act") == 2
+
+
 def test_a_moment_that_never_came_is_told() -> None:
     played = told(LOSS, {"when": "incident h2 opened", "what": "calm"})
     assert [h.when for h in played.waiting] == ["incident h2 opened"]
