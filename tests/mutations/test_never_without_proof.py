@@ -20,20 +20,25 @@ from koboshi.domain import (
     lost,
     orders,
     proof,
+    rebuild_order,
     steps,
+    watch,
 )
+from koboshi.domain.cloud import Server
 from koboshi.domain.commands import Outcome
 from koboshi.domain.decision import NOTHING, Decision
-from koboshi.domain.names import HostName
+from koboshi.domain.incident import IncidentState
+from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import ProofPolicy
 from koboshi.domain.tracing import step_to
-from koboshi.domain.word import ConfirmDead, Disarm
+from koboshi.domain.word import ConfirmDead, Disarm, RebuildServer
 from koboshi.engine import execute
 from koboshi.rehearsal.story import Story
 from koboshi.rehearsal.windows import shortened
+from koboshi.sim.accounts import Closing, close
 from koboshi.sim.breach import Rule
-from koboshi.sim.samples import server
+from koboshi.sim.samples import SMALL, image_server, server
 from tests.mutations.playing import ONE_BY_ONE, Mutation, assert_noticed
 
 H1, H2 = HostName("h1"), HostName("h2")
@@ -83,6 +88,10 @@ def nothing(*_args: Any, **_more: Any) -> None:
     """Whatever is asked, nothing stands against it."""
 
 
+def nobody_tells(*_args: Any, **_more: Any) -> tuple[()]:
+    return ()
+
+
 def no(*_args: Any, **_more: Any) -> bool:
     return False
 
@@ -103,7 +112,44 @@ async def disarmed_under_way(s: Story) -> None:
     await anyio.sleep(60)
 
 
+def _tpm(name: str) -> Server:
+    flavor = replace(SMALL, extra_specs={"hw:tpm_version": "2.0"})
+    return image_server(name, flavor=flavor)
+
+
+async def a_person_gives_up_what_nova_refuses(s: Story) -> None:
+    """Its TPM's state lies on the dead host, and nobody can make that again."""
+    s.power_loss()
+    await s.until(lambda: s.incident_state() is IncidentState.SETTLED, within_s=60)
+    await anyio.sleep(5)
+    await s.daemon.hear(RebuildServer(server=ServerId("a")), "uid 0 (root)")
+    await anyio.sleep(20)
+
+
+async def left_open_last_year(s: Story) -> None:
+    row = s.cloud.servers_by_id[ServerId("a")]
+    record = s.cloud.new_record(row, "evacuation", H2)
+    long_ago = s.cloud.nova_now() - timedelta(days=300)
+    s.cloud.records.put(record.id, "accepted", long_ago)
+    await anyio.sleep(310)
+    close(s.judged, Closing(now_s=anyio.current_time(), fenced=frozenset(), protected=frozenset()))
+
+
 MUTATIONS = (
+    Mutation(
+        sentence="vTPM, hard affinity, …: never posted, on a person's order neither",
+        patches=((rebuild_order, "_not_possible", nothing),),
+        tell=a_person_gives_up_what_nova_refuses,
+        breaks=Rule.HELD,
+        servers=(_tpm("a"),),
+    ),
+    Mutation(
+        sentence="open evacuation records are looked for all the time: each is a loud notice",
+        patches=((watch, "bomb_notices", nobody_tells),),
+        tell=left_open_last_year,
+        breaks=Rule.UNACCOUNTED,
+        servers=(server("a"),),
+    ),
     Mutation(
         sentence="disarmed: nothing new is sent",
         patches=(

@@ -21,6 +21,7 @@ from koboshi.api.build import (
 )
 from koboshi.api.explain import domains, explain
 from koboshi.api.lookup import NoSuchIncident, find_incident
+from koboshi.api.servers import NoSuchServer, server_detail
 from koboshi.api.source import Health, StatusSource
 from koboshi.api.timeline import read_all
 from koboshi.api.views import (
@@ -31,6 +32,7 @@ from koboshi.api.views import (
     HostView,
     IncidentDetail,
     IncidentView,
+    ServerDetail,
     StatusView,
 )
 from koboshi.api.words import add_words, known_host
@@ -80,6 +82,14 @@ def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
     async def host(host: str) -> HostDetail:
         return explain(source, known_host(source, host))
 
+    @app.get(
+        "/v1/servers/{server}",
+        summary="A server of an open incident: where it stands, and what rebuilding it would cost",
+        responses={404: {"model": ErrorView}},
+    )
+    async def server(server: str) -> ServerDetail:
+        return await to_thread.run_sync(server_detail, snapshot_of(source), server)
+
     @app.get("/v1/domains", summary="The declared domains with their hosts' verdicts")
     async def all_domains() -> list[DomainView]:
         return domains(source)
@@ -90,12 +100,17 @@ def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
     async def no_such_incident(_: Request, error: NoSuchIncident) -> JSONResponse:
         return _error(404, error)
 
+    @app.exception_handler(NoSuchServer)
+    async def no_such_server(_: Request, error: NoSuchServer) -> JSONResponse:
+        return _error(404, error)
+
     @app.exception_handler(JournalError)
     async def journal_trouble(_: Request, error: JournalError) -> JSONResponse:
         return _error(503, error)
 
     # Registered by their decorators; named here so that nobody takes them for unused.
-    _ = (status, incidents, incident, hosts, host, all_domains, no_such_incident, journal_trouble)
+    _ = (status, incidents, incident, hosts, host, server, all_domains)
+    _ = (no_such_incident, no_such_server, journal_trouble)
     return app
 
 

@@ -40,6 +40,15 @@ class DisarmAsked(Asked):
     reason: str = Field(min_length=1, max_length=500)
 
 
+class RebuildAsked(Asked):
+    """The order to give up a held server's local disks."""
+
+    confirm: str
+    """The server's id once more."""
+    note: str = Field(default="", max_length=500)
+    """Why; stands in the journal."""
+
+
 class TestFenceAsked(Asked):
     """The order to switch an empty, disabled host off and on."""
 

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from koboshi.domain.cloud import Power
+from koboshi.domain.disk_forecast import DiskKind, DiskOutcome
 from koboshi.domain.incident import IncidentState, ProofKind
 from koboshi.domain.recovery import RecoveryState, Treatment
 from koboshi.domain.testimony import Group
@@ -287,6 +288,34 @@ class HeldServer(View):
     incident: str
     reason: str
     local_disks: list[str]
+
+
+class DiskView(View):
+    """One disk of a server, and what becomes of it."""
+
+    kind: DiskKind
+    name: str
+    """A volume's id; empty where the kind says it all."""
+    outcome: DiskOutcome
+    why: str
+
+
+class ServerDetail(View):
+    """A server of an open incident, and what it would cost to rebuild it now."""
+
+    server: str
+    name: str
+    host: str
+    incident: str
+    state: RecoveryState
+    reason: str
+    held_since: Utc | None
+    """None where it is not held."""
+    disks: list[DiskView]
+    """What would become of each if it were rebuilt; empty while nobody has listed it."""
+    refused: str | None
+    """Why an order to rebuild it would be refused now; None: it would be taken."""
+    cure: str
 
 
 class StatusView(View):

@@ -17,6 +17,7 @@ from koboshi.api.asked import (
     ConfirmDeadAsked,
     ConfirmDomainAsked,
     DisarmAsked,
+    RebuildAsked,
     TestFenceAsked,
 )
 from koboshi.api.caller import Caller
@@ -26,8 +27,17 @@ from koboshi.domain import events as ev
 from koboshi.domain.decision import Decision, Refused
 from koboshi.domain.errors import KoboshiError
 from koboshi.domain.holds import HoldEvent, words_for
-from koboshi.domain.names import DomainName, HostName
-from koboshi.domain.word import Arm, ConfirmDead, ConfirmDomain, Disarm, TestFence, Word
+from koboshi.domain.names import DomainName, HostName, ServerId
+from koboshi.domain.recovery import RECOVERY_MEANING
+from koboshi.domain.word import (
+    Arm,
+    ConfirmDead,
+    ConfirmDomain,
+    Disarm,
+    RebuildServer,
+    TestFence,
+    Word,
+)
 
 REFUSED = 409
 
@@ -97,6 +107,15 @@ def add_words(app: FastAPI, source: StatusSource) -> None:
         _assert_meant(asked.confirm, domain)
         return await hear(request, ConfirmDomain(domain=_known_domain(source, domain)))
 
+    @routes.post(
+        "/v1/servers/{server}/rebuild",
+        summary="Give up a held server's local disks: it is made again on another host",
+        responses=_ERRORS,
+    )
+    async def rebuild(server: str, asked: RebuildAsked, request: Request) -> AnswerView:
+        _assert_meant(asked.confirm, server)
+        return await hear(request, RebuildServer(server=ServerId(server), note=asked.note))
+
     @routes.post("/v1/arm", summary="Act from now on", responses=_ERRORS)
     async def arm(asked: ArmAsked, request: Request) -> AnswerView:
         return await hear(request, Arm(keep=asked.keep))
@@ -122,7 +141,7 @@ def add_words(app: FastAPI, source: StatusSource) -> None:
     for kind, status in ((NoCaller, 403), (NoSuchHost, 404), (NotMeant, 400)):
         app.add_exception_handler(kind, _answers(status))
 
-    _ = (confirm_dead, test_fence, confirm_domain, arm, disarm, refused, not_understood)
+    _ = (confirm_dead, test_fence, confirm_domain, rebuild, arm, disarm, refused, not_understood)
 
 
 def _answers(status: int):  # noqa: ANN202 the handler's type is Starlette's own
@@ -180,6 +199,10 @@ def _sentence(event: ev.Event) -> str:
                 f"your word that {event.host} is dead stands in the journal; it is void as soon as the "
                 "host gives a sign of life"
             )
+        case ev.DataLossCommitted():
+            return f"the loss of its {' and '.join(event.disks) or 'place'} stands in the journal: {event.policy}"
+        case ev.RecoveryMoved():
+            return f"it is {event.to}: {RECOVERY_MEANING[event.to]}"
         case _ if isinstance(event, HoldEvent):
             what, why = words_for(event)
             return f"{what} ({why})"

@@ -92,6 +92,12 @@ COMMANDS = (
         target="koboshi.cli.host:try_fence",
     ),
     CommandLine(
+        words=("server", "rebuild"),
+        arguments="SERVER",
+        help="Give up a held server's disks: it comes back from its image.",
+        target="koboshi.cli.server:rebuild_server",
+    ),
+    CommandLine(
         words=("domain", "list"),
         arguments="",
         help="List the declared domains and their hosts.",
@@ -170,6 +176,7 @@ GROUPS = {
     "domain": "Hosts that can fail together for one cause.",
     "host": "One compute host: what is known of it, and what a person says of it.",
     "incident": "What has happened to a host and its servers.",
+    "server": "One server of a host that died.",
     "sim": "The same program on a simulated cloud, in virtual time.",
 }
 

@@ -6,17 +6,19 @@ from koboshi.cli.context import Context
 from koboshi.cli.output import UsageProblem
 
 
-def severe(context: Context, name: str, given: str | None, *, warning: str) -> bool:
-    """Return whether the person means it: `name` was given as --confirm, or is typed now.
+def severe(
+    context: Context, name: str, given: str | None, *, warning: str, option: str = "--confirm"
+) -> bool:
+    """Return whether the person means it: `name` was given with the option, or is typed now.
 
-    Raises UsageProblem where --confirm names something else, and where nobody can be asked.
+    Raises UsageProblem where the option names something else, and where nobody can be asked.
     """
     if given is not None:
         if given != name:
-            raise UsageProblem(f"--confirm names {given!r}, and this is about {name!r}")
+            raise UsageProblem(f"{option} names {given!r}, and this is about {name!r}")
         return True
     context.say(warning)
-    answer = _ask(context, f"Type {name} to go on: ", or_else=f"--confirm {name}")
+    answer = _ask(context, f"Type {name} to go on: ", or_else=f"{option} {name}")
     if answer == name:
         return True
     context.say("That is not its name: nothing was done.")

@@ -15,6 +15,7 @@ from koboshi.api.asked import (
     ConfirmDeadAsked,
     ConfirmDomainAsked,
     DisarmAsked,
+    RebuildAsked,
     TestFenceAsked,
 )
 from koboshi.api.views import (
@@ -26,6 +27,7 @@ from koboshi.api.views import (
     HostView,
     IncidentDetail,
     IncidentView,
+    ServerDetail,
     StatusView,
 )
 from koboshi.domain.errors import DaemonUnreachable, KoboshiError, SafetyRefusal
@@ -98,6 +100,15 @@ class ApiClient:
         """Begin the test of a host's power device; raises SafetyRefusal."""
         path = f"/v1/hosts/{quote(host, safe='')}/test-fence"
         return self._post(path, TestFenceAsked(confirm=host), AnswerView)
+
+    def server(self, wanted: str) -> ServerDetail:
+        """Return a server of an open incident, by its id or name."""
+        return self._get(f"/v1/servers/{quote(wanted, safe='')}", ServerDetail)
+
+    def rebuild(self, server: str, *, note: str = "") -> AnswerView:
+        """Give up a held server's local disks, by its id; raises SafetyRefusal."""
+        asked = RebuildAsked(confirm=server, note=note)
+        return self._post(f"/v1/servers/{quote(server, safe='')}/rebuild", asked, AnswerView)
 
     def confirm_dead(self, host: str, *, note: str = "") -> AnswerView:
         """Say that a host is dead; raises SafetyRefusal when a witness speaks against it."""

@@ -197,13 +197,16 @@ class RecoveryMoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataLossCommitted:
-    """By policy these local disks will be lost: the server is made again from its image."""
+    """By policy, or by a person's order, these local disks will be lost: the server is rebuilt."""
 
     kind: Literal["data_loss_committed"] = "data_loss_committed"
     incident: IncidentId
     server: ServerId
     disks: tuple[str, ...]
     policy: str
+    """The line of the policy that says so, or the order in words."""
+    by: str = ""
+    """The person who ordered it, as the operating system told; empty where a policy did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,16 @@ from koboshi.domain.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
 from koboshi.domain.rules import Mode
 from koboshi.domain.shared_storage import storage_of
 from koboshi.domain.verdict import WORSE_THAN_UP, Judgement, Network
+from koboshi.domain.world import ServersRead
 
 _POWER_WATCHED = ACTING | {IncidentState.HELD, IncidentState.CONFIRMED}
 _LISTED = frozenset(
-    {IncidentState.RECOVERING, IncidentState.SOURCE_BACK, IncidentState.SETTLED},
+    {
+        IncidentState.RECOVERING,
+        IncidentState.SOURCE_BACK,
+        IncidentState.SETTLED,
+        IncidentState.PARKED,
+    },
 )
 """Not before: a listing counts only when it was begun after the isolation, and is then due at once."""
 _READ_BY_ID = frozenset(
@@ -168,4 +174,15 @@ def _images(picture: Picture, hosts: set[HostName]) -> frozenset[str]:
         if read is not None:
             storage = storage_of(host, picture.world, picture.rules)
             wanted |= images_wanted(read.servers, picture.rules.on_local_disk, storage)
+            wanted |= _images_of_held(picture, host, read)
     return wanted
+
+
+def _images_of_held(picture: Picture, host: HostName, read: ServersRead) -> frozenset[str]:
+    """Return what a person must know of before they give up a held server's disks."""
+    incident = picture.state.open_incident(host)
+    if incident is None:
+        return frozenset()
+    known = picture.state.recoveries.get(incident.id, {}).values()
+    held = {r.server for r in known if r.state is RecoveryState.HELD}
+    return frozenset(s.image_id for s in read.servers if s.image_id is not None and s.id in held)

@@ -224,6 +224,14 @@ def _moved(recovery: Recovery, to: RecoveryState, reason: str, at: Instant) -> R
     return replace(recovery, state=to, reason=reason, moved_at=at)
 
 
+def _given_up(recovery: Recovery, event: ev.DataLossCommitted) -> Recovery:
+    """Return the recovery whose disks will be lost; held until now, if a person ordered it."""
+    candidate = recovery.candidate
+    if event.by:
+        candidate = replace(candidate, treatment=Treatment.REBUILD, reason=event.policy)
+    return replace(recovery, candidate=candidate, data_loss_committed=True)
+
+
 def _host_event(
     state: State,
     at: Instant,
@@ -266,7 +274,7 @@ def _recovery_event(
         case ev.RecoveryMoved():
             return _moved(recovery, event.to, event.reason, at)
         case ev.DataLossCommitted():
-            return replace(recovery, data_loss_committed=True)
+            return _given_up(recovery, event)
         case ev.DestinationChosen():
             return replace(recovery, destination=event.destination)
         case ev.StorageNotSeen():

@@ -11,8 +11,9 @@ from koboshi.domain.confirm_dead import confirm_dead
 from koboshi.domain.decision import Decision, Picture, Refused
 from koboshi.domain.fence_trial import try_fence
 from koboshi.domain.instant import Instant
-from koboshi.domain.names import DomainName, HostName
+from koboshi.domain.names import DomainName, HostName, ServerId
 from koboshi.domain.orders import arm, confirm_domain, disarm
+from koboshi.domain.rebuild_order import order_rebuild
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,15 @@ class TestFence:
     host: HostName
 
 
-Word = ConfirmDead | ConfirmDomain | Arm | Disarm | TestFence
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildServer:
+    """Give up the local disks of a held server: make it again from its image on another host."""
+
+    server: ServerId
+    note: str = ""
+
+
+Word = ConfirmDead | ConfirmDomain | Arm | Disarm | TestFence | RebuildServer
 
 
 def answer(picture: Picture, word: Word, by: str) -> Decision | Refused:
@@ -68,3 +77,5 @@ def answer(picture: Picture, word: Word, by: str) -> Decision | Refused:
             return disarm(picture, word.until, word.reason, by)
         case TestFence():
             return try_fence(picture, word.host, by)
+        case RebuildServer():
+            return order_rebuild(picture, word.server, by, word.note)

@@ -33,6 +33,7 @@ _TOPIC_SEVERITY = {
     "bmc_contradicts": Severity.CRITICAL,
     "bmc_mistaken": Severity.CRITICAL,
     "waiting_for_a_person": Severity.CRITICAL,
+    "servers_held": Severity.CRITICAL,
 }
 
 

@@ -246,10 +246,10 @@ def _strangers(path: Path, script: Script, cloud: CloudSpec) -> list[Problem]:
         named: list[tuple[str, str | None, frozenset[str]]] = []
         if isinstance(what, Fault | Spoken):
             named = [("host", what.host, hosts)]
+            named += [("server", what.server, servers)]
         if isinstance(what, Fault):
             named += [
                 ("host", what.to, hosts),
-                ("server", what.server, servers),
                 ("rack", what.rack, cloud.racks),
             ]
         for word, name, known in named:

@@ -8,8 +8,16 @@ from enum import StrEnum
 from pydantic import ConfigDict, with_config
 
 from koboshi.domain.instant import Instant
-from koboshi.domain.names import DomainName, HostName
-from koboshi.domain.word import Arm, ConfirmDead, ConfirmDomain, Disarm, TestFence, Word
+from koboshi.domain.names import DomainName, HostName, ServerId
+from koboshi.domain.word import (
+    Arm,
+    ConfirmDead,
+    ConfirmDomain,
+    Disarm,
+    RebuildServer,
+    TestFence,
+    Word,
+)
 from koboshi.sim.faults import FaultInvalid
 
 SPEAKER = "uid 0 (root)"
@@ -23,6 +31,7 @@ class WordKind(StrEnum):
     DISARMS = "operator_disarms"
     ARMS = "operator_arms"
     TESTS_FENCE = "operator_tests_fence"
+    ORDERS_REBUILD = "operator_orders_rebuild"
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -33,6 +42,7 @@ class Spoken:
     kind: WordKind
     host: str | None = None
     domain: str | None = None
+    server: str | None = None
     for_s: float | None = None
     """How long it is disarmed; None: until somebody arms it."""
     keep: bool = False
@@ -56,6 +66,7 @@ WORD_SHAPES: Mapping[WordKind, tuple[frozenset[str], frozenset[str]]] = {
     WordKind.DISARMS: (_NONE, frozenset({"for_s", "text"})),
     WordKind.ARMS: (_NONE, frozenset({"keep"})),
     WordKind.TESTS_FENCE: (frozenset({"host"}), _NONE),
+    WordKind.ORDERS_REBUILD: (frozenset({"server"}), frozenset({"text"})),
 }
 """Which fields each kind needs, and which others it takes."""
 WORD_MEANING: Mapping[WordKind, str] = {
@@ -64,6 +75,7 @@ WORD_MEANING: Mapping[WordKind, str] = {
     WordKind.DISARMS: "an operator tells Koboshi to begin nothing new; with for_s only so long",
     WordKind.ARMS: "an operator lets Koboshi act again",
     WordKind.TESTS_FENCE: "an operator has an empty, disabled host switched off and on",
+    WordKind.ORDERS_REBUILD: "an operator gives up a held server's disks (koboshi server rebuild)",
 }
 
 
@@ -82,3 +94,5 @@ def word_of(spoken: Spoken, now: Instant) -> Word:
             return Arm(keep=spoken.keep)
         case WordKind.TESTS_FENCE:
             return TestFence(host=host)
+        case WordKind.ORDERS_REBUILD:
+            return RebuildServer(server=ServerId(spoken.server or ""), note=spoken.text)

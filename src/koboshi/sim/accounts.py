@@ -6,6 +6,7 @@ accounted for, with a reason that the world's truth bears out.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from koboshi.domain.cloud import ComputeService, Power, Server
 from koboshi.domain.disks import demand_of
@@ -36,6 +37,8 @@ MOVING = frozenset(
     {_R.QUEUED, _R.POSTING, _R.UNKNOWN, _R.BUILDING, _R.CONFIRMING, _R.SETTLING},
 )
 SHORT_S = 60.0
+TOLD_WITHIN = timedelta(minutes=25)
+"""Ten until nobody can be working on a record, and two looks, of which one may fail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +88,37 @@ def _all(judge: Judge, closing: Closing) -> Iterator[tuple[Rule, str]]:
         if host in closing.protected:
             yield from _host(judge, closing, host)
     yield from stops_at_the_end(judge, closing.now_s)
+    yield from _left_open(judge)
     for incident in judge.state.incidents.values():
         for recovery in judge.state.recoveries.get(incident.id, {}).values():
             yield from _server(judge, incident, recovery)
+
+
+def _left_open(judge: Judge) -> Iterator[tuple[Rule, str]]:
+    """Judge that a person was told of each evacuation record on which nobody works any more."""
+    cloud = judge.world.cloud
+    followed = {
+        r.server
+        for i in judge.state.open_incidents()
+        for r in judge.state.recoveries.get(i.id, {}).values()
+        if r.state in MOVING | {_R.STUCK}
+    }
+    told = {topic for _, topic in judge.state.notices}
+    for record in cloud.records:
+        row, stamp = cloud.servers_by_id.get(record.server), record.updated_at or record.created_at
+        at_work = row is not None and (row.task_state or "").startswith("rebuild")
+        if (
+            not (record.is_evacuation and record.is_open)
+            or row is None
+            or at_work
+            or record.server in followed
+            or stamp is None
+            or cloud.nova_now() - stamp < TOLD_WITHIN
+        ):
+            continue
+        if f"stale_record/{record.id}" not in told:
+            facts = f"record {record.id} of {row.id}, {record.status}, was left open"
+            yield Rule.UNACCOUNTED, f"{facts}, and nothing is said of it"
 
 
 def _host(judge: Judge, closing: Closing, host: HostName) -> Iterator[tuple[Rule, str]]:

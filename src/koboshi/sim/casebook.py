@@ -72,6 +72,8 @@ class Casebook:
         self.intents: dict[CommandId, Command] = {}
         """Those that may still have an effect: one whose answer is lost can be late."""
         self.committed: set[tuple[IncidentId, ServerId]] = set()
+        self.ordered: set[tuple[IncidentId, ServerId]] = set()
+        """... by a person, who gave up what the policy would hold."""
         self.maybe: dict[ServerId, dict[CommandId, HostName | None]] = {}
         """Requests of which nobody knows for certain that they had no effect, and whereto."""
         self.lied_to: set[ServerId] = set()

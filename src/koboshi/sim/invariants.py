@@ -130,6 +130,8 @@ class Judge(Casebook):
                 self.near["word_voided"] += 1
             case DataLossCommitted():
                 self.committed.add((event.incident, event.server))
+                if event.by:
+                    self.ordered.add((event.incident, event.server))
             case StopsSeen():
                 self.stops_moved_s |= {server.id: now_s for server in event.servers}
             case StopMoved():

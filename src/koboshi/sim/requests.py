@@ -174,7 +174,8 @@ def _judge_server(book: Casebook, command: Evacuate, server: Server) -> None:
     _judge_storage(book, command, server)
     if command.destination is None:
         return  # who does not see them refuses
-    if book.rules.on_local_disk is not OnLocalDisk.REBUILD:
+    by_order = (command.incident, server.id) in book.ordered
+    if book.rules.on_local_disk is not OnLocalDisk.REBUILD and not by_order:
         book.tell(Rule.DATA, f"{server.id} is sent, its disk on {command.host} would be lost")
     elif (command.incident, server.id) not in book.committed:
         book.tell(Rule.DATA, f"{server.id} is sent, and its loss was not journalled")

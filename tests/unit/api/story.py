@@ -1,6 +1,7 @@
 """One small story that API, command line and documents tell: host cmp1 dies, one server is held."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from koboshi.api.source import Health, HealthCheck
@@ -20,13 +21,15 @@ from koboshi.domain.evidence import Heartbeat, PowerReading, PowerTrack, ProbeTr
 from koboshi.domain.incident import IncidentState, Isolation, Proof, ProofKind
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import CommandId, DomainName, HostName, IncidentId, ServerId, ServiceId
+from koboshi.domain.picture import take_picture
 from koboshi.domain.policy import swept
+from koboshi.domain.rebuild_order import order_rebuild
 from koboshi.domain.recovery import Candidate, RecoveryState, Treatment
 from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.state import State, fold
 from koboshi.domain.sweep import sweep_of
-from koboshi.domain.word import Arm, ConfirmDead, ConfirmDomain, Disarm, Word
-from koboshi.domain.world import World
+from koboshi.domain.word import Arm, ConfirmDead, ConfirmDomain, Disarm, RebuildServer, Word
+from koboshi.domain.world import GroupsRead, ImageRead, MigrationsRead, ServersRead, World
 from koboshi.ports.journal import JournalReader, Recorded
 
 START = Instant(
@@ -35,6 +38,7 @@ START = Instant(
 HOST = HostName("cmp1")
 INCIDENT = IncidentId("cmp1-20260301T120010Z")
 RACK = DomainName("rack1")
+IMAGE = "33333333-3333-4333-8333-333333333333"
 WEB = ServerId("11111111-1111-4111-8111-111111111111")
 DB = ServerId("22222222-2222-4222-8222-222222222222")
 FENCE, MOVE = CommandId("fence-1"), CommandId("evacuate-2")
@@ -88,7 +92,7 @@ REST: tuple[tuple[float, ev.Event], ...] = (
         ev.HostIsolated(
             incident=INCIDENT,
             isolation=Isolation(
-                service=ServiceId("s-1"), marker=f"koboshi:koboshi:{INCIDENT}", baseline=None
+                service=ServiceId("s-cmp1"), marker=f"koboshi:koboshi:{INCIDENT}", baseline=None
             ),
         ),
     ),
@@ -219,8 +223,17 @@ def world() -> World:
             n: PowerTrack(readings=(PowerReading(at=after(28), power=p),)) for n, p in power.items()
         },
         domains={RACK: frozenset(names[:2])},
+        on_host={HOST: ServersRead(at=after(27), servers=(held_server(),))},
+        from_host={HOST: MigrationsRead(at=after(27), records=(), unbroken_since=after(27))},
+        groups=GroupsRead(at=after(27), groups=()),
+        images={IMAGE: ImageRead(at=after(27), active=True)},
         sweep=sweep_of((swept(server(DB, HOST)), swept(server(WEB, HOST))), after(20)),
     )
+
+
+def held_server() -> Server:
+    """Return the server that is held, as Nova lists it."""
+    return replace(server(DB, HOST), name="db", image_id=IMAGE, config_drive=True)
 
 
 def server(server_id: ServerId, host: str) -> Server:
@@ -297,6 +310,10 @@ class StorySource:
         if isinstance(word, ConfirmDomain):
             dead = frozenset({HOST})
             return Decision(events=(ev.DomainConfirmed(domain=word.domain, hosts=dead, by=by),))
+        if isinstance(word, RebuildServer):
+            return order_rebuild(
+                take_picture(world(), state(), self.rules(), self.now()), word.server, by, word.note
+            )
         if isinstance(word, ConfirmDead) and word.host == HOST:
             given = ev.WordGiven(host=HOST, incident=INCIDENT, by=by, note=word.note)
             return Decision(events=(given,))

@@ -10,9 +10,9 @@ from starlette.types import Receive, Scope, Send
 
 from koboshi.api.app import create_app, create_open_app
 from koboshi.api.caller import Caller, caller_of
-from koboshi.domain.word import ConfirmDead
+from koboshi.domain.word import ConfirmDead, RebuildServer
 
-from .story import HOST, INCIDENT, StorySource
+from .story import DB, HOST, INCIDENT, WEB, StorySource
 
 pytestmark = pytest.mark.anyio
 WHO = Caller(pid=7, uid=0, login_uid=None)
@@ -58,6 +58,33 @@ async def test_a_word_that_is_not_taken(
     answer = await post(StorySource(), path, body, who)
     assert answer.status_code == status
     assert answer.json()["error"]
+    assert answer.json()["is_refusal"] is (status == 409)
+
+
+async def test_an_order_to_rebuild_is_taken_with_its_caller() -> None:
+    source = StorySource()
+    asked = {"confirm": DB, "note": "burnt"}
+    answer = await post(source, f"/v1/servers/{DB}/rebuild", asked)
+    assert answer.status_code == 200, answer.text
+    assert source.heard == [(RebuildServer(server=DB, note="burnt"), "uid 0 (root), pid 7")]
+    assert "uid 0 (root), pid 7 ordered it to be rebuilt: burnt" in answer.json()["said"][0]
+
+
+@pytest.mark.parametrize(
+    ("server", "body", "who", "status"),
+    [
+        (WEB, {"confirm": WEB}, WHO, 409),
+        ("nobody", {"confirm": "nobody"}, WHO, 409),
+        (DB, {"confirm": DB}, None, 403),
+        (DB, {"confirm": WEB}, WHO, 400),
+        (DB, {}, WHO, 422),
+    ],
+)
+async def test_an_order_to_rebuild_that_is_not_taken(
+    server: str, body: object, who: Caller | None, status: int
+) -> None:
+    answer = await post(StorySource(), f"/v1/servers/{server}/rebuild", body, who)
+    assert answer.status_code == status
     assert answer.json()["is_refusal"] is (status == 409)
 
 

@@ -2,10 +2,19 @@
 
 import pytest
 
-from koboshi.domain.events import Event, HostNoticeCleared, HostNoticed, IncidentMoved
+from koboshi.domain.events import (
+    Event,
+    HostNoticeCleared,
+    HostNoticed,
+    IncidentMoved,
+    RecoveryMoved,
+)
 from koboshi.domain.incident import IncidentState
+from koboshi.domain.names import ServerId
+from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.reminding import reminders
-from tests.fakes.scene import H1, Scene
+from koboshi.sim.samples import image_server, server
+from tests.fakes.scene import H1, INCIDENT, Scene, candidate
 
 S = IncidentState
 MINUTE = 60.0
@@ -62,3 +71,49 @@ def test_a_new_wait_begins_anew() -> None:
     scene.tell(10 * MINUTE, IncidentMoved(incident=incident, to=S.FENCING, reason=""))
     scene.tell(10 * MINUTE, IncidentMoved(incident=incident, to=S.UNPROVEN, reason=""))
     assert told(scene) == []
+
+
+# Held servers
+
+HOUR = 60 * MINUTE
+
+
+def holding(hours: float, *path: IncidentState) -> Scene:
+    servers = (candidate(image_server("a")), candidate(image_server("b")), candidate(server("c")))
+    scene = Scene().recovering(*servers, age_s=hours * HOUR)
+    for to in path or (S.SETTLED,):
+        scene.tell(hours * HOUR - 1, IncidentMoved(incident=INCIDENT, to=to, reason="test"))
+    return scene
+
+
+@pytest.mark.parametrize("path", [(S.SETTLED,), (S.SETTLED, S.PARKED)])
+def test_held_servers_are_told_of_after_an_hour_with_both_ways_out(path: tuple[S, ...]) -> None:
+    assert told(holding(0.9, *path)) == []
+    (event,) = told(holding(5, *path))
+    assert isinstance(event, HostNoticed)
+    assert event.topic == "servers_held"
+    for words in (
+        "2 servers are held on h1 for 5 hours: a (root), b (root).",
+        "koboshi incident show h1-incident",
+        "koboshi server rebuild a",
+    ):
+        assert words in event.text
+
+
+@pytest.mark.parametrize(("told_ago", "again"), [(23.9, False), (24, True)])
+def test_then_once_a_day(told_ago: float, *, again: bool) -> None:
+    scene = holding(100)
+    scene.tell(told_ago * HOUR, HostNoticed(host=H1, topic="servers_held", text=""))
+    assert bool(told(scene)) is again
+
+
+def test_not_while_its_host_is_on_its_way_home_and_over_when_none_is_held() -> None:
+    assert told(holding(5, S.SETTLED, S.RETURNING)) == []
+    scene = holding(5)
+    scene.tell(HOUR, HostNoticed(host=H1, topic="servers_held", text=""))
+    for name in ("a", "b"):
+        gone = RecoveryMoved(
+            incident=INCIDENT, server=ServerId(name), to=RecoveryState.GONE, reason=""
+        )
+        scene.tell(MINUTE, gone)
+    assert told(scene) == [HostNoticeCleared(host=H1, topic="servers_held")]

@@ -45,6 +45,7 @@ NOTICES = (
     "no_fencing",
     "stale_record",
     "waiting_for_a_person",
+    "servers_held",
 )
 WORDS = frozenset(map(str, WordKind))
 NEAR = {

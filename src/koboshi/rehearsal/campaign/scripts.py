@@ -168,6 +168,8 @@ def _word(random: Random, kind: WordKind, of: Subjects) -> Spoken:
             return Spoken(kind=kind, for_s=float(random.randint(5, MAX_FOR_S)))
         case WordKind.ARMS:
             return Spoken(kind=kind, keep=chance(random, 50))
+        case WordKind.ORDERS_REBUILD:
+            return Spoken(kind=kind, server=random.choice(of.servers))
 
 
 def _call(random: Random, _of: Subjects) -> str:
