@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from koboshi.domain.cloud import Flavor, Power, Server, ServerGroup
+from koboshi.domain.cloud import Aggregate, Flavor, Power, Server, ServerGroup
 from koboshi.domain.decision import Decision, Refused
 from koboshi.domain.disk_forecast import DiskKind, DiskOutcome
 from koboshi.domain.events import DataLossCommitted, IncidentMoved, RecoveryMoved
@@ -105,6 +105,16 @@ def _group(scene: Scene) -> None:
     scene.world = replace(scene.world, groups=GroupsRead(at=ago(1), groups=(group,)))
 
 
+def _shared(scene: Scene) -> None:
+    scene.rules = replace(scene.rules, shared_aggregates=("nfs",))
+    nfs = Aggregate(name="nfs", hosts=frozenset({H1}))
+    scene.world = replace(scene.world, aggregates=(nfs,))
+
+
+def _not_told_what_is_shared(scene: Scene) -> None:
+    scene.rules = replace(scene.rules, shared_aggregates=("nfs",))
+
+
 def _image(*, active: bool | None) -> Spoils:
     def spoil(scene: Scene) -> None:
         images = {} if active is None else {"image-1": ImageRead(at=ago(1), active=active)}
@@ -131,6 +141,8 @@ REFUSED: list[tuple[Spoils, str]] = [
     (_image(active=False), "is not active in Glance"),
     (_image(active=None), "not known yet whether Glance serves"),
     (_group, "affinity group"),
+    (_shared, "nothing of it would have to be given up: its root: on the storage"),
+    (_not_told_what_is_shared, "was not asked yet"),
     (lambda s: listed(s, image_server("a", vm_state="paused")), "it is paused"),
     (lambda s: listed(s, image_server("a", task_state="resize_migrating")), "in a resize"),
     (lambda s: listed(s, image_server("a", task_state="migrating")), "in live migration"),
