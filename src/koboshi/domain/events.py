@@ -67,7 +67,7 @@ class HostNoticed:
     kind: Literal["host_noticed"] = "host_noticed"
     host: HostName
     topic: str
-    """Stable: `service_failed`, `hung`, `disabled_and_dark`, `bmc_contradicts`, `stale_record`, …"""
+    """Stable: `service_failed`, `down_inside`, `hung`, `disabled_and_dark`, `bmc_contradicts`, `stale_record`, …"""
     text: str
 
 

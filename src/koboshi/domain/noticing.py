@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from koboshi.domain.alone.reboots import DOWN_INSIDE_AFTER, rebooted_unheard
 from koboshi.domain.building import unseen_notice
 from koboshi.domain.calm import BMC_UNREADABLE, NO_FENCING, is_unreadable
 from koboshi.domain.cells import cell_of
@@ -35,6 +36,7 @@ def notices(picture: Picture, judgement: Judgement) -> Iterator[Event]:
     host = judgement.host
     texts = {
         "service_failed": _service_failed(picture, judgement),
+        "down_inside": _down_inside(picture, judgement),
         "hung": _hung(picture, judgement),
         "silent_unconfirmed": _silent_unconfirmed(picture, judgement),
         "bmc_contradicts": _quarantined(picture, host, CONTRADICTS),
@@ -91,6 +93,11 @@ def _service_failed(picture: Picture, judgement: Judgement) -> str | None:
         or picture.state.open_incident(host) is not None  # its way home says what to do
     ):
         return None
+    if (booted := rebooted_unheard(host, picture.world)) is not None:
+        return (
+            f"{host} booted at {booted.booted:%H:%M} UTC, and its nova-compute does not report: its "
+            "servers are down until it does. Look at nova-compute there and start it"
+        )
     said = f"nova-compute on {host} does not report, but the host answers: its servers run, nothing is "
     if bombs_on(host, picture.world, picture.state):
         return said + (
@@ -98,6 +105,29 @@ def _service_failed(picture: Picture, judgement: Judgement) -> str | None:
             "evacuation records are ended: see the notices about them"
         )
     return said + "fenced and nothing is evacuated. Look at nova-compute there and restart it"
+
+
+def _down_inside(picture: Picture, judgement: Judgement) -> str | None:
+    """Tell of a host that came back without its nova-compute: nobody else would say that it is dead.
+
+    Only a new boot time tells; where nobody samples it, nothing is known of the host's servers.
+    """
+    host = judgement.host
+    booted = rebooted_unheard(host, picture.world)
+    if (
+        booted is None
+        or booted.changed_at is None
+        or judgement.verdict is not Verdict.SERVICE_FAILED
+        or picture.now.since(booted.changed_at) < DOWN_INSIDE_AFTER
+        or picture.state.open_incident(host) is not None
+    ):
+        return None
+    minutes = picture.now.since(booted.changed_at).total_seconds() / 60
+    return (
+        f"{host} rebooted {minutes:.0f} minutes ago, and its nova-compute has not come: it answers, but its "
+        "servers are down. Nothing is fenced by itself. Mend nova-compute there; or switch the host off "
+        "at its BMC, and its servers are recovered elsewhere"
+    )
 
 
 def _hung(picture: Picture, judgement: Judgement) -> str | None:
@@ -166,8 +196,8 @@ def _disabled_and_dark(picture: Picture, judgement: Judgement) -> str | None:
     who = service.disabled_reason or "without a reason"
     return (
         f"{host} is silent and was disabled before that ({who}); {running} of its servers are "
-        "ACTIVE in Nova. Koboshi leaves disabled hosts to whoever disabled them: enable it in Nova to "
-        "have it recovered"
+        "ACTIVE in Nova. Koboshi leaves disabled hosts to whoever disabled them. To have it recovered: "
+        f"openstack compute service set --enable{' --up' if service.forced_down else ''} {host} nova-compute"
     )
 
 

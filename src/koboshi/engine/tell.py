@@ -27,6 +27,7 @@ _INCIDENT_SEVERITY = {
 _TOPIC_SEVERITY = {
     "stale_record": Severity.CRITICAL,
     "disabled_and_dark": Severity.CRITICAL,
+    "down_inside": Severity.CRITICAL,
     "hung": Severity.CRITICAL,
     "recovery_stalled": Severity.CRITICAL,
     "silent_unconfirmed": Severity.CRITICAL,
