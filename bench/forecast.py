@@ -14,37 +14,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import anyio
 from anyio.from_thread import start_blocking_portal
-from starlette.types import Receive, Scope, Send
 
-from koboshi.rehearsal.spec import CloudSpec, Disks, HostSpec, ServerSpec, build_cloud, furnish
-from koboshi.sim.http import Face, Served, serving
-from koboshi.sim.world import World
+from koboshi.rehearsal.served import serving_cloud
+from koboshi.rehearsal.spec import CloudSpec, Disks, HostSpec, ServerSpec
 
 PROJECTS = 30
 RUNS = 5
 KINDS = (Disks.VOLUMES, Disks.VOLUMES, Disks.IMAGE, Disks.IMAGE_AND_VOLUME, Disks.VOLUMES_AND_SWAP)
 FLAVORS_MB = (1024, 2048, 4096, 8192)
-
-
-class CountingFace(Face):
-    """The cloud's face, which counts what it is asked."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self.calls: Counter[str] = Counter()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count one request, and answer it."""
-        self.calls[scope["path"]] += 1
-        await super().__call__(scope, receive, send)
 
 
 def cloud(servers: int, hosts: int) -> CloudSpec:
@@ -62,19 +43,6 @@ def cloud(servers: int, hosts: int) -> CloudSpec:
     return CloudSpec(hosts=hosts, server=rows, host=roomy)
 
 
-@asynccontextmanager
-async def served(spec: CloudSpec) -> AsyncGenerator[tuple[CountingFace, Served]]:
-    """Serve a cloud until the block ends."""
-    async with anyio.create_task_group() as tasks:
-        world = World.around(build_cloud(spec))
-        world.cloud.begin(tasks)
-        furnish(world.cloud, spec)
-        face = CountingFace(world)
-        async with serving(face) as at:
-            yield face, at
-        tasks.cancel_scope.cancel()
-
-
 def measure(spec: CloudSpec) -> dict[str, Any]:
     """Run the forecast several times."""
     took_s: list[float] = []
@@ -82,7 +50,7 @@ def measure(spec: CloudSpec) -> dict[str, Any]:
     with (
         tempfile.TemporaryDirectory(prefix="koboshi-bench-") as folder,
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(served(spec)) as (face, at),
+        portal.wrap_async_context_manager(serving_cloud(spec)) as (face, at),
     ):
         path = Path(folder, "clouds.yaml")
         path.write_text(at.clouds_yaml("sim"))

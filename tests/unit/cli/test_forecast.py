@@ -14,9 +14,10 @@ import yaml
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from koboshi.cli.exit_codes import ExitCode
+from koboshi.rehearsal.served import CountingFace, serving_cloud
 from koboshi.rehearsal.spec import CloudSpec, Disks, GroupSpec, HostSpec, RecordSpec, ServerSpec
 
-from .served import CountingFace, large, serving_cloud
+from .served import large
 from .terminal import koboshi, on_terminal
 
 SMALL = CloudSpec(
