@@ -77,6 +77,7 @@ class FaultKind(StrEnum):
     OPERATOR_MIGRATES = "operator_migrates"
     OPERATOR_COLD_MIGRATES = "operator_cold_migrates"
     OPERATOR_CONFIRMS = "operator_confirms"
+    OPERATOR_REVERTS = "operator_reverts"
     OPERATOR_ENABLES = "operator_enables"
     OPERATOR_DISABLES = "operator_disables"
     OPERATOR_FORCES_DOWN = "operator_forces_down"
@@ -87,6 +88,10 @@ class FaultKind(StrEnum):
     USER_STOPS = "user_stops"
     USER_REBOOTS = "user_reboots"
     USER_DELETES = "user_deletes"
+    USER_PAUSES = "user_pauses"
+    USER_UNPAUSES = "user_unpauses"
+    USER_SUSPENDS = "user_suspends"
+    USER_RESUMES = "user_resumes"
     # The end of troubles
     CALM = "calm"
 
@@ -280,6 +285,7 @@ SHAPES: Mapping[FaultKind, Shape] = {
         "to",
     ),
     _K.OPERATOR_CONFIRMS: _shape("an operator confirms a server's cold migration", "server"),
+    _K.OPERATOR_REVERTS: _shape("an operator takes a server's cold migration back", "server"),
     _K.OPERATOR_ENABLES: _shape("an operator lifts forced_down and enables a host", "host"),
     _K.OPERATOR_DISABLES: _shape("an operator disables a host", "host", "text"),
     _K.OPERATOR_FORCES_DOWN: _shape("an operator forces a host down", "host"),
@@ -292,6 +298,10 @@ SHAPES: Mapping[FaultKind, Shape] = {
     _K.USER_STOPS: _shape("its owner stops a server", "server"),
     _K.USER_REBOOTS: _shape("its owner reboots a server (hard)", "server"),
     _K.USER_DELETES: _shape("its owner deletes a server", "server"),
+    _K.USER_PAUSES: _shape("its owner pauses a server: it stands still", "server"),
+    _K.USER_UNPAUSES: _shape("its owner lets a paused server go on", "server"),
+    _K.USER_SUSPENDS: _shape("its owner suspends a server: its memory goes to disk", "server"),
+    _K.USER_RESUMES: _shape("its owner lets a suspended server go on", "server"),
     _K.CALM: _shape("every lasting fault ends (of this host only, if one is named)", "", "host"),
 }
 FAULT_MEANING: Mapping[FaultKind, str] = {kind: shape.meaning for kind, shape in SHAPES.items()}

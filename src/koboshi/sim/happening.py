@@ -9,6 +9,7 @@ from anyio.abc import TaskGroup
 
 from koboshi.domain.errors import CommandRefused
 from koboshi.domain.names import HostName, ServerId
+from koboshi.sim import operating, resizing
 from koboshi.sim.bmc import Bmc
 from koboshi.sim.faults import Fault, FaultKind, Way
 from koboshi.sim.network import Network
@@ -397,6 +398,7 @@ _MOMENTARY: Mapping[FaultKind, Callable[[World, TaskGroup, Fault], None]] = {
         lambda w, f: w.cloud.accept_cold_migrate(_server(f), _to(f))
     ),
     FaultKind.OPERATOR_CONFIRMS: _operator(lambda w, f: w.cloud.accept_confirm(_server(f))),
+    FaultKind.OPERATOR_REVERTS: _operator(lambda w, f: resizing.revert(w.cloud, _server(f))),
     FaultKind.OPERATOR_ENABLES: _operator(
         lambda w, f: w.cloud.accept_service_update(
             _host(f), enabled=True, disabled_reason=None, forced_down=False
@@ -417,4 +419,8 @@ _MOMENTARY: Mapping[FaultKind, Callable[[World, TaskGroup, Fault], None]] = {
     FaultKind.USER_STOPS: _operator(lambda w, f: w.cloud.accept_stop(_server(f))),
     FaultKind.USER_REBOOTS: _operator(lambda w, f: w.cloud.accept_reboot(_server(f))),
     FaultKind.USER_DELETES: _operator(lambda w, f: w.cloud.accept_delete(_server(f))),
+    FaultKind.USER_PAUSES: _operator(lambda w, f: operating.pause(w.cloud, _server(f))),
+    FaultKind.USER_UNPAUSES: _operator(lambda w, f: operating.unpause(w.cloud, _server(f))),
+    FaultKind.USER_SUSPENDS: _operator(lambda w, f: operating.suspend(w.cloud, _server(f))),
+    FaultKind.USER_RESUMES: _operator(lambda w, f: operating.resume(w.cloud, _server(f))),
 }

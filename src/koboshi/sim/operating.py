@@ -73,6 +73,38 @@ async def _set_paused(
         cloud.change(server, task_state=None, vm_state=vm_state, power_state=power_state)
 
 
+def suspend(cloud: Database, server: ServerId) -> None:
+    """Take a suspend request: the guest's memory goes to its host's disk, and the guest is off."""
+    row = server_of(cloud, server)
+    in_state(row, "suspend", "active")
+    host = host_of(cloud, row)
+    cloud.act(server, "suspend")
+    cloud.change(server, task_state="suspending")
+    cloud.tasks.start_soon(_suspend, cloud, server, host)
+
+
+async def _suspend(cloud: Database, server: ServerId, host: Host) -> None:
+    await delivered(cloud, host)
+    try:
+        await Work(cloud, host).take(STEP_S)
+    except Dead:
+        return
+    row = cloud.servers_by_id.get(server)
+    if row is not None and row.host == host.name and row.task_state == "suspending":
+        cloud.physics.stop_guest(server, host.name)
+        cloud.change(server, task_state=None, vm_state="suspended", power_state=SHUTDOWN)
+
+
+def resume(cloud: Database, server: ServerId) -> None:
+    """Take a resume request: only a suspended server has one."""
+    row = server_of(cloud, server)
+    in_state(row, "resume", "suspended")
+    host = host_of(cloud, row)
+    cloud.act(server, "resume")
+    cloud.change(server, task_state="resuming")
+    cloud.tasks.start_soon(_run, cloud, server, host, "error")
+
+
 def stop(cloud: Database, server: ServerId, user: str | None = ADMIN) -> None:
     """Take a stop request (os-stop); nova-compute itself asks for it with no user."""
     in_state(server_of(cloud, server), "stop", "active", "error")

@@ -246,6 +246,18 @@ class Physics:
         for copy in self.disks.at(server, self.hosts[source].place + KEPT_ASIDE):
             self.disks.drop(copy)
 
+    def restore_kept(self, server: ServerId, source: HostName, destination: HostName) -> None:
+        """Let a source take its old disks up again; what was written since goes with the new ones."""
+        of, to = self.hosts[source], self.hosts[destination]
+        self.undefine_guest(server, destination)
+        of.defined.add(server)
+        if of.place == to.place:
+            return
+        for copy in self.disks.at(server, to.place):
+            self.disks.drop(copy)
+        for copy in self.disks.at(server, of.place + KEPT_ASIDE):
+            self.disks.move(copy, of.place)
+
     def lose_data(self, server: ServerId, host: HostName, how: str, *, root: bool = True) -> None:
         """Let a server's data on local disks be gone, or left behind."""
         if root:

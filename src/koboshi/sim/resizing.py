@@ -65,6 +65,57 @@ async def _confirm(cloud: Database, row: Server, source: Host, record: Migration
         cloud.change(row.id, vm_state="active" if runs else "stopped", task_state=None)
 
 
+def revert(cloud: Database, server: ServerId) -> None:
+    """Take a revertResize: back to the source and the disk that it kept; raises NovaRefused.
+
+    The server's host must be up; the source is asked by a message, and may be dead (compute/api.py,
+    compute/manager.py of nova 34: revert_resize, finish_revert_resize).
+    """
+    row = server_of(cloud, server)
+    in_state(row, "revertResize", "resized")
+    kept = [r for r in cloud.records_of(server) if r.status == FINISHED and r.source is not None]
+    if not kept:
+        refuse(404, f"Instance {server} has no migration to revert.")
+    target = host_of(cloud, row)
+    if not cloud.is_up(target.name):
+        refuse(409, f"Service is unavailable at this time: nova-compute of {target.name}")
+    source = cloud.physics.hosts[kept[-1].source or HostName("")]
+    cloud.act(server, "revertResize")
+    cloud.change(server, task_state="resize_reverting")
+    cloud.set_record(kept[-1].id, "reverting")
+    cloud.tasks.start_soon(_revert, cloud, row, source, target, kept[-1].id)
+
+
+async def _revert(
+    cloud: Database, row: Server, source: Host, target: Host, record: MigrationId
+) -> None:
+    runs = row.power_state == RUNNING
+    try:
+        await delivered(cloud, target)
+        await Work(cloud, target).take(STOP_S)
+        cloud.physics.stop_guest(row.id, target.name)
+        await delivered(cloud, source)
+        work = Work(cloud, source)
+        cloud.physics.restore_kept(row.id, source.name, target.name)
+        _change(cloud, row, host=source.name)
+        cloud.attach(row, source.name)
+        await work.take(START_S)
+        if runs:
+            cloud.physics.start_guest(row.id, source.name)
+        power = RUNNING if runs else SHUTDOWN
+        _change(
+            cloud,
+            row,
+            vm_state="active" if runs else "stopped",
+            task_state=None,
+            power_state=power,
+        )
+    except Dead:
+        return  # the record and the task stay as they are
+    cloud.placement.release(row.id, target.name)
+    cloud.set_record(record, "reverted")
+
+
 async def _resize(cloud: Database, row: Server, record: MigrationId, to: HostName | None) -> None:
     await cloud.until(lambda: cloud.conductor_works and cloud.bus_works)
     await anyio.sleep(cloud.schedule_s)

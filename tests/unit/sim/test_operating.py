@@ -4,6 +4,7 @@ import anyio
 import pytest
 
 from koboshi.domain.cloud import Running
+from koboshi.sim import operating
 from koboshi.sim.refusal import NovaRefused
 from koboshi.sim.samples import image_server, server
 from tests.unit.sim.lab import H1, H2, A, lab
@@ -17,6 +18,21 @@ async def test_start_is_for_the_stopped_alone_and_a_hard_reboot_for_nearly_all()
             w.cloud.accept_start(A)
         assert error.value.status == 409
         w.cloud.accept_reboot(A)
+        await anyio.sleep(5)
+        assert w.shows() == ("active", None, "h1")
+        assert w.physics.where(A) == (H1,)
+
+
+async def test_a_suspended_server_is_off_until_it_is_resumed() -> None:
+    async with lab([server("a")]) as w:
+        operating.suspend(w.cloud, A)
+        assert w.shows() == ("active", "suspending", "h1")
+        await anyio.sleep(5)
+        assert w.shows() == ("suspended", None, "h1")
+        assert w.physics.where(A) == ()
+        with pytest.raises(NovaRefused):
+            w.cloud.accept_start(A)
+        operating.resume(w.cloud, A)
         await anyio.sleep(5)
         assert w.shows() == ("active", None, "h1")
         assert w.physics.where(A) == (H1,)

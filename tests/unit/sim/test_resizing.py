@@ -6,8 +6,9 @@ import pytest
 from koboshi.sim.disks import Fate, fate
 from koboshi.sim.physics import LOST
 from koboshi.sim.refusal import NovaRefused
+from koboshi.sim.resizing import revert
 from koboshi.sim.samples import image_server
-from tests.unit.sim.lab import H2, H3, A, lab
+from tests.unit.sim.lab import H1, H2, H3, A, lab
 
 pytestmark = pytest.mark.anyio
 
@@ -33,6 +34,32 @@ async def test_a_cold_migration_waits_for_a_person() -> None:
         assert w.records() == [("confirmed", "h2")]
         assert fate(before[0], w.physics.copies(A), "h2") is Fate.KEPT
         assert w.cloud.placement.holds(A) == (H2,)
+
+
+async def test_a_cold_migration_is_taken_back_to_the_disk_that_was_kept() -> None:
+    async with lab([image_server("a")]) as w:
+        before = w.physics.copies(A)
+        w.cloud.accept_cold_migrate(A, H2)
+        await anyio.sleep(20)
+        revert(w.cloud, A)
+        assert w.row().status == "REVERT_RESIZE"
+        await anyio.sleep(8)
+        assert w.shows() == ("active", None, "h1")
+        assert w.records() == [("reverted", "h2")]
+        assert w.physics.where(A) == (H1,)
+        assert fate(before[0], w.physics.copies(A), "h1") is Fate.KEPT
+        assert w.cloud.placement.holds(A) == (H1,)
+
+
+async def test_a_revert_waits_for_a_source_that_is_dead() -> None:
+    async with lab([image_server("a")]) as w:
+        w.cloud.accept_cold_migrate(A, H2)
+        await anyio.sleep(20)
+        w.lose(H1)
+        revert(w.cloud, A)
+        await anyio.sleep(60)
+        assert w.shows() == ("resized", "resize_reverting", "h2")
+        assert w.physics.where(A) == ()
 
 
 async def test_a_destination_that_dies_leaves_the_disk_on_the_source() -> None:

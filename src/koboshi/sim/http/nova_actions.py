@@ -13,7 +13,7 @@ from starlette.responses import Response
 from koboshi.domain.cloud import Server
 from koboshi.domain.commands import ON_SHARED_STORAGE
 from koboshi.domain.names import HostName
-from koboshi.sim import operating
+from koboshi.sim import operating, resizing
 from koboshi.sim.http import schema
 from koboshi.sim.http.answering import json_answer
 from koboshi.sim.http.call import Call, Document, Version
@@ -89,6 +89,14 @@ async def _unpause(cloud: SimCloud, call: Call, server: Server, _told: Document)
     return await _plain(cloud, call, "unpause", server, lambda: operating.unpause(cloud, server.id))
 
 
+async def _suspend(cloud: SimCloud, call: Call, server: Server, _told: Document) -> Response:
+    return await _plain(cloud, call, "suspend", server, lambda: operating.suspend(cloud, server.id))
+
+
+async def _resume(cloud: SimCloud, call: Call, server: Server, _told: Document) -> Response:
+    return await _plain(cloud, call, "resume", server, lambda: operating.resume(cloud, server.id))
+
+
 async def _reboot(cloud: SimCloud, call: Call, server: Server, told: Document) -> Response:
     schema.action("reboot", told, ("type",), ("type",))
     schema.one_of("type", told["type"], REBOOTS)
@@ -132,6 +140,10 @@ async def _confirm(cloud: SimCloud, call: Call, server: Server, _told: Document)
     return Response(status_code=204)
 
 
+async def _revert(cloud: SimCloud, call: Call, server: Server, _told: Document) -> Response:
+    return await _plain(cloud, call, "revert", server, lambda: resizing.revert(cloud, server.id))
+
+
 async def _lock(cloud: SimCloud, call: Call, server: Server, _told: Document) -> Response:
     return await _plain(cloud, call, "lock", server, lambda: _set(cloud, server, locked=True))
 
@@ -157,11 +169,14 @@ ACTIONS: Mapping[str, Action] = {
     "os-stop": _stop,
     "pause": _pause,
     "unpause": _unpause,
+    "suspend": _suspend,
+    "resume": _resume,
     "reboot": _reboot,
     "os-resetState": _reset,
     "os-migrateLive": _live_migrate,
     "migrate": _migrate,
     "confirmResize": _confirm,
+    "revertResize": _revert,
     "lock": _lock,
     "unlock": _unlock,
 }
