@@ -53,6 +53,13 @@ def advances(track: Heartbeat, rules: Rules) -> bool:
     return track.asked_at.since(track.advanced_at) <= _pause_of(track, rules)
 
 
+def is_overdue_unasked(track: Heartbeat, rules: Rules, now: Instant) -> bool:
+    """Return whether the next read can show that a heartbeat was missed, and no read could before."""
+    if track.advanced_at is None or not advances(track, rules):
+        return False
+    return now.since(track.advanced_at) > _pause_of(track, rules)
+
+
 def _pause_of(track: Heartbeat, rules: Rules) -> timedelta:
     if track.interval is None:
         return rules.new_evidence

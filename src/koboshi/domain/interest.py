@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from koboshi.domain.alone.starting import must_be_swept_soon, to_look_into
 from koboshi.domain.cloud import Demand, Power
+from koboshi.domain.control_plane import is_overdue_unasked
 from koboshi.domain.decision import Picture
 from koboshi.domain.homecoming import asked_at_home
 from koboshi.domain.incident import ACTING, Incident, IncidentState
@@ -27,6 +28,8 @@ _LISTED = frozenset(
     },
 )
 """Not before: a listing counts only when it was begun after the isolation, and is then due at once."""
+FEW = 20
+"""Suspect hosts for each of which the services are read at the very moment that tells."""
 _READ_BY_ID = frozenset(
     {
         RecoveryState.UNKNOWN,
@@ -46,7 +49,11 @@ class Interest:
     """Whether any host is suspect or has an open incident: read the services faster."""
     urgent: bool = False
     """Whether an incident is being acted upon: its reads go at full pace."""
+    services_now: bool = False
+    """Whether a suspect host's heartbeat is overdue, and the next read decides."""
     power: frozenset[HostName] = frozenset()
+    power_now: frozenset[HostName] = frozenset()
+    """Hosts that were switched off since their power was last read."""
     list_servers: frozenset[HostName] = frozenset()
     list_again: frozenset[HostName] = frozenset()
     """Hosts whose servers are known: they are listed calmly, for those that come late."""
@@ -79,6 +86,7 @@ def interest_of(picture: Picture) -> Interest:
     return Interest(
         api_is_unwell=unwell and picture.world.services_read_at is not None,
         suspicion=bool(suspects or hosts),
+        services_now=_decides(picture, suspects - hosts),
         urgent=any(_is_urgent(i) for i in incidents)
         or any(r.state in ON_ITS_WAY | WAITING for r in recoveries),
         power=frozenset(
@@ -87,6 +95,7 @@ def interest_of(picture: Picture) -> Interest:
             | {j.host for j in restless if _reads_off_and_answers(picture, j)}
             | _to_look_at(picture)
         ),
+        power_now=frozenset(i.host for i in incidents if _was_just_fenced(picture, i)),
         list_servers=frozenset(listed),
         list_again=frozenset(i.host for i in incidents if i.servers_listed),
         list_records=frozenset(hosts),
@@ -104,6 +113,27 @@ def interest_of(picture: Picture) -> Interest:
         images=_images(picture, listed),
         groups=bool(hosts),
     )
+
+
+def _decides(picture: Picture, suspects: set[HostName]) -> bool:
+    """Return whether a read of the services is worth its while now; where many are silent it is not."""
+    if len(suspects) > FEW:
+        return False
+    tracks = (picture.world.services.get(host) for host in suspects)
+    return any(t is not None and is_overdue_unasked(t, picture.rules, picture.now) for t in tracks)
+
+
+def _was_just_fenced(picture: Picture, incident: Incident) -> bool:
+    """Return whether *off* was sent and answered, and the power not read since."""
+    if incident.state is not IncidentState.FENCING:
+        return False
+    if picture.state.is_busy(f"host:{incident.host}"):
+        return False
+    fenced_at, track = (
+        picture.state.fences.get(incident.host),
+        picture.world.power.get(incident.host),
+    )
+    return fenced_at is not None and track is not None and fenced_at.is_after(track.newest.at)
 
 
 def _to_look_at(picture: Picture) -> set[HostName]:

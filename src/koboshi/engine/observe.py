@@ -119,6 +119,8 @@ class Observers:
             yield from self._power_orders(interest)
             return
         services = pace.services_suspect if interest.suspicion else pace.services
+        if interest.services_now:
+            services = min(services, pace.decisive)
         yield Order(key="services", every=services, work=self._services)
         known = len(self._board.world.hypervisors)
         calmly = max(pace.hypervisors, timedelta(minutes=known / HYPERVISORS_A_MINUTE))
@@ -139,7 +141,9 @@ class Observers:
     def _power_orders(self, interest: Interest) -> Iterator[Order]:
         now, read = self._clock.now(), self._board.world.power
         pause = self._pace.power_suspect
-        for host in interest.power & self._fences.keys():
+        for host in interest.power_now & self._fences.keys():
+            yield Order(key=("power", host), every=timedelta(), work=partial(self._power, host))
+        for host in (interest.power - interest.power_now) & self._fences.keys():
             track = read.get(host)
             if track is None or now.since(track.newest.at) >= pause:
                 yield Order(key=("power", host), every=pause, work=partial(self._power, host))

@@ -17,6 +17,8 @@ class Pace:
     """How often Prometheus is asked when hosts booted: what follows from it takes longer anyway."""
     services: timedelta = timedelta(seconds=5)
     services_suspect: timedelta = timedelta(seconds=2)
+    decisive: timedelta = timedelta(seconds=1)
+    """... at the moment at which one of them may decide about a host."""
     services_unwell: timedelta = timedelta(seconds=10)
     """While the API is unwell: the one read by which its recovery is found."""
     hypervisors: timedelta = timedelta(minutes=5)
