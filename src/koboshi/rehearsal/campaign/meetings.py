@@ -29,38 +29,44 @@ def _the_assumption(_random: Random, _of: Subjects, at_s: float) -> tuple[Happen
     return Happening(what=cut, at_s=at_s), Happening(what=lies, at_s=at_s + 1)
 
 
-def _an_operator_races(random: Random, of: Subjects, _at_s: float) -> tuple[Happening, ...]:
-    server = random.choice(of.servers)
+def _an_operator_races(random: Random, of: Subjects, at_s: float) -> tuple[Happening, ...]:
+    server = random.choice(of.of_victim or of.servers)
     what = Fault(kind=FaultKind.OPERATOR_EVACUATES, server=server)
     early_s = random.choice((0.0, 0.02, 0.05))
-    return (Happening(what=what, when=f"command evacuate {server}", at_s=early_s),)
+    races = Happening(what=what, when=f"command evacuate {server}", at_s=early_s)
+    return _victim_dies(at_s), races
 
 
-def _nova_refuses(random: Random, _of: Subjects, _at_s: float) -> tuple[Happening, ...]:
-    return _evacuates_fail(Fails.REFUSED, random.choice((403, 409)))
+def _victim_dies(at_s: float) -> Happening:
+    return Happening(what=Fault(kind=FaultKind.POWER_LOSS, host=VICTIM), at_s=at_s)
 
 
-def _answers_are_lost(random: Random, _of: Subjects, _at_s: float) -> tuple[Happening, ...]:
-    return _evacuates_fail(random.choice((Fails.ANSWER_LOST, Fails.NO_ANSWER, Fails.LATE)), 409)
+def _nova_refuses(random: Random, _of: Subjects, at_s: float) -> tuple[Happening, ...]:
+    return _evacuates_fail(at_s, Fails.REFUSED, random.choice((403, 409)))
 
 
-def _evacuates_fail(how: Fails, status: int) -> tuple[Happening, ...]:
+def _answers_are_lost(random: Random, _of: Subjects, at_s: float) -> tuple[Happening, ...]:
+    return _evacuates_fail(
+        at_s, random.choice((Fails.ANSWER_LOST, Fails.NO_ANSWER, Fails.LATE)), 409
+    )
+
+
+def _evacuates_fail(at_s: float, how: Fails, status: int) -> tuple[Happening, ...]:
     what = Fault(
         kind=FaultKind.API_FAILS, call="evacuate", times=2, for_s=30.0, how=how, status=status
     )
-    return (Happening(what=what, when=f"incident {VICTIM} isolating"),)
+    return _victim_dies(at_s), Happening(what=what, when=f"incident {VICTIM} isolating")
 
 
 def _hidden_evacuation(random: Random, of: Subjects, at_s: float) -> tuple[Happening, ...]:
     """Return somebody else's evacuation that never ends, and hides by a reset."""
     to = random.choice(of.others)
     server = random.choice(of.of_victim or of.servers)
-    loss = Fault(kind=FaultKind.POWER_LOSS, host=VICTIM)
     dies = Fault(kind=FaultKind.DIES_IN_SPAWN, host=to, moment=Moment.BEFORE, dies=Dies.COMPUTE)
     what = Fault(kind=FaultKind.OPERATOR_EVACUATES, server=server, to=to)
     reset = Fault(kind=FaultKind.OPERATOR_RESETS, server=server, state="active")
     return (
-        Happening(what=loss, at_s=at_s),
+        _victim_dies(at_s),
         Happening(what=dies, at_s=at_s),
         Happening(what=what, when=f"isolated {VICTIM}"),  # from here on Nova takes it
         Happening(what=reset, when=f"evacuation {server} begun", at_s=1.0),
@@ -112,9 +118,8 @@ def _evacuated_alive(random: Random, of: Subjects, at_s: float) -> tuple[Happeni
 
 def _nobody_comes(_random: Random, _of: Subjects, at_s: float) -> tuple[Happening, ...]:
     """Return a host that dies with its BMC, while nobody looks for a long time."""
-    loss = Fault(kind=FaultKind.POWER_LOSS, host=VICTIM)
     gone = Fault(kind=FaultKind.BMC, host=VICTIM, for_s=A_PERSON_LATER_S)
-    return Happening(what=loss, at_s=at_s), Happening(what=gone, at_s=at_s)
+    return _victim_dies(at_s), Happening(what=gone, at_s=at_s)
 
 
 def _fence_is_tried(random: Random, of: Subjects, at_s: float) -> tuple[Happening, ...]:
