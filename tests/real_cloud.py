@@ -38,7 +38,7 @@ def why_no_lab() -> str | None:
 
 def is_required() -> bool:
     """Return whether tests that cannot run count as failed."""
-    return any(os.environ.get(name) in {"1", "true"} for name in ("CI", "KOBOSHI_REQUIRE_LAB"))
+    return any(os.environ.get(name) in {"1", "true"} for name in ("CI", "REQUIRE_LAB"))
 
 
 def _interrupt(*_: object) -> None:

@@ -1,6 +1,7 @@
 """What `koboshi check` says: one row for each thing that was tried, with its cure."""
 
 import os
+import socket
 from enum import StrEnum
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def check_settings(settings: Settings) -> list[Check]:
         _local_disks(settings),
         *_proof(settings),
         _notices(settings),
+        *_kdump(settings),
         _state_dir(settings.state_dir),
     ]
 
@@ -126,6 +128,39 @@ def _proof(settings: Settings) -> list[Check]:
         return []
     cure = 'give every host a power device and remove proof from [policy]; safer than silence is "word"'
     return [Check(check="policy", subject="proof", result=Result.WARN, detail=detail, cure=cure)]
+
+
+def _kdump(settings: Settings) -> list[Check]:
+    """Say whether messages of crashed kernels can arrive, and what they count for."""
+    said = settings.kdump
+    if said.listen is None:
+        return []
+    subject = f"{said.listen} port {said.port}"
+
+    def row(result: Result, detail: str, cure: str = "") -> Check:
+        return Check(check="kdump", subject=subject, result=result, detail=detail, cure=cure)
+
+    if (why := _why_not_bound(said.listen, said.port)) is not None:
+        cure = "the daemon that runs listens there, or mend listen and port in [kdump]"
+        return [row(Result.WARN, f"cannot be listened on now: {why}", cure)]
+    if said.secret is None and not said.isolated:
+        cure = "to have a crash proven: secret_file in [kdump], and a key on each host (docs/witnesses.md)"
+        return [
+            row(Result.WARN, "messages shorten the wait, and prove nothing: none is signed", cure)
+        ]
+    signed = ["signed messages"] if said.secret is not None else []
+    apart = [f"those from {', '.join(said.isolated)}"] if said.isolated else []
+    return [row(Result.OK, f"{' and '.join(signed + apart)} prove that a host's kernel died")]
+
+
+def _why_not_bound(address: str, port: int) -> str | None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as trial:
+            trial.bind((address, port))
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 def _notices(settings: Settings) -> Check:

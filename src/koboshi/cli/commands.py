@@ -110,6 +110,12 @@ COMMANDS = (
         target="koboshi.cli.domain:confirm_domain",
     ),
     CommandLine(
+        words=("confirm-domain",),
+        arguments="DOMAIN",
+        help="The same as domain confirm.",
+        target="koboshi.cli.domain:confirm_domain",
+    ),
+    CommandLine(
         words=("incident", "list"),
         arguments="",
         help="List what has happened, newest first.",

@@ -1,5 +1,6 @@
 """Each thing that `koboshi check` finds, with its cure."""
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -283,3 +284,49 @@ def test_a_cloud_that_nobody_knows_is_an_error_with_its_place(tmp_path: Path) ->
     assert (typed.code, typed.out) == (ExitCode.ERROR, "")
     assert "no cloud 'heer'" in typed.err
     assert str(clouds) in typed.err
+
+
+def kdump(**said: object) -> list[Check]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    table = {"listen": "127.0.0.1", "port": port, **said}
+    settings = Settings.model_validate({"kdump": table})
+    return [c for c in check_settings(settings) if c.check == "kdump"]
+
+
+@pytest.mark.parametrize(
+    ("said", "result", "words"),
+    [
+        ({}, Result.WARN, "prove nothing"),
+        ({"secret": "s" * 16}, Result.OK, "signed messages prove"),
+        ({"isolated": ["192.0.2.0/24"]}, Result.OK, "those from 192.0.2.0/24 prove"),
+        ({"listen": "192.0.2.77", "secret": "s" * 16}, Result.WARN, "cannot be listened on"),
+    ],
+)
+def test_what_messages_of_crashed_kernels_count_for(
+    said: dict[str, object], result: Result, words: str
+) -> None:
+    (row,) = kdump(**said)
+    assert row.result is result
+    assert words in row.detail
+    assert row.cure or result is Result.OK
+
+
+def test_nobody_speaks_of_kdump_where_nobody_listens() -> None:
+    assert kdump(listen=None) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://hooks.example/services/T0/very-secret-token", "https://hooks.example/…"),
+        ("https://hooks.example:8443", "https://hooks.example:8443"),
+        ("https://hooks.example/?token=very-secret", "https://hooks.example/…"),
+    ],
+)
+def test_of_the_webhooks_address_only_the_machine_is_shown(url: str, shown: str) -> None:
+    key = "whsec_" + "QUJD" * 8
+    settings = Settings.model_validate({"webhook": {"url": url, "secret": key}})
+    (row,) = [c for c in check_settings(settings) if c.check == "notices"]
+    assert row.subject == shown

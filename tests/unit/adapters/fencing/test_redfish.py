@@ -1,10 +1,14 @@
 """A BMC is believed when it says Off in so many words, and never asked for anything but off."""
 
+import asyncio
+import socket
+import struct
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import anyio
 import pytest
 from pydantic import SecretStr
 
@@ -276,3 +280,79 @@ async def test_no_secret_is_ever_told() -> None:
     assert "s3cr3t" not in repr(access)
     async with RedfishFence(access) as adapter:
         assert "p4ss" not in repr(adapter)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_bmc_that_is_out_of_sessions_is_asked_again_the_next_time(status: int) -> None:
+    bmc = FakeBmc()
+    bmc.on_read = Reply(status=status, headers={"Retry-After": "60"})
+    async with fence(bmc) as adapter:
+        with pytest.raises(FenceError, match=f"HTTP {status}"):
+            await adapter.power_state()
+        bmc.on_read = None
+        assert await adapter.power_state() is Power.ON
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_reset_that_is_refused_for_want_of_sessions_is_success_only_if_it_reads_off(
+    status: int,
+) -> None:
+    bmc = FakeBmc()
+    bmc.on_reset = lambda: Reply(status=status)
+    async with fence(bmc) as adapter:
+        with pytest.raises(FenceError, match=f"HTTP {status}"):
+            await adapter.power_off()
+        bmc.state = "Off"
+        await adapter.power_off()
+
+
+async def test_no_session_is_ever_opened() -> None:
+    """BMCs keep few of them, and a crash would leak ours: each call names its user."""
+    bmc = FakeBmc()
+    async with fence(bmc) as adapter:
+        await adapter.power_state()
+        await adapter.power_off()
+    assert not any("SessionService" in seen.path for seen in bmc.server.seen)
+    assert bmc.server.connections == len(bmc.server.seen)  # none is kept, so none is half-open
+
+
+@pytest.mark.parametrize("resets", [False, True])
+async def test_a_connection_that_is_taken_and_never_answered_ends_in_time(*, resets: bool) -> None:
+    """Half-open: the kernel of a hung BMC still accepts; another one resets what it accepted."""
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if resets:
+            opened = writer.get_extra_info("socket")
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.close()
+        else:
+            await reader.read()
+            writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    async with server:
+        access = BmcAccess(
+            host="cmp1",
+            url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+            username="admin",
+            password=SecretStr(SECRET),
+            system_id="1",
+            timeout=timedelta(seconds=1),
+        )
+        began = anyio.current_time()
+        async with RedfishFence(access) as adapter:
+            for call in (adapter.power_state, adapter.power_off, adapter.power_on):
+                with pytest.raises(FenceError, match="the BMC of cmp1"):
+                    await call()
+        assert anyio.current_time() - began < 4
+
+
+async def test_what_a_bmc_repeats_of_the_password_is_not_passed_on() -> None:
+    bmc = FakeBmc()
+    echo = f"Basic YWRtaW46eHl6enktc2VjcmV0 of {SECRET}"
+    bmc.on_read = Reply(status=500, body={"error": {"message": echo}})
+    async with fence(bmc) as adapter:
+        with pytest.raises(FenceError, match="HTTP 500") as found:
+            await adapter.power_state()
+    assert SECRET not in str(found.value)
+    assert "eHl6enktc2VjcmV0" not in str(found.value)
