@@ -14,6 +14,7 @@ from .judge import boot
 HOST = "cmp3"
 CELL = "nova"
 """The database of the lab's one cell."""
+COUNTED = "koboshi_time_bombs 1.0"
 SURELY_OLD = "UPDATE migrations SET created_at = created_at - INTERVAL 90 DAY, updated_at = NULL"
 
 
@@ -53,7 +54,8 @@ def test_it_is_found_at_the_first_start_and_its_cure_cures(
     assert (bomb["host"], bomb["server"], bomb["status"]) == (HOST, server.id, "accepted")
     assert bomb["destroys_a_server_now"]
     assert f"the next start of nova-compute on {HOST} destroys its guest" in bomb["what"]
-    assert "koboshi_time_bombs 1.0" in koboshi.get("/metrics").text
+    deadline = time.monotonic() + 30
+    until(lambda: COUNTED in koboshi.get("/metrics").text, deadline, "the gauge to count it")
     assert time_bombs(koboshi) == [("warn", HOST)]
 
     statement = bomb["cure"].removeprefix("in Nova's database: ")

@@ -17,6 +17,7 @@ from koboshi.domain import (
     decision,
     follow,
     guard,
+    listing,
     lost,
     orders,
     proof,
@@ -126,6 +127,13 @@ async def a_person_gives_up_what_nova_refuses(s: Story) -> None:
     await anyio.sleep(20)
 
 
+async def dies_with_its_volume(s: Story) -> None:
+    s.cloud.backends["vol-a"] = "h1@lvm#lvm"
+    await anyio.sleep(301)
+    s.power_loss()
+    await anyio.sleep(30)
+
+
 async def left_open_last_year(s: Story) -> None:
     row = s.cloud.servers_by_id[ServerId("a")]
     record = s.cloud.new_record(row, "evacuation", H2)
@@ -142,6 +150,13 @@ MUTATIONS = (
         tell=a_person_gives_up_what_nova_refuses,
         breaks=Rule.HELD,
         servers=(_tpm("a"),),
+    ),
+    Mutation(
+        sentence="a volume whose back-end host is the dead host is local: held",
+        patches=((listing, "why_stranded", nothing),),
+        tell=dies_with_its_volume,
+        breaks=Rule.HELD,
+        servers=(server("a"),),
     ),
     Mutation(
         sentence="open evacuation records are looked for all the time: each is a loud notice",

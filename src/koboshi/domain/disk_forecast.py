@@ -16,6 +16,7 @@ from koboshi.domain.names import HostName
 from koboshi.domain.policy import Meant, needs_tpm
 from koboshi.domain.recovery import Treatment
 from koboshi.domain.stock import Image, Volume
+from koboshi.domain.stranded import goes_down_with
 
 
 class DiskOutcome(StrEnum):
@@ -102,19 +103,6 @@ class Storage:
     def strangers_to(self, storage: str) -> frozenset[HostName]:
         """Return the hosts that take servers and do not share this storage: Nova may choose one."""
         return self.destinations - next(a.hosts for a in self.shared if a.name == storage)
-
-
-def goes_down_with(backend: str, host: HostName) -> bool:
-    """Return whether a volume's back end (`HOST@BACKEND#POOL`) is the host's own.
-
-    Its volumes lie there (LVM), or are served from there only. Short and full names are one host.
-    """
-    served = backend.partition("@")[0].casefold()
-    name = host.casefold()
-    if served == name:
-        return True
-    is_short = "." not in served or "." not in name
-    return is_short and served.partition(".")[0] == name.partition(".")[0]
 
 
 def disk_forecasts(

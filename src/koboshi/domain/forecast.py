@@ -185,10 +185,10 @@ def _judge(
     if stranded := [d for d in disks if d.is_stranded]:
         names = ", ".join(d.name for d in stranded)
         return _Judged(
-            outcome=Outcome.NOT_RECOVERABLE,
-            why=f"the back end of its volume {names} goes down with {host}: this version would ask for "
-            "its evacuation, Cinder could not attach the volume elsewhere, and after three tries it is "
-            "left to a person",
+            outcome=Outcome.WAITS,
+            waits_for=WaitsFor.HOST,
+            why=f"the back end of its volume {names} goes down with {host}, and comes back with it: it could "
+            "be attached nowhere before",
             change="move the volume to a back end that outlives the host (openstack volume migrate)",
         )
     if meant.treatment is Treatment.REBUILD:

@@ -15,6 +15,7 @@ from koboshi.domain.quarantine import to_look_at
 from koboshi.domain.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
 from koboshi.domain.rules import Mode
 from koboshi.domain.shared_storage import storage_of
+from koboshi.domain.stranded import volumes_wanted
 from koboshi.domain.verdict import WORSE_THAN_UP, Judgement, Network
 from koboshi.domain.world import ServersRead
 
@@ -66,6 +67,8 @@ class Interest:
     sweep_soon: bool = False
     """Whether servers may be stopping right now, for a reason that is their host's."""
     images: frozenset[str] = frozenset()
+    volumes: frozenset[str] = frozenset()
+    """Of servers whose dead host serves volumes itself."""
     groups: bool = False
     api_is_unwell: bool = False
     """Whether the API is in a brownout: then nothing but the services is read of it, and calmly."""
@@ -111,6 +114,7 @@ def interest_of(picture: Picture) -> Interest:
         actions=to_look_into(picture),
         sweep_soon=must_be_swept_soon(picture),
         images=_images(picture, listed),
+        volumes=_volumes(picture, listed),
         groups=bool(hosts),
     )
 
@@ -205,6 +209,15 @@ def _images(picture: Picture, hosts: set[HostName]) -> frozenset[str]:
             storage = storage_of(host, picture.world, picture.rules)
             wanted |= images_wanted(read.servers, picture.rules.on_local_disk, storage)
             wanted |= _images_of_held(picture, host, read)
+    return wanted
+
+
+def _volumes(picture: Picture, hosts: set[HostName]) -> frozenset[str]:
+    wanted: frozenset[str] = frozenset()
+    for host in hosts:
+        read = picture.world.on_host.get(host)
+        if read is not None:
+            wanted |= volumes_wanted(read.servers, host, picture.world)
     return wanted
 
 

@@ -1,11 +1,16 @@
 """Which servers a dead host has, and what is meant for each."""
 
+from dataclasses import replace
+
+from koboshi.domain.cloud import Server
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import ServersListed
 from koboshi.domain.incident import Incident
-from koboshi.domain.names import ServerId
+from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.policy import candidate_of, images_wanted
+from koboshi.domain.recovery import Candidate, Treatment
 from koboshi.domain.shared_storage import is_known, storage_of
+from koboshi.domain.stranded import volumes_wanted, why_stranded
 from koboshi.domain.world import ServersRead
 
 
@@ -27,21 +32,29 @@ def list_new_servers(picture: Picture, incident: Incident) -> Decision:
     # Whose image is still being read is listed later, and keeps nobody else waiting.
     storage = storage_of(incident.host, world, picture.rules)
     unread = images_wanted(new, picture.rules.on_local_disk, storage) - set(world.images)
-    ready = tuple(s for s in new if s.image_id not in unread)
+    unplaced = volumes_wanted(new, incident.host, world) - world.served_by.keys()
+    ready = tuple(s for s in new if s.image_id not in unread and unplaced.isdisjoint(s.volume_ids))
     if new and not ready:
         return NOTHING
-    candidates = tuple(
-        candidate_of(
-            server,
-            groups=world.groups.groups,
-            seen_before=world.sweep.servers.get(server.id) if world.sweep else None,
-            images_active={image: read.active for image, read in world.images.items()},
-            on_local_disk=picture.rules.on_local_disk,
-            storage=storage,
-        )
-        for server in ready
-    )
+    candidates = tuple(_candidate(picture, incident.host, server, storage) for server in ready)
     return Decision(events=(ServersListed(incident=incident.id, candidates=candidates),))
+
+
+def _candidate(picture: Picture, host: HostName, server: Server, storage: str | None) -> Candidate:
+    world = picture.world
+    candidate = candidate_of(
+        server,
+        groups=world.groups.groups if world.groups else (),
+        seen_before=world.sweep.servers.get(server.id) if world.sweep else None,
+        images_active={image: read.active for image, read in world.images.items()},
+        on_local_disk=picture.rules.on_local_disk,
+        storage=storage,
+    )
+    stranded = why_stranded(server, host, world)
+    is_sent = candidate.treatment in {Treatment.EVACUATE, Treatment.REBUILD}
+    if stranded is None or not is_sent:
+        return candidate
+    return replace(candidate, treatment=Treatment.HOLD, reason=stranded, rebuild_after=None)
 
 
 def _hides_servers(picture: Picture, incident: Incident, read: ServersRead) -> bool:

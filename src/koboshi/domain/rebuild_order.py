@@ -4,10 +4,18 @@ It changes what is meant for one server, and nothing else: whatever an evacuatio
 is fresh, records that are closed, room, its turn) it waits for as well.
 """
 
+from dataclasses import replace
+
 from koboshi.domain.arming import why_not_acting
 from koboshi.domain.cloud import Power, Server
 from koboshi.domain.decision import Decision, Picture, Refused
-from koboshi.domain.disk_forecast import DiskForecast, Storage, disk_forecasts
+from koboshi.domain.disk_forecast import (
+    DiskForecast,
+    DiskKind,
+    DiskOutcome,
+    Storage,
+    disk_forecasts,
+)
 from koboshi.domain.events import DataLossCommitted, RecoveryMoved
 from koboshi.domain.evidence import distrusting
 from koboshi.domain.incident import (
@@ -25,6 +33,7 @@ from koboshi.domain.shared_storage import is_known, storage_of
 from koboshi.domain.stale import cure
 from koboshi.domain.state import State
 from koboshi.domain.steps import life_of
+from koboshi.domain.stranded import serves_volumes, volumes_wanted, why_stranded
 from koboshi.domain.verdict import Control, Network
 
 ORDERABLE = frozenset({IncidentState.RECOVERING, IncidentState.SETTLED, IncidentState.PARKED})
@@ -91,7 +100,14 @@ def cost_of_rebuild(
     if server is None:
         return ()
     meant = Meant(treatment=Treatment.REBUILD, reason="a person's order")
-    return disk_forecasts(server, incident.host, meant, Storage(volumes=None))
+    disks = disk_forecasts(server, incident.host, meant, Storage(volumes=None))
+    if not picture.world.backends or serves_volumes(incident.host, picture.world):
+        return disks
+    kept = f"{incident.host} serves no volumes by Cinder's account"
+    return tuple(
+        replace(d, outcome=DiskOutcome.SURVIVES, why=kept) if d.kind is DiskKind.VOLUME else d
+        for d in disks
+    )
 
 
 def _not_held(incident: Incident, recovery: Recovery) -> Refused | None:
@@ -168,6 +184,13 @@ def _not_possible(picture: Picture, incident: Incident, recovery: Recovery) -> R
             reason=f"it is not known yet whether Glance serves its image {server.image_id}",
             cure="try again in half a minute",
         )
+    if volumes_wanted((server,), incident.host, world) - world.served_by.keys():
+        return Refused(
+            reason="it is not known yet where its volumes are served",
+            cure="try again in half a minute",
+        )
+    if stranded := why_stranded(server, incident.host, world):
+        return Refused(reason=stranded, cure=f"bring its host home: {_shown(incident.id)}")
     meant = meant_for(
         server,
         groups=world.groups.groups,

@@ -164,6 +164,10 @@ class World:
     """Hosts whose first device says that it is another's, in words."""
     sweep: Sweep | None = None
     """All servers, as they were seen last."""
+    backends: frozenset[str] = frozenset()
+    """Where Cinder's volumes are served from, as `HOST@BACKEND`; empty while it was not read."""
+    served_by: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    """The back end of each volume that was asked for; None where Cinder does not tell it."""
     evacuations: MigrationsRead | None = None
     """The newest listing of open evacuation records on all hosts."""
     left_open: Mapping[ServerId, Server | None] = field(

@@ -132,6 +132,7 @@ class Observers:
             every, work = (pace.sweep_soon, self._sweep_soon) if soon else (pace.sweep, self._sweep)
             yield Order(key="sweep", every=every, work=work)
             yield Order(key="stale", every=pace.stale_records, work=self._stale_records)
+        yield Order(key="backends", every=pace.backends, work=self._volume_backends)
         yield from self._witnesses.orders(interest)
         if self._reads_aggregates:
             yield Order(key="aggregates", every=pace.aggregates, work=self._aggregates)
@@ -181,6 +182,9 @@ class Observers:
             yield Order(key=("room", demand), every=pace.room, work=partial(self._room, demand))
         for image in interest.images:
             yield Order(key=("image", image), every=pace.images, work=partial(self._image, image))
+        for volume in interest.volumes:
+            work = partial(self._volume, volume)
+            yield Order(key=("volume", volume), every=pace.images, work=work)
         if interest.groups:
             yield Order(key="groups", every=pace.groups, work=self._groups)
 
@@ -388,6 +392,22 @@ class Observers:
             self._board.world = replace(
                 self._board.world, images=with_item(self._board.world.images, image, read)
             )
+
+    async def _volume(self, volume: str) -> None:
+        async def where() -> tuple[str | None]:
+            return (await self._cloud.backend_of(volume),)
+
+        async with self._read_limit:
+            read = await self._ask("a volume", where)
+        if read is not None:
+            self._board.world = replace(
+                self._board.world, served_by=with_item(self._board.world.served_by, volume, *read)
+            )
+
+    async def _volume_backends(self) -> None:
+        backends = await self._ask("Cinder's services", self._cloud.volume_backends)
+        if backends is not None:
+            self._board.world = replace(self._board.world, backends=backends)
 
     async def _groups(self) -> None:
         groups = await self._ask("server groups", self._cloud.server_groups)

@@ -23,6 +23,8 @@ class Pace:
     """While the API is unwell: the one read by which its recovery is found."""
     hypervisors: timedelta = timedelta(minutes=5)
     aggregates: timedelta = timedelta(minutes=5)
+    backends: timedelta = timedelta(minutes=5)
+    """Which hosts serve volumes, by Cinder's services."""
     sweep: timedelta = timedelta(seconds=60)
     sweep_soon: timedelta = timedelta(seconds=5)
     """... while servers may be stopping or starting alone."""

@@ -316,6 +316,7 @@ class Whiteboard:
             running=_kept(world.running, interest.running),
             room=_kept(world.room, interest.demands),
             images=_kept(world.images, interest.images),
+            served_by=_kept(world.served_by, interest.volumes),
             groups=world.groups if interest.groups else None,
         )
 

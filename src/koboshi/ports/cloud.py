@@ -90,6 +90,14 @@ class CloudReader(Protocol):
         """Return whether Glance has the image and would serve it."""
         ...
 
+    async def volume_backends(self) -> frozenset[str]:
+        """Return where Cinder's volumes are served from, as `HOST@BACKEND`; empty without a Cinder."""
+        ...
+
+    async def backend_of(self, volume: str) -> str | None:
+        """Return the back end of a volume (`HOST@BACKEND#POOL`); None where Cinder has or tells none."""
+        ...
+
     async def room(self, demand: Demand) -> tuple[Room, ...]:
         """Return the hosts that can take `demand` now by Placement's account, and what they have left."""
         ...

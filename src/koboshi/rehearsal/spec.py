@@ -84,6 +84,8 @@ class ServerSpec(Section):
     metadata: dict[str, str] = Field(default_factory=dict[str, str])
     image: str = IMAGE
     """The image that its root was made from, where it has one."""
+    served_by: str = ""
+    """The host whose own back end serves its volumes; empty: one that outlives every host."""
     project: str = "p"
     locked: bool = False
     launched: bool = True
@@ -225,7 +227,10 @@ def build_cloud(spec: CloudSpec) -> SimCloud:
 def furnish(cloud: SimCloud, spec: CloudSpec) -> None:
     """Put servers, groups and records into a cloud that has begun."""
     for name, server in spec.server.items():
-        cloud.add(server_of(name, server))
+        row = server_of(name, server)
+        if server.served_by:
+            cloud.backends.update(dict.fromkeys(row.volume_ids, f"{server.served_by}@lvm#lvm"))
+        cloud.add(row)
     cloud.groups.extend(
         ServerGroup(id=name, policy=g.policy, members=frozenset(map(ServerId, g.members)))
         for name, g in spec.group.items()

@@ -43,6 +43,8 @@ NOVA_IS_AHEAD = timedelta(minutes=37)
 """Nova's clock and ours never agree; whoever compares them fails the tests."""
 CONTROL = ("nova-conductor", "nova-scheduler")
 ADMIN = "admin"
+SHARED_BACKEND = "ctl1@shared#shared"
+"""The back end that serves every volume of which nothing else is said."""
 
 
 class Database(Watched):
@@ -91,6 +93,8 @@ class Database(Watched):
         """Hosts whose provider has COMPUTE_STATUS_DISABLED: nova-compute itself keeps it in step."""
         self.attachments: dict[str, tuple[str, ServerId, HostName]] = {}
         """Each volume's attachment: its id, its server, and the host it is connected to."""
+        self.backends: dict[str, str] = {}
+        """Each volume's back end, where it is not the one that all share."""
         self.port_hosts: dict[ServerId, HostName] = {}
         """The host that each server's ports are bound to."""
         self.groups: list[ServerGroup] = []

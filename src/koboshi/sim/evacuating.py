@@ -260,9 +260,18 @@ class _OnDestination:
                 await self._step(ATTACH_FAILS_S)
             if not self._host.storage_link:
                 raise _Failed("The volume could not be attached: its storage does not answer")
+        if any(not self._is_served(v) for v in self._was.volume_ids):
+            await self._step(ATTACH_FAILS_S)
+            raise _Failed("The volume could not be attached: its back end does not answer")
         cloud.attach(self._was, self._host.name)
         self._save(expects=REBUILDING, task_state=REBUILD_VOLUMES)
         await self._step()
+
+    def _is_served(self, volume: str) -> bool:
+        """Return whether the volume's back end answers: one on a host dies with it."""
+        served = self._cloud.backends.get(volume, "").partition("@")[0]
+        machine = self._cloud.physics.hosts.get(HostName(served))
+        return machine is None or machine.power
 
     async def _spawn(self) -> None:
         cloud, host = self._cloud, self._host

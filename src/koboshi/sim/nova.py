@@ -29,7 +29,7 @@ from koboshi.domain.errors import CloudUnavailable, CommandRefused
 from koboshi.domain.names import HostName, ServerId, ServiceId
 from koboshi.ports.cloud import SweptPage
 from koboshi.sim import evacuating, host_start, migrating, operating, resizing, scheduler, sweeping
-from koboshi.sim.database import Database
+from koboshi.sim.database import SHARED_BACKEND, Database
 from koboshi.sim.evacuating import Request
 from koboshi.sim.line import Fails, Line
 from koboshi.sim.physics import Host
@@ -163,6 +163,16 @@ class SimCloud(Database):
         """Answer whether Glance would serve the image."""
         await self.line.read("image")
         return image_id not in self.dead_images
+
+    async def volume_backends(self) -> frozenset[str]:
+        """Answer with the back ends of all volumes."""
+        await self.line.read("volume_services")
+        return frozenset(b.partition("#")[0] for b in (SHARED_BACKEND, *self.backends.values()))
+
+    async def backend_of(self, volume: str) -> str | None:
+        """Answer where a volume is served from."""
+        await self.line.read("volumes")
+        return self.backends.get(volume, SHARED_BACKEND)
 
     async def room(self, demand: Demand) -> tuple[Room, ...]:
         """Answer with the hosts that have room by Placement's account, dead ones too."""

@@ -7,6 +7,7 @@ from koboshi.domain.commands import Evacuate
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import HOLDS_A_SLOT, RecoveryState
 from koboshi.domain.rules import OnLocalDisk
+from koboshi.domain.stranded import goes_down_with
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import ASKED_S, LOOK_S, SEEN_S, Casebook
 from koboshi.sim.proofs import BY_POWER, why_proof_is_stale
@@ -167,6 +168,12 @@ def _judge_server(book: Casebook, command: Evacuate, server: Server) -> None:
     if server.host != command.host and not _moved_lately(book, server.id):
         facts = f"{server.id} is sent from {command.host}, and is on {server.host}"
         book.tell(Rule.SENT_TWICE, facts)
+    backends = book.world.cloud.backends
+    if stranded := [
+        v for v in server.volume_ids if goes_down_with(backends.get(v, ""), command.host)
+    ]:
+        facts = f"{server.id} is sent, and {stranded[0]} is served by {command.host}"
+        book.tell(Rule.HELD, facts)
     if not has_local_disk(server):
         if command.destination is None:
             book.tell(Rule.DATA, f"{server.id} is sent to whoever sees its disks, and has none")

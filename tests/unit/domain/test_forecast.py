@@ -12,7 +12,6 @@ from koboshi.domain.disk_forecast import (
     DiskKind,
     DiskOutcome,
     Storage,
-    goes_down_with,
 )
 from koboshi.domain.forecast import (
     OUTCOME_MEANING,
@@ -146,25 +145,9 @@ def test_a_host_that_is_not_protected_is_not_recovered() -> None:
     assert "not protected" in found.why
 
 
-@pytest.mark.parametrize(
-    ("backend", "host", "is_own"),
-    [
-        ("h1@lvm#pool", "h1", True),
-        ("H1@lvm", "h1", True),
-        ("h1.example.org@lvm#pool", "h1", True),
-        ("h1@lvm#pool", "h1.example.org", True),
-        ("h1.one.org@lvm#pool", "h1.other.org", False),
-        ("h10@lvm#pool", "h1", False),
-        ("ctl1@ceph#pool", "h1", False),
-    ],
-)
-def test_whose_back_end_it_is(backend: str, host: str, *, is_own: bool) -> None:
-    assert goes_down_with(backend, HostName(host)) is is_own
-
-
 def test_a_volume_on_the_hosts_own_back_end_is_stranded() -> None:
     found = told(server("a"), volume=Volume(id="vol-a", backend="h1@lvm#pool"))
-    assert found.outcome is Outcome.NOT_RECOVERABLE
+    assert (found.outcome, found.waits_for) == (Outcome.WAITS, WaitsFor.HOST)
     assert disks(found) == {"volume": DiskOutcome.WAITS_FOR_HOST}
     assert "vol-a" in found.why
     assert found.candidate is None

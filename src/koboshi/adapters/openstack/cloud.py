@@ -252,6 +252,26 @@ class OpenStackCloud:
             return False
         return shapes.parse(shapes.ImageDetail, answer).status == "active"
 
+    async def volume_backends(self) -> frozenset[str]:
+        """Return where Cinder's volumes are served from; a cloud without a Cinder has none."""
+        try:
+            self._identity.endpoint("volumev3", await self.grant())
+        except ConfigurationError:
+            return frozenset()
+        params = {"binary": "cinder-volume"}
+        request = Request(service="volumev3", method="GET", path="/os-services", params=params)
+        rows = bulk.parse(bulk.VolumeServices, await self.calls.read(request)).services
+        return frozenset(row.host for row in rows if row.binary == "cinder-volume")
+
+    async def backend_of(self, volume: str) -> str | None:
+        """Return the back end of a volume; None where there is no such volume, or it is not told."""
+        path = f"/volumes/{quote(volume, safe='')}"
+        request = Request(service="volumev3", method="GET", path=path)
+        answer = await self.calls.read(request, expect=frozenset({OK, NOT_FOUND}))
+        if answer.status == NOT_FOUND:
+            return None
+        return bulk.parse(bulk.VolumeDetail, answer).volume.backend
+
     async def room(self, demand: Demand) -> tuple[Room, ...]:
         """Return the hosts that can take `demand` now by Placement's account."""
         return await self._capacity.room(demand)

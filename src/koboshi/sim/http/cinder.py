@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from koboshi.domain.cloud import Server
+from koboshi.sim.database import SHARED_BACKEND
 from koboshi.sim.http.answering import Service, json_answer, root_of
 from koboshi.sim.http.call import Call, Document
 from koboshi.sim.http.errors import Refused
@@ -71,7 +72,7 @@ class _Cinder:
         """List the volumes, each with its server."""
         await self.world.cloud.line.read("volumes")
         mine = None if wants_all_tenants(call) else call.token.user.project_id
-        fit = [_volume(s, v) for s, v in self._attached() if mine in {None, s.project_id}]
+        fit = [self._volume(s, v) for s, v in self._attached() if mine in {None, s.project_id}]
         shown, more = page(call, fit, lambda row: str(row["id"]))
         document: Document = {"volumes": shown}
         if more:
@@ -83,13 +84,15 @@ class _Cinder:
         await self.world.cloud.line.read("volumes")
         for server, volume in self._attached():
             if volume == call.part("id"):
-                return json_answer({"volume": _volume(server, volume)})
+                return json_answer({"volume": self._volume(server, volume)})
         raise Refused(404, f"Volume {call.part('id')} could not be found.")
 
     async def services(self, call: Call) -> Response:
         """List the services: they live with the control plane."""
         call.demand_admin("volume_extension:services:get_all")
         await self.world.cloud.line.read("volume_services")
+        found = (SHARED_BACKEND, *self.world.cloud.backends.values())
+        backends = (("cinder-volume", b) for b in sorted({b.partition("#")[0] for b in found}))
         shown: list[Document] = [
             {
                 "binary": binary,
@@ -99,9 +102,14 @@ class _Cinder:
                 "state": "up",
                 "updated_at": naive(self.world.cloud.nova_now()),
             }
-            for binary, host in (("cinder-scheduler", "ctl1"), ("cinder-volume", "ctl1@shared"))
+            for binary, host in (("cinder-scheduler", "ctl1"), *backends)
+            if call.query.get("binary") in {None, binary}
         ]
         return json_answer({"services": shown})
+
+    def _volume(self, server: Server, volume: str) -> Document:
+        backend = self.world.cloud.backends.get(volume, SHARED_BACKEND)
+        return _volume(server, volume, backend)
 
     def _attached(self) -> Iterator[tuple[Server, str]]:
         for server in self.world.cloud.servers_by_id.values():
@@ -109,7 +117,7 @@ class _Cinder:
                 yield server, volume
 
 
-def _volume(server: Server, volume: str) -> Document:
+def _volume(server: Server, volume: str, backend: str) -> Document:
     attachment: Document = {
         "id": volume,
         "volume_id": volume,
@@ -137,6 +145,6 @@ def _volume(server: Server, volume: str) -> Document:
         "snapshot_id": None,
         "source_volid": None,
         "user_id": None,
-        "os-vol-host-attr:host": "ctl1@shared#shared",
+        "os-vol-host-attr:host": backend,
         "os-vol-tenant-attr:tenant_id": server.project_id,
     }

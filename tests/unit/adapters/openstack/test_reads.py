@@ -375,6 +375,30 @@ async def test_server_groups_are_read_to_the_end(tmp_path: Path) -> None:
             await cloud.server_groups()
 
 
+async def test_where_volumes_are_served(tmp_path: Path) -> None:
+    fake = SimCloud()
+    async with connected(fake, tmp_path) as cloud:
+        assert await cloud.volume_backends() == frozenset(), (
+            "a cloud without a Cinder has no volumes"
+        )
+    fake = SimCloud()
+    fake.types += ("volumev3",)
+    rows = [
+        {"binary": "cinder-scheduler", "host": "ctl1", "state": "up"},
+        {"binary": "cinder-volume", "host": "cmp1@lvm", "state": "down"},
+    ]
+    fake.json("/volumev3/os-services", {"services": rows})
+    fake.json(
+        "/volumev3/volumes/v1", {"volume": {"id": "v1", "os-vol-host-attr:host": "cmp1@lvm#pool"}}
+    )
+    fake.json("/volumev3/volumes/v2", {"volume": {"id": "v2"}})
+    async with connected(fake, tmp_path) as cloud:
+        assert await cloud.volume_backends() == {"cmp1@lvm"}
+        assert await cloud.backend_of("v1") == "cmp1@lvm#pool"
+        assert await cloud.backend_of("v2") is None
+        assert await cloud.backend_of("gone") is None
+
+
 async def test_an_image_serves_only_when_active(tmp_path: Path) -> None:
     fake = SimCloud()
     async with connected(fake, tmp_path) as cloud:
