@@ -6,6 +6,7 @@ A campaign draws one of them now and then, beside whatever else befalls the same
 from collections.abc import Callable
 from random import Random
 
+from koboshi.rehearsal.campaign.dice import chance
 from koboshi.rehearsal.campaign.subjects import VICTIM, Subjects
 from koboshi.rehearsal.script import Happening
 from koboshi.rehearsal.words import Spoken, WordKind
@@ -18,6 +19,10 @@ LONG_CUT_S = 150.0
 """Longer than silence must last to stand for death, and than a person waits before a word."""
 A_PERSON_LATER_S = 1_000.0
 """Longer than it takes until an incident that waits for a person is told again."""
+
+HELD_SERVERS_LATER_S = 3_700.0
+"""... and a server that is held for its host."""
+MUCH_LATER_PERCENT = 15
 
 Meeting = Callable[[Random, Subjects, float], tuple[Happening, ...]]
 
@@ -116,8 +121,15 @@ def _evacuated_alive(random: Random, of: Subjects, at_s: float) -> tuple[Happeni
     return (Happening(what=down, at_s=at_s - 4.0), Happening(what=moves, at_s=at_s - 3.0))
 
 
-def _nobody_comes(_random: Random, _of: Subjects, at_s: float) -> tuple[Happening, ...]:
-    """Return a host that dies with its BMC, while nobody looks for a long time."""
+def _nobody_comes(random: Random, _of: Subjects, at_s: float) -> tuple[Happening, ...]:
+    """Return a host that dies with its BMC, while nobody looks for a long time.
+
+    Or without it, and a longer one: then servers that are held are told again. It takes a minute of
+    ours, so it is seldom.
+    """
+    if chance(random, MUCH_LATER_PERCENT):
+        harmless = Fault(kind=FaultKind.PROMETHEUS_DOWN, for_s=HELD_SERVERS_LATER_S)
+        return _victim_dies(at_s), Happening(what=harmless, at_s=at_s)
     gone = Fault(kind=FaultKind.BMC, host=VICTIM, for_s=A_PERSON_LATER_S)
     return _victim_dies(at_s), Happening(what=gone, at_s=at_s)
 
