@@ -177,7 +177,8 @@ def _why_not_there(judge: Judge, closing: Closing, incident: Incident) -> str | 
             lives = host in judge.world.probe.heard and host not in judge.world.probe.dark_since
             known = host not in closing.fenced or touched or came_back or lives
             beats = "again and again" in incident.reason
-            stands = judge.may_not_act() or judge.state.devices.distrusted(host)
+            deaf = judge.world.fences[host].is_silent
+            stands = judge.may_not_act() or judge.state.devices.distrusted(host) or deaf
             return None if known or beats or stands else "nobody had touched it"
         case _I.FOREIGN:
             return None if touched else "nobody else had touched it"

@@ -1,0 +1,56 @@
+"""Each state that is not final has a deadline and an exit to a person: taken out, the judge must notice."""
+
+import pytest
+
+from koboshi.domain import advance
+from koboshi.domain.decision import NOTHING, Decision
+from koboshi.domain.rules import Mode
+from koboshi.rehearsal.campaign.cases import Case
+from koboshi.rehearsal.campaign.trial import try_case
+from koboshi.rehearsal.script import Happening, Script
+from koboshi.rehearsal.settings import StorySettings
+from koboshi.rehearsal.spec import CloudSpec, ServerSpec
+from koboshi.rehearsal.troubles import Trouble, TroubleKind
+from koboshi.rehearsal.words import Spoken, WordKind
+from koboshi.settings.deciding import PaceSettings
+from koboshi.sim.breach import Rule
+from koboshi.sim.faults import Fault, FaultKind
+
+LOSS = Happening(what=Fault(kind=FaultKind.POWER_LOSS, host="h1"), at_s=45.0)
+GONE = Happening(what=Fault(kind=FaultKind.BMC, host="h1"), when="evacuation s0 begun")
+ARMS = Happening(what=Spoken(kind=WordKind.ARMS), at_s=60.0)
+KILLED = Happening(
+    what=Trouble(kind=TroubleKind.KILLED, for_s=3.0), when="evacuation s0 begun", at_s=0.5
+)
+
+
+def story(mode: Mode, *happens: Happening) -> Case:
+    return Case(
+        seed=0,
+        cloud=CloudSpec(server={f"s{n}": ServerSpec(host="h1") for n in range(3)}),
+        script=Script(happens=happens, lasts_s=3_600.0),
+        settings=StorySettings(mode=mode, pace=PaceSettings(window=1)),
+    )
+
+
+STORIES = [
+    ("give_over", story(Mode.ACT, LOSS, GONE)),
+    ("lay_down", story(Mode.OBSERVE, LOSS, ARMS, KILLED)),
+]
+
+
+@pytest.mark.parametrize(("rule", "case"), STORIES)
+def test_it_ends_with_a_person(rule: str, case: Case) -> None:
+    assert rule
+    assert try_case(case).breaches == ()
+
+
+@pytest.mark.parametrize(("rule", "case"), STORIES)
+def test_without_it_nobody_is_ever_asked(
+    rule: str, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_args: object) -> Decision:
+        return NOTHING
+
+    monkeypatch.setattr(advance, rule, never)
+    assert {b.rule for b in try_case(case).breaches} == {Rule.UNFINISHED}
