@@ -23,9 +23,11 @@ from koboshi.api.views import (
     RecoveryView,
     Source,
     StatusView,
+    StoppedServerView,
     TimeBombView,
     WayHomeView,
 )
+from koboshi.domain.alone.stops import ENDED, STOP_MEANING
 from koboshi.domain.arming import why_not_acting
 from koboshi.domain.cloud import Migration
 from koboshi.domain.incident import INCIDENT_MEANING, Incident
@@ -94,6 +96,7 @@ def status_of(snapshot: Snapshot) -> StatusView:
         hosts=hosts,
         incidents=[incident_view(i, state) for i in state.open_incidents()],
         held=_held(state),
+        stopped=_stopped(state),
         notices=_notices(state),
         time_bombs=[bomb_view(b) for b in bombs_seen(world, state)],
         found_down=sorted(state.found_down),
@@ -117,6 +120,7 @@ def status_of_journal(state: State, now: Instant) -> StatusView:
         cloud="",
         incidents=[incident_view(i, state) for i in state.open_incidents()],
         held=_held(state),
+        stopped=_stopped(state),
         notices=_notices(state),
         found_down=sorted(state.found_down),
         ways_home=_ways_home(state, World(began_at=now)),
@@ -252,6 +256,23 @@ def _held(state: State) -> list[HeldServer]:
         for incident in state.open_incidents()
         for recovery in _recoveries(incident, state)
         if recovery.state is RecoveryState.HELD
+    ]
+
+
+def _stopped(state: State) -> list[StoppedServerView]:
+    stops = (stop for stop in state.stops.values() if stop.state not in ENDED)
+    return [
+        StoppedServerView(
+            server=stop.server,
+            name=stop.name,
+            host=stop.host,
+            cause=stop.cause,
+            state=stop.state,
+            meaning=STOP_MEANING[stop.state],
+            reason=stop.reason,
+            since=stop.seen_at.wall,
+        )
+        for stop in sorted(stops, key=lambda stop: (stop.host, stop.name))
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
+from koboshi.domain.alone.stops import StopCause, StopState
 from koboshi.domain.cloud import Power
 from koboshi.domain.disk_forecast import DiskKind, DiskOutcome
 from koboshi.domain.incident import IncidentState, ProofKind
@@ -318,6 +319,20 @@ class ServerDetail(View):
     cure: str
 
 
+class StoppedServerView(View):
+    """A server that Nova stopped by itself, on a host that lives."""
+
+    server: str
+    name: str
+    host: str
+    cause: StopCause
+    state: StopState
+    meaning: str
+    reason: str
+    since: Utc
+    """When it was found."""
+
+
 class StatusView(View):
     """The overview."""
 
@@ -338,6 +353,8 @@ class StatusView(View):
     incidents: list[IncidentView]
     """Open ones, oldest first."""
     held: list[HeldServer]
+    stopped: list[StoppedServerView] = Field(default_factory=list[StoppedServerView])
+    """Servers that Nova stopped by itself, and that are off still."""
     notices: list[NoticeView]
     time_bombs: list[TimeBombView] = Field(default_factory=list[TimeBombView])
     """Of every host; none in the journal's word, which keeps only the notices of them."""

@@ -86,6 +86,9 @@ def status_parts(status: StatusView, width: int) -> Group:
         parts += [_incident(incident, status) for incident in status.incidents]
     if status.held:
         parts += [heading("Held servers"), _held(status, with_ids=width >= WIDE)]
+    if status.stopped:
+        table = _stopped(status, with_ids=width >= WIDE)
+        parts += [heading("Servers that Nova stopped by itself"), table]
     parts += draw_bombs(status.time_bombs)
     if notices := _notices(status):
         parts += [heading("Notices"), notices]
@@ -222,6 +225,20 @@ def _held(status: StatusView, *, with_ids: bool) -> Table:
             cell(held.reason),
         )
         table.add_row(*((cell(held.server), *cells) if with_ids else cells))
+    return table
+
+
+def _stopped(status: StatusView, *, with_ids: bool) -> Table:
+    table = plain_table(*(("server",) if with_ids else ()), "name", "host", "since", "state", "why")
+    for stop in status.stopped:
+        cells = (
+            cell(stop.name),
+            cell(stop.host),
+            cell(moment(stop.since)),
+            cell(f"{stop.state}: {stop.meaning}"),
+            cell(stop.reason),
+        )
+        table.add_row(*((cell(stop.server), *cells) if with_ids else cells))
     return table
 
 
