@@ -1,21 +1,26 @@
 """Each sentence of the safety argument on servers that fail alone, taken out: the judge must notice."""
 
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from koboshi.domain.alone import last_look, starting
+from koboshi.domain.alone import health, last_look, starting
 from koboshi.domain.alone.stops import StopCause, StopState
+from koboshi.domain.alone.unwell import Unwell
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.rules import Mode
 from koboshi.engine import whiteboard
+from koboshi.rehearsal.play import play
+from koboshi.rehearsal.scenario import load_scenario
 from koboshi.rehearsal.story import Story
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim.breach import Rule
 from koboshi.sim.samples import server
 from tests.mutations.playing import Mutation, assert_noticed
 
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
 ON_BOTH = (server("a"), server("b", "h2"))
 
 
@@ -113,3 +118,46 @@ def test_without_the_sentence_a_story_breaks_a_rule(
     mutation: Mutation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert_noticed(mutation, monkeypatch)
+
+
+def _whenever_lost(_picture: Any, known: Unwell) -> bool:
+    return not known.is_over
+
+
+def _not_once(*_: Any) -> int:
+    return 0
+
+
+OF_STORIES = (
+    (
+        "A failing guest is rebooted only by policy",
+        "unwell-servers-told",
+        "_may_be_rebooted",
+        _whenever_lost,
+        Rule.HELD,
+    ),
+    (
+        "... and at most so many times an hour",
+        "unwell-server-rebooted",
+        "_lately",
+        _not_once,
+        Rule.STORM,
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "story", "name", "instead", "breaks"), OF_STORIES, ids=lambda m: str(m)[:50]
+)
+def test_without_the_sentence_its_story_breaks_a_rule(
+    sentence: str,
+    story: str,
+    name: str,
+    instead: Any,
+    breaks: Rule,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scenario = load_scenario(SCENARIOS / story)
+    monkeypatch.setattr(health, name, instead)
+    played = play(scenario.cloud, scenario.script, scenario.settings)
+    assert breaks in {b.rule for b in played.breaches}, sentence

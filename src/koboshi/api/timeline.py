@@ -6,6 +6,7 @@ from typing import assert_never
 from koboshi.api.views import TimelineEntry
 from koboshi.domain import devices
 from koboshi.domain import events as ev
+from koboshi.domain.alone.telling import AloneEvent
 from koboshi.domain.commands import (
     Command,
     Evacuate,
@@ -89,16 +90,12 @@ class _Teller:
         if isinstance(event, DeviceEvent):
             is_ours = self._is_open and event.host == self._incident.host
             return (event.host, *devices.words_for(event)) if is_ours else None
+        if isinstance(event, AloneEvent):
+            return None
         match event:
             case ev.DaemonStarted() | ev.HostNoticed() | ev.HostNoticeCleared():
                 return self._beside(event) if self._is_open else None
-            case (
-                ev.HostFoundDown()
-                | ev.HostSeenUp()
-                | ev.WitnessTrusted()
-                | ev.StopsSeen()
-                | ev.StopMoved()
-            ):
+            case ev.HostFoundDown() | ev.HostSeenUp() | ev.WitnessTrusted():
                 return None
             case ev.CommandIntended():
                 if event.command.incident != self._incident.id:

@@ -18,6 +18,7 @@ from koboshi.adapters.probing import (
     Addresses,
     HttpProbe,
     IcmpProbe,
+    ServerProber,
     SeveralProbes,
     SshProbe,
     TcpProbe,
@@ -126,6 +127,8 @@ async def witnesses(settings: Settings, cloud: OpenStackCloud, stack: AsyncExitS
         ),
         agents=agents,
         samples=samples,
+        servers=ServerProber(),
+        server_networks=settings.health.networks,
         management=management(settings),
     )
 

@@ -6,6 +6,7 @@ Pure: no I/O, no clock, no randomness. The engine calls it again until nothing m
 from collections.abc import Iterator
 
 from koboshi.domain.advance import advance
+from koboshi.domain.alone.health import watch_health
 from koboshi.domain.alone.starting import watch_stops
 from koboshi.domain.decision import Decision, Picture, together
 from koboshi.domain.follow import follow
@@ -39,6 +40,6 @@ def decide(picture: Picture) -> Decision:
         return advanced
     if followed := together(_followed(picture)):
         return followed
-    if alone := watch_stops(picture):
+    if alone := watch_stops(picture) or watch_health(picture):
         return alone
     return plan(picture) or give_up_without_room(picture)

@@ -254,6 +254,35 @@ class StopMoved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HealthLost:
+    """A server that its owner wants to be asked does not answer any more, on a host that lives."""
+
+    kind: Literal["health_lost"] = "health_lost"
+    server: ServerId
+    name: str
+    host: HostName
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthBack:
+    """A server whose check failed answers again, or is no matter any more."""
+
+    kind: Literal["health_back"] = "health_back"
+    server: ServerId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthGivenUp:
+    """A server whose check fails is not rebooted any more: it was, as often as the operator allows."""
+
+    kind: Literal["health_given_up"] = "health_given_up"
+    server: ServerId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandIntended:
     """Koboshi is about to carry out this command."""
 
@@ -375,6 +404,9 @@ Event = (
     | StorageNotSeen
     | StopsSeen
     | StopMoved
+    | HealthLost
+    | HealthBack
+    | HealthGivenUp
     | CommandIntended
     | CommandAccepted
     | CommandUnknown

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from koboshi.domain.alone.checks import HEALTH_KEY
 from koboshi.domain.cloud import Server, ServerGroup
 from koboshi.domain.disks import demand_of, disks_of
 from koboshi.domain.names import ServerId
@@ -193,7 +194,9 @@ def meant_for(
 def swept(server: Server) -> SweptServer:
     """Return what a sweep keeps of a server."""
     seen = sighting(server.host, server.vm_state, is_protected=is_protected(server.metadata))
-    return SweptServer(id=server.id, seen=seen, name=server.name)
+    return SweptServer(
+        id=server.id, seen=seen, name=server.name, check=server.metadata.get(HEALTH_KEY, "")
+    )
 
 
 def candidate_of(

@@ -106,6 +106,12 @@ class Rules:
     """... of them onto one destination."""
     per_destination_rebuilds: int = 1
     """... of those, how many that fetch an image and build a disk."""
+    reboot_unwell: bool = False
+    """Whether a server whose check fails is rebooted (HARD)."""
+    unwell_after: timedelta = timedelta(seconds=60)
+    """How long a check must fail."""
+    reboots_an_hour: int = 2
+    """How often one server is rebooted for that at the most."""
     start_lone_stops: bool = False
     """Whether a server whose guest ended alone is started, whatever ended it."""
     stuck_after: timedelta = timedelta(minutes=10)

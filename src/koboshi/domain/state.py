@@ -7,6 +7,7 @@ from typing import assert_never
 
 from koboshi.domain import events as ev
 from koboshi.domain.alone.stops import Stop, StopState, with_moved, with_seen, with_started
+from koboshi.domain.alone.unwell import Unwell, Unwells, with_lost, with_rebooted
 from koboshi.domain.commands import (
     NO_INCIDENT,
     Command,
@@ -14,6 +15,7 @@ from koboshi.domain.commands import (
     FenceOff,
     Isolate,
     Outcome,
+    RebootServer,
     StartServer,
     StopServer,
     TryFence,
@@ -106,6 +108,8 @@ class State:
     )
     stops: Mapping[ServerId, Stop] = field(default_factory=dict[ServerId, Stop])
     """Servers that Nova stopped by itself on hosts that live."""
+    unwell: Unwells = field(default_factory=dict[ServerId, Unwell])
+    """Servers whose checks fail."""
 
     def open_incident(self, host: HostName) -> Incident | None:
         """Return the incident of `host` that is not over; there is at most one."""
@@ -148,6 +152,9 @@ def apply(state: State, at: Instant, event: ev.Event) -> State:
             | ev.HostNoticeCleared()
             | ev.StopsSeen()
             | ev.StopMoved()
+            | ev.HealthLost()
+            | ev.HealthBack()
+            | ev.HealthGivenUp()
         ):
             return _host_event(state, at, event)
         case ev.IncidentOpened():
@@ -241,9 +248,14 @@ def _host_event(
     | ev.HostNoticed
     | ev.HostNoticeCleared
     | ev.StopsSeen
-    | ev.StopMoved,
+    | ev.StopMoved
+    | ev.HealthLost
+    | ev.HealthBack
+    | ev.HealthGivenUp,
 ) -> State:
     match event:
+        case ev.HealthLost() | ev.HealthBack() | ev.HealthGivenUp():
+            return _health_event(state, at, event)
         case ev.StopsSeen() | ev.StopMoved():
             return _stop_event(state, at, event)
         case ev.HostFoundDown():
@@ -279,6 +291,20 @@ def _recovery_event(
             return replace(recovery, destination=event.destination)
         case ev.StorageNotSeen():
             return replace(recovery, unseen_by=event.host)
+
+
+def _health_event(
+    state: State, at: Instant, event: ev.HealthLost | ev.HealthBack | ev.HealthGivenUp
+) -> State:
+    if isinstance(event, ev.HealthLost):
+        lost = with_lost(state.unwell, at, event.server, event.name, event.host)
+        return replace(state, unwell=lost)
+    known = state.unwell[event.server]
+    if isinstance(event, ev.HealthBack):
+        known = replace(known, is_over=True)
+    else:
+        known = replace(known, given_up=True)
+    return replace(state, unwell={**state.unwell, event.server: known})
 
 
 def _stop_event(state: State, at: Instant, event: ev.StopsSeen | ev.StopMoved) -> State:
@@ -354,6 +380,8 @@ def _intended(state: State, at: Instant, command: Command) -> State:
             return replace(state, isolations={**state.isolations, command.host: at})
         case StartServer() if command.incident == NO_INCIDENT:
             return replace(state, stops=with_started(state.stops, at, command.server))
+        case RebootServer() if command.incident == NO_INCIDENT:
+            return replace(state, unwell=with_rebooted(state.unwell, at, command.server))
         case StopServer():
             recovery = state.recoveries[command.incident][command.server]
             return _with_recovery(state, replace(recovery, stop_asked_at=at))

@@ -19,6 +19,8 @@ SHARED_SIGHTINGS = 65_536
 """How many different ones are remembered to be shared: a few for each of ten thousand hosts."""
 STOPS_KEPT = timedelta(hours=1)
 """So long it may take until what became of a stop is known: the API can be away."""
+MOST_CHECKED = 1_000
+"""So many servers are asked at most; further ones are not, in whatever order they were listed."""
 MOST_STOPS = 10_000
 """More that stop in an hour are no accident of their hosts, and are left to people."""
 
@@ -47,7 +49,18 @@ class SweptServer:
     seen: Sighting | None
     """None when it is deleted."""
     name: str = ""
-    """Kept of the few that stopped."""
+    """Kept of the few that stopped, or are checked."""
+    check: str = ""
+    """Where its owner wants it to be asked, if anywhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """An ACTIVE server whose owner names a check."""
+
+    name: str
+    host: HostName
+    check: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +89,9 @@ class Sweep:
     )
     """Protected servers that stopped while we watched, until they run again or `STOPS_KEPT` is over."""
 
+    checked: Mapping[ServerId, Checked] = field(default_factory=dict[ServerId, Checked])
+    """Protected servers that want to be asked."""
+
     def on(self, host: HostName) -> Mapping[ServerId, Sighting]:
         """Return the servers of one host."""
         return {server: self.servers[server] for server in self.by_host.get(host, ())}
@@ -96,9 +112,10 @@ def amended(sweep: Sweep, rows: Iterable[SweptServer], at: Instant) -> Sweep:
     rows = tuple(rows)
     newest = {row.id: row.seen for row in rows}
     new = {server: seen for server, seen in newest.items() if sweep.servers.get(server) != seen}
+    checked = _checked(sweep, rows)
     stopped = _stopped(sweep, {row.id: row.name for row in rows}, new, at)
     if not new:
-        return replace(sweep, at=at, stopped=stopped)
+        return replace(sweep, at=at, stopped=stopped, checked=checked)
     servers = dict(sweep.servers)
     left: defaultdict[HostName, set[ServerId]] = defaultdict(set)
     came: defaultdict[HostName, list[ServerId]] = defaultdict(list)
@@ -118,7 +135,20 @@ def amended(sweep: Sweep, rows: Iterable[SweptServer], at: Instant) -> Sweep:
             by_host[host] = on_it
         else:
             by_host.pop(host, None)
-    return Sweep(at=at, servers=servers, by_host=by_host, stopped=stopped)
+    return Sweep(at=at, servers=servers, by_host=by_host, stopped=stopped, checked=checked)
+
+
+def _checked(sweep: Sweep, rows: Iterable[SweptServer]) -> Mapping[ServerId, Checked]:
+    checked = dict(sweep.checked)
+    for row in rows:
+        seen = row.seen
+        wanted = seen is not None and seen.is_protected and seen.vm_state == "active"
+        if row.check and wanted and seen is not None and seen.host is not None:
+            if row.id in checked or len(checked) < MOST_CHECKED:
+                checked[row.id] = Checked(name=row.name, host=seen.host, check=row.check)
+        else:
+            checked.pop(row.id, None)
+    return sweep.checked if checked == sweep.checked else checked
 
 
 def _stopped(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from koboshi.domain.alone.boots import BootTrack
+from koboshi.domain.alone.checks import HealthTrack
 from koboshi.domain.cloud import (
     Aggregate,
     Demand,
@@ -181,6 +182,8 @@ class World:
     """All evacuation records with this source, of incidents."""
     servers: Mapping[ServerId, ServerRead] = field(default_factory=dict[ServerId, ServerRead])
     """Servers read by id, because their recovery needs it."""
+    health: Mapping[ServerId, HealthTrack] = field(default_factory=dict[ServerId, HealthTrack])
+    """What servers that want to be asked answered."""
     actions: Mapping[ServerId, ActionsRead] = field(default_factory=dict[ServerId, ActionsRead])
     """Of servers that were seen to have stopped."""
     running: Mapping[ServerId, RunningRead] = field(default_factory=dict[ServerId, RunningRead])

@@ -13,6 +13,8 @@ class Pace:
     """How often names are looked up ahead."""
     samples: timedelta = timedelta(seconds=5)
     """How often Prometheus is asked: a sample is fresh for 30 s."""
+    checks: timedelta = timedelta(seconds=10)
+    """How often servers that want to be asked are."""
     boots: timedelta = timedelta(seconds=15)
     """How often Prometheus is asked when hosts booted: what follows from it takes longer anyway."""
     services: timedelta = timedelta(seconds=5)
@@ -53,6 +55,8 @@ HYPERVISORS_A_MINUTE = 500
 """A page a minute, on the average: a cloud of thousands of hosts lists them less often."""
 MAX_PROBES_AT_ONCE = 256
 """Sockets that one round of probes may hold open together."""
+MAX_CHECKS_AT_ONCE = 64
+"""Servers that are asked together."""
 MAX_POWER_READS_AT_ONCE = 32
 """BMCs asked at once: they are slow, and often behind one small switch."""
 MAX_PATROL_READS_AT_ONCE = 24

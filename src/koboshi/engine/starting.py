@@ -53,8 +53,13 @@ async def _look(
     alone = None
     if command.incident == NO_INCIDENT:
         actions = await cloud.actions(command.server)
-        service = (track := board.world.services.get(command.host)) and track.service
+        row = board.world.services.get(command.host)
+        service = row.service if row is not None else None
+        unwell = memory.state.unwell.get(command.server)
+        track = board.world.health.get(command.server)
+        failing = track is not None and track.failing_since is not None
         alone = LoneLook(
+            is_unwell=unwell is not None and not unwell.is_over and failing,
             stop=memory.state.stops.get(command.server),
             actions=actions,
             host_is_up=service is not None and service.up is True and not service.forced_down,

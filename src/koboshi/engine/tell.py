@@ -115,6 +115,8 @@ def _told(event: ev.Event, state: State) -> _Told | None:
             return _recovery_moved(event, state)
         case ev.StopsSeen() | ev.StopMoved():
             return _of_stop(event, state)
+        case ev.HealthLost() | ev.HealthBack() | ev.HealthGivenUp():
+            return _of_health(event, state)
         case ev.BrakeHeld() | ev.Disarmed():
             return Severity.CRITICAL, _sentence(event), None, None, "brake"
         case ev.DomainConfirmed():
@@ -144,6 +146,17 @@ def _of_host(
         case ev.FenceTested():
             severity = Severity.INFO if event.ok else Severity.CRITICAL
             return severity, f"fence test: {event.detail}", event.host, None, "fence_tested"
+
+
+def _of_health(event: ev.HealthLost | ev.HealthBack | ev.HealthGivenUp, state: State) -> _Told:
+    known = state.unwell[event.server]
+    severity = {
+        ev.HealthLost: Severity.WARNING,
+        ev.HealthBack: Severity.INFO,
+        ev.HealthGivenUp: Severity.CRITICAL,
+    }[type(event)]
+    text = f"server {known.name or known.server} on {known.host}: {event.reason}"
+    return severity, text, known.host, None, f"health_{event.server}"
 
 
 def _of_stop(event: ev.StopsSeen | ev.StopMoved, state: State) -> _Told | None:

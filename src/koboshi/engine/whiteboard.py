@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from koboshi.domain.alone.actions import is_novas_own_stop
 from koboshi.domain.alone.boots import observe_boot
+from koboshi.domain.alone.checks import observe_health
 from koboshi.domain.alone.reboots import gaps_after, recent
 from koboshi.domain.brownout import VANISHED_AFTER
 from koboshi.domain.cloud import (
@@ -95,6 +96,7 @@ class Whiteboard:
             further={},
             agents={h: without_ages(t) for h, t in self.world.agents.items()},
             samples={},
+            health={},
             kdumps={},  # what contradicted them is forgotten, too
             services=_without_ages(self.world.services),
             control=_without_ages(self.world.control),
@@ -279,6 +281,13 @@ class Whiteboard:
     def see_sweep(self, sweep: Sweep) -> None:
         """Take a newer sweep."""
         self.world = replace(self.world, sweep=sweep)
+
+    def see_checks(self, answers: Mapping[ServerId, ProbeAnswer], at: Instant) -> None:
+        """Add one round of answers of the servers that want to be asked; others are forgotten."""
+        known = self.world.health
+        health = {s: observe_health(known.get(s), answer, at) for s, answer in answers.items()}
+        if health or known:
+            self.world = replace(self.world, health=health)
 
     def see_actions(self, server: ServerId, read: ActionsRead) -> None:
         """Add what was asked of a server that stopped; a stop that somebody wanted is forgotten."""

@@ -11,14 +11,17 @@ from functools import partial
 import anyio
 import structlog
 
+from koboshi.domain.alone.health import Networks, target_of
+from koboshi.domain.cloud import ProbeAnswer
 from koboshi.domain.errors import CloudError
 from koboshi.domain.interest import Interest
-from koboshi.domain.names import HostName, NetworkName
-from koboshi.engine.pace import MAX_PROBES_AT_ONCE, Pace
+from koboshi.domain.names import HostName, NetworkName, ServerId
+from koboshi.domain.sweep import Checked
+from koboshi.engine.pace import MAX_CHECKS_AT_ONCE, MAX_PROBES_AT_ONCE, Pace
 from koboshi.engine.schedule import Order
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.clock import Clock
-from koboshi.ports.probe import Probe
+from koboshi.ports.probe import Probe, ServerProbe
 from koboshi.ports.witness import AddressBook, AgentsReader, SampleReader
 
 log = structlog.get_logger(__name__)
@@ -41,6 +44,10 @@ class Witnesses:
     """Networks that share no switch with the management network."""
     agents: AgentsReader | None = None
     samples: SampleReader | None = None
+    servers: ServerProbe | None = None
+    """Who asks servers whose owners want it."""
+    server_networks: Networks = ()
+    """Where servers may be asked at all."""
     management: AddressBook | None = None
     """Where hosts answer on the management network, where Nova does not tell or is wrong."""
 
@@ -75,6 +82,9 @@ class WitnessObservers:
         if who.agents is not None:
             services = pace.services_suspect if interest.suspicion else pace.services
             yield Order(key="agents", every=services, work=partial(self._agents, who.agents))
+        if who.servers is not None and who.server_networks:
+            work = partial(self._checks, who.servers)
+            yield Order(key="checks", every=pace.checks, work=work)
         if who.samples is not None:
             work = partial(self._samples, who.samples)
             yield Order(key="samples", every=pace.samples, work=work)
@@ -105,6 +115,26 @@ class WitnessObservers:
             self._board.see_samples(await reader.samples(), asked_at)
 
         await self._ask("Prometheus", read)
+
+    async def _checks(self, prober: ServerProbe) -> None:
+        sweep = self._board.world.sweep
+        networks = self._witnesses.server_networks
+        targets = {
+            server: target
+            for server, checked in (sweep.checked if sweep else dict[ServerId, Checked]()).items()
+            if (target := target_of(checked.check, networks)) is not None
+        }
+        answers = dict[ServerId, ProbeAnswer]()
+        rest = iter(targets.items())
+
+        async def in_turn() -> None:
+            for server, target in rest:
+                answers[server] = await prober.ask(target)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(min(MAX_CHECKS_AT_ONCE, len(targets))):
+                tasks.start_soon(in_turn)
+        self._board.see_checks(answers, self._clock.now())
 
     async def _boots(self, reader: SampleReader) -> None:
         asked_at = self._clock.now()

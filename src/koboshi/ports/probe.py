@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from koboshi.domain.alone.checks import Target
 from koboshi.domain.cloud import ProbeAnswer
 
 
@@ -15,4 +16,12 @@ class Probe(Protocol):
 
     async def ask(self, address: str) -> ProbeAnswer:
         """Ask once, within a second or so; never raises for what the network does."""
+        ...
+
+
+class ServerProbe(Protocol):
+    """Asking servers whose owners want it."""
+
+    async def ask(self, target: Target) -> ProbeAnswer:
+        """Ask once, within a few seconds: only USERLAND says that its program answers; never raises."""
         ...

@@ -13,6 +13,8 @@ import anyio
 
 from koboshi.domain import devices
 from koboshi.domain import events as ev
+from koboshi.domain.alone import telling
+from koboshi.domain.alone.telling import AloneEvent
 from koboshi.domain.commands import (
     Command,
     Evacuate,
@@ -87,6 +89,8 @@ class Chronicle:
             return words_for(event)
         if isinstance(event, DeviceEvent):
             return devices.words_for(event)
+        if isinstance(event, AloneEvent):
+            return telling.words_for(event)
         match event:
             case ev.DaemonStarted():
                 return f"daemon started {event.mode}", f"version {event.version}"
@@ -100,11 +104,6 @@ class Chronicle:
                 return f"notice {event.host} {_topic(event)}", event.text
             case ev.HostNoticeCleared():
                 return f"notice {event.host} {_topic(event)} over", ""
-            case ev.StopsSeen():
-                names = " ".join(sorted(server.id for server in event.servers))
-                return f"stops {event.host} {event.cause} {event.to} {names}", event.reason
-            case ev.StopMoved():
-                return f"stop {event.server} {event.to}", event.reason
             case ev.IncidentOpened():
                 self._hosts[event.incident] = event.host
                 return f"incident {event.host} opened", "; ".join(event.evidence)

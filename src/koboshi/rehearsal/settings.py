@@ -14,6 +14,7 @@ from koboshi.settings.base import Duration, Section, seconds
 from koboshi.settings.braking import BrakeSettings, DomainSettings
 from koboshi.settings.deciding import (
     AloneSettings,
+    HealthSettings,
     PaceSettings,
     PolicySettings,
     StorageSettings,
@@ -55,6 +56,7 @@ class StorySettings(Section):
     policy: PolicySettings = Field(default_factory=PolicySettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
     alone: AloneSettings = Field(default_factory=AloneSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
     pace: PaceSettings = Field(default_factory=PaceSettings)
 
     def rules(self) -> Rules:

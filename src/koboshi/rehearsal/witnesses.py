@@ -3,9 +3,11 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from koboshi.domain.alone.health import Networks as ServerNetworks
 from koboshi.domain.names import HostName, NetworkName
 from koboshi.engine.witnesses import Watched, Witnesses
 from koboshi.sim.network import Network
+from koboshi.sim.server_prober import SimServerProbe
 from koboshi.sim.world import World
 
 
@@ -17,6 +19,8 @@ class Asked:
     """Further networks, and whether each shares no switch with the management network."""
     agents: bool = False
     samples: bool = False
+    servers: ServerNetworks = ()
+    """Where servers are asked whose owners want it."""
 
 
 class _Book:
@@ -45,4 +49,6 @@ def witnesses_of(world: World, asked: Asked) -> Witnesses:
         independent=frozenset(NetworkName(n) for n in networks if asked.networks[n]),
         agents=world.agents if asked.agents else None,
         samples=world.prometheus if asked.samples else None,
+        servers=SimServerProbe(world.cloud, world.uplink),
+        server_networks=asked.servers,
     )

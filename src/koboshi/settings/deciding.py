@@ -3,12 +3,13 @@
 The daemon's settings and a story's both go it: a rule that a setting changes is changed in both.
 """
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
 from pydantic import Field
 
 from koboshi.domain.rules import Mode, OnLocalDisk, ProofPolicy, Rules
-from koboshi.settings.base import Duration, Section, minutes
+from koboshi.settings.base import Duration, Section, minutes, seconds
 from koboshi.settings.braking import BrakeSettings
 from koboshi.settings.watching import EvidenceSettings, WindowsSettings
 
@@ -53,6 +54,37 @@ class AloneSettings(Section):
         "A QEMU that was killed and a guest's own poweroff look alike, so by default a person is told, and "
         "it stays off. Those that stopped because their host rebooted too quickly to be missed are started "
         "anyway; those that their users stopped never are.",
+    )
+
+
+class HealthSettings(Section):
+    """Checks of servers, whose owners name them in the metadata key `koboshi:health`."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(),
+        description="Networks (`10.20.0.0/16`) on which servers may be asked; without any nobody is. An owner "
+        "writes `koboshi:health` = `tcp://ADDRESS:PORT` or `http://ADDRESS:PORT/PATH` into a server's "
+        "metadata; whatever lies outside of these networks is not asked, because an owner must not choose "
+        "whom the daemon talks to.",
+    )
+    reboot: bool = Field(
+        default=False,
+        description="Whether a server that does not answer, on a host that lives, is rebooted (HARD). By "
+        "default a person is told.",
+    )
+    failing_after: Duration = Field(
+        default=seconds(60),
+        ge=seconds(30),
+        le=minutes(60),
+        description="How long it must not answer. It must have answered before, and most of the other "
+        "servers that are asked must answer meanwhile.",
+    )
+    reboots_an_hour: int = Field(
+        default=2,
+        ge=1,
+        le=10,
+        description="How often one server is rebooted for that within an hour, at the most; then a person "
+        "is told.",
     )
 
 
@@ -133,6 +165,11 @@ class Decides(Protocol):
         ...
 
     @property
+    def health(self) -> HealthSettings:
+        """Return how servers are checked."""
+        ...
+
+    @property
     def pace(self) -> PaceSettings:
         """Return how much is done at once."""
         ...
@@ -159,6 +196,9 @@ def rules_of(said: Decides) -> Rules:
         late_percent=said.brake.late_percent,
         api_error_percent=said.brake.api_error_percent,
         api_latency=said.brake.api_latency,
+        reboot_unwell=said.health.reboot,
+        unwell_after=said.health.failing_after,
+        reboots_an_hour=said.health.reboots_an_hour,
         start_lone_stops=said.alone.start_lone_stops,
         window=said.pace.window,
         per_destination=said.pace.per_destination,

@@ -17,6 +17,7 @@ from koboshi.settings.base import Section
 from koboshi.settings.braking import BrakeSettings, DomainSettings
 from koboshi.settings.deciding import (
     AloneSettings,
+    HealthSettings,
     PaceSettings,
     PolicySettings,
     StorageSettings,
@@ -90,6 +91,7 @@ class Settings(Section):
     policy: PolicySettings = Field(default_factory=PolicySettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
     alone: AloneSettings = Field(default_factory=AloneSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
     pace: PaceSettings = Field(default_factory=PaceSettings)
     fencing: FencingSettings = Field(default_factory=FencingSettings, validate_default=True)
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)

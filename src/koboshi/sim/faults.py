@@ -38,6 +38,7 @@ class FaultKind(StrEnum):
     HANG = "hang"
     QUICK_REBOOT = "quick_reboot"
     GUEST_DIES = "guest_dies"
+    GUEST_HANGS = "guest_hangs"
     KERNEL_CRASHES = "kernel_crashes"
     AGENT_DIES = "agent_dies"
     LATE_HEARTBEAT = "late_heartbeat"
@@ -213,6 +214,12 @@ SHAPES: Mapping[FaultKind, Shape] = {
     ),
     _K.GUEST_DIES: _shape(
         "one guest's QEMU dies (or the guest switches itself off: nobody can tell)", "server"
+    ),
+    _K.GUEST_HANGS: _shape(
+        "a guest's programs stand still; its QEMU runs on, and a reboot mends it, or (with times) not the "
+        "first ones",
+        "server",
+        "times",
     ),
     _K.KERNEL_CRASHES: _shape(
         "the host's kernel panics and sends kdump messages; with for_s it reboots after that",

@@ -364,6 +364,10 @@ def _guest_dies(world: World, _tasks: TaskGroup, fault: Fault) -> None:
     world.cloud.guest_dies(_server(fault))
 
 
+def _guest_hangs(world: World, _tasks: TaskGroup, fault: Fault) -> None:
+    world.physics.hanging[_server(fault)] = 1 + (fault.times or 0)
+
+
 def _late_heartbeat(world: World, _tasks: TaskGroup, fault: Fault) -> None:
     world.cloud.heartbeat(f"nova-compute@{_host(fault)}")
 
@@ -386,6 +390,7 @@ _MOMENTARY: Mapping[FaultKind, Callable[[World, TaskGroup, Fault], None]] = {
     FaultKind.COMPUTE_DIES: _compute_dies,
     FaultKind.COMPUTE_STARTS: _compute_starts,
     FaultKind.GUEST_DIES: _guest_dies,
+    FaultKind.GUEST_HANGS: _guest_hangs,
     FaultKind.LATE_HEARTBEAT: _late_heartbeat,
     FaultKind.DIES_IN_SPAWN: _dies_in_spawn,
     FaultKind.OPERATOR_EVACUATES: _operator(

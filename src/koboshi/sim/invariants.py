@@ -50,7 +50,7 @@ from koboshi.sim.coming_home import judge_start
 from koboshi.sim.journal import Disk
 from koboshi.sim.proofs import judge_new_proof, judge_word
 from koboshi.sim.requests import judge_evacuate
-from koboshi.sim.stopped_alone import judge_lone_start, judge_reboots
+from koboshi.sim.stopped_alone import judge_lone_reboot, judge_lone_start, judge_reboots
 from koboshi.sim.truth import (
     By,
     CommandArrived,
@@ -240,6 +240,8 @@ class Judge(Casebook):
                 if isinstance(command, StartServer) and command.incident == NO_INCIDENT:
                     judge_lone_start(self, command)
                     judge_reboots(self, command, event.at_s)
+                elif isinstance(command, RebootServer) and command.incident == NO_INCIDENT:
+                    judge_lone_reboot(self, command)
 
     def _is_to_another_device(self, event: CommandArrived) -> bool:
         """Return whether an *off* went to one more of the host's devices: it is one command still."""

@@ -160,6 +160,8 @@ class Physics:
         self.violations: list[str] = []
         self.roots: dict[ServerId, str] = {}
         """What the root disk of each server holds: its data, or LOST."""
+        self.hanging: dict[ServerId, int] = {}
+        """Guests whose programs stand still, and how many starts it takes to mend each."""
         self._local: dict[ServerId, tuple[str, ...]] = {}
         self._volumes: dict[ServerId, tuple[str, ...]] = {}
         self._current: dict[tuple[ServerId, str], int] = {}
@@ -305,6 +307,10 @@ class Physics:
         machine.domains.add(server)
         machine.defined.add(server)
         self._running.setdefault(server, {})[host] = _Writing(since_s=at_s, opened=opened)
+        if server in self.hanging:
+            self.hanging[server] -= 1
+            if not self.hanging[server]:
+                del self.hanging[server]
         self.starts.append(Start(at_s=at_s, server=server, host=host))
         if elsewhere:
             self.violations.append(f"{server} was started on {host} and runs on {elsewhere}")

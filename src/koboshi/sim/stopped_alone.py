@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from koboshi.domain.alone.stops import StopCause, StopState
-from koboshi.domain.commands import StartServer
+from koboshi.domain.commands import RebootServer, StartServer
 from koboshi.domain.names import HostName
 from koboshi.sim.braking import bound_of
 from koboshi.sim.breach import Rule
@@ -11,6 +11,7 @@ from koboshi.sim.casebook import LOOK_S, Casebook
 
 A_HOST, IN_ALL = 4, 16
 MEMORY_S = 900.0
+HOUR_S = 3600.0
 KNOWN_AFTER_S = 240.0
 """A sweep, the host's settling and a few reads: by then a stop is known."""
 ENDS_AFTER_S = 300.0
@@ -32,6 +33,22 @@ def judge_lone_start(book: Casebook, command: StartServer) -> None:
     on_host = sum(s.host == command.host for s in starting)
     if on_host > A_HOST or len(starting) > IN_ALL:
         book.tell(Rule.STORM, f"{server} is started beside {on_host} on its host, {len(starting)}")
+
+
+def judge_lone_reboot(book: Casebook, command: RebootServer) -> None:
+    """Judge a HARD reboot of a server that no incident is about: by policy, of one that hangs."""
+    known = book.state.unwell.get(command.server)
+    if not book.rules.reboot_unwell or known is None:
+        book.tell(Rule.HELD, f"{command.server} is rebooted without the operator's leave")
+        return
+    cloud, uplink = book.world.cloud, book.world.uplink
+    cut = any(not cloud.physics.hosts[h].tenant_link for h in cloud.physics.where(command.server))
+    if command.server not in cloud.physics.hanging and uplink.works and not cut:
+        book.tell(Rule.HELD, f"{command.server} is rebooted, and its program answers")
+    at = known.reboots[-1] if known.reboots else None
+    lately = [r for r in known.reboots if at is not None and at.since(r).total_seconds() < HOUR_S]
+    if len(lately) > book.rules.reboots_an_hour:
+        book.tell(Rule.STORM, f"{command.server} is rebooted {len(lately)} times within an hour")
 
 
 def judge_reboots(book: Casebook, command: StartServer, now_s: float) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from koboshi.adapters.openstack import bulk, shapes
 from koboshi.adapters.openstack.shapes import as_utc
 from koboshi.domain import cloud
+from koboshi.domain.alone.checks import HEALTH_KEY
 from koboshi.domain.errors import CloudUnavailable, InvalidAnswer, NotAuthorised
 from koboshi.domain.names import HostName, MigrationId, ServerId, ServiceId
 from koboshi.domain.policy import is_protected
@@ -107,7 +108,9 @@ def swept(row: bulk.SweptServer) -> SweptServer:
         return SweptServer(id=ServerId(row.id), seen=None)
     host = HostName(row.host) if row.host else None
     seen = sighting(host, row.vm_state, is_protected=is_protected(row.metadata))
-    return SweptServer(id=ServerId(row.id), seen=seen, name=row.name)
+    return SweptServer(
+        id=ServerId(row.id), seen=seen, name=row.name, check=row.metadata.get(HEALTH_KEY, "")
+    )
 
 
 def _hidden_host(server: str) -> NotAuthorised:

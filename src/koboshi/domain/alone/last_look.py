@@ -17,6 +17,8 @@ class LoneLook:
     """What was asked of it of late, newest first."""
     host_is_up: bool
     """Whether Nova shows its host's service as up, and not forced down."""
+    is_unwell: bool = False
+    """Whether its check fails still."""
     brake: str | None
     """Why no host of its cell may be acted upon now."""
 
@@ -25,7 +27,7 @@ def why_not_start_alone(command: StartServer | RebootServer, look: LoneLook) -> 
     """Return why a server that stopped alone must not be started now; None when it may."""
     stop = look.stop
     if isinstance(command, RebootServer):
-        return None
+        return look.brake or (None if look.is_unwell else "its check does not fail any more")
     if stop is None or stop.state is not StopState.STARTING or stop.host != command.host:
         return "nothing is remembered of a stop that nobody wanted"
     if look.brake is not None:

@@ -102,7 +102,7 @@ def _seen(picture: Picture) -> Iterator[Event]:
         yield StopsSeen(host=host, cause=cause, to=to, reason=reason, servers=tuple(servers))
 
 
-def _is_at_work(picture: Picture, host: HostName) -> bool:
+def is_at_work(picture: Picture, host: HostName) -> bool:
     """Return whether the host's nova-compute reports, and takes messages."""
     judgement, track = picture.judgements.get(host), picture.world.services.get(host)
     return (
@@ -116,7 +116,7 @@ def _is_at_work(picture: Picture, host: HostName) -> bool:
 
 def _has_settled(picture: Picture, host: HostName, stopped_at: Instant) -> bool:
     """Return whether the host's nova-compute has been at work for a while since the stop."""
-    if not _is_at_work(picture, host):
+    if not is_at_work(picture, host):
         return False
     advanced_at = picture.world.services[host].advanced_at
     signs = (stopped_at, picture.world.gaps.get(host))
@@ -243,7 +243,7 @@ def _starts(picture: Picture) -> Iterator[StartServer]:
     for stop in sorted(due, key=lambda s: (s.seen_at.boot, s.host, s.name)):
         if under_way.total() >= STARTS_IN_ALL:
             return
-        if under_way[stop.host] >= STARTS_A_HOST or not _is_at_work(picture, stop.host):
+        if under_way[stop.host] >= STARTS_A_HOST or not is_at_work(picture, stop.host):
             continue
         if stop.tries and picture.now.since(stop.moved_at) < RETRIED_AFTER:
             continue

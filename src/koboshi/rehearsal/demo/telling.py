@@ -137,6 +137,8 @@ class Telling:
                 yield from self._meant(event.command)
             case ev.CommandUnknown() | ev.CommandEnded():
                 yield from self._answered(event)
+            case ev.HealthLost():
+                yield Kind.NOTICE, f"{event.name} on {event.host}: {event.reason}", ()
             case ev.StopsSeen():
                 named = ", ".join(sorted(server.name for server in event.servers))
                 text = f"Nova stopped {named} on {event.host} by itself: {STOP_MEANING[event.to]}"

@@ -1,0 +1,45 @@
+"""Servers whose checks fail: what is remembered of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from koboshi.domain.instant import Instant
+from koboshi.domain.names import HostName, ServerId
+
+REMEMBERED = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwell:
+    """One server that does not answer, or did not of late."""
+
+    server: ServerId
+    name: str
+    host: HostName
+    since: Instant
+    is_over: bool = False
+    reboots: tuple[Instant, ...] = ()
+    """When it was rebooted, of the last day."""
+    given_up: bool = False
+
+
+Unwells = Mapping[ServerId, Unwell]
+
+
+def with_lost(unwell: Unwells, at: Instant, server: ServerId, name: str, host: HostName) -> Unwells:
+    """Return the memory with one more; of those that are over for a day nothing is left."""
+    kept = {s: u for s, u in unwell.items() if not u.is_over or at.since(u.since) < REMEMBERED}
+    reboots = tuple(
+        r
+        for r in (kept[server].reboots if server in kept else ())
+        if at.surely_since(r) < REMEMBERED
+    )
+    lost = Unwell(server=server, name=name, host=host, since=at, reboots=reboots)
+    return {**kept, server: lost}
+
+
+def with_rebooted(unwell: Unwells, at: Instant, server: ServerId) -> Unwells:
+    """Return the memory after a reboot was meant."""
+    one = unwell[server]
+    return {**unwell, server: replace(one, reboots=(*one.reboots, at))}
