@@ -5,12 +5,14 @@ from dataclasses import replace
 import anyio
 import pytest
 
+from koboshi.domain.cells import cell_of
 from koboshi.domain.cloud import Power
 from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, Outcome, StopServer
 from koboshi.domain.events import CommandAccepted, CommandEnded, CommandUnknown, Event
+from koboshi.domain.holds import BrakeHold, ConfirmedDomain
 from koboshi.domain.incident import IncidentState
 from koboshi.domain.instant import Instant
-from koboshi.domain.names import CommandId, ServerId, ServiceId
+from koboshi.domain.names import CommandId, DomainName, ServerId, ServiceId
 from koboshi.domain.rules import Mode
 from koboshi.engine.execute import Executor
 from koboshi.engine.memory import Memory
@@ -257,3 +259,50 @@ async def test_the_command_that_is_carried_out_is_the_one_that_was_meant() -> No
     other: Evacuate = replace(meant, destination=host(3).name)
     await bench.execute(other, intended=False)
     assert bench.sent() == []
+
+
+HELD = BrakeHold(since=ago(20), reason="9 of 12 hosts are in trouble", held_at=ago(20))
+
+
+def braked(hold: BrakeHold, **more: object) -> Scene:
+    scene = fencing()
+    holds = replace(scene.state.holds, brakes={cell_of(H1, scene.world): hold}, **more)  # pyright: ignore[reportArgumentType] fields of Holds
+    scene.state = replace(scene.state, holds=holds)
+    return scene
+
+
+async def test_a_brake_that_was_held_since_stops_the_first_off() -> None:
+    bench = Bench(braked(HELD))
+    (ended,) = await bench.execute(fence_command())
+    assert bench.fence.offs == []
+    assert isinstance(ended, CommandEnded)
+    assert ended.outcome is Outcome.REFUSED
+    assert "the brake is held (9 of 12 hosts" in ended.detail
+
+
+async def test_a_brake_that_was_released_stops_nothing() -> None:
+    bench = Bench(braked(replace(HELD, eased_at=ago(10), is_released=True)))
+    assert outcomes(await bench.execute(fence_command())) == [Outcome.DONE]
+
+
+async def test_a_persons_word_on_the_domain_lets_a_held_brake_go() -> None:
+    word = ConfirmedDomain(at=ago(5), hosts=frozenset({H1}), by="uid 0 (root)")
+    bench = Bench(braked(HELD, confirmed={DomainName("r1"): word}))
+    assert outcomes(await bench.execute(fence_command())) == [Outcome.DONE]
+
+
+async def test_a_host_whose_recovery_has_begun_is_switched_off_again_under_a_held_brake() -> None:
+    scene = braked(HELD)
+    scene.state = replace(scene.state, recoveries={INCIDENT: {}})
+    assert outcomes(await Bench(scene).execute(fence_command())) == [Outcome.DONE]
+
+
+async def test_our_own_machine_is_never_switched_off() -> None:
+    scene = fencing()
+    scene.world = replace(scene.world, ours=frozenset({H1}))
+    bench = Bench(scene)
+    (ended,) = await bench.execute(fence_command())
+    assert bench.fence.offs == []
+    assert isinstance(ended, CommandEnded)
+    assert ended.outcome is Outcome.REFUSED
+    assert "carries Koboshi itself or its database" in ended.detail
