@@ -33,10 +33,13 @@ from koboshi.domain.incident import Incident, IncidentState, Isolation, Proof, P
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import CommandId, HostName, IncidentId, MigrationId, ServerId, ServiceId
 from koboshi.domain.picture import take_picture
+from koboshi.domain.policies.resolving import Policy, policy_of
+from koboshi.domain.policies.statements import Sources
 from koboshi.domain.policy import candidate_of, swept
 from koboshi.domain.recovery import Candidate, Recovery
-from koboshi.domain.rules import Mode, OnLocalDisk, Rules
+from koboshi.domain.rules import Mode, OnLocalDisk, PolicyRules, Rules
 from koboshi.domain.state import State, Trust, apply
+from koboshi.domain.stock import Image
 from koboshi.domain.sweep import Sweep, sweep_of
 from koboshi.domain.verdict import Judgement
 from koboshi.domain.world import (
@@ -135,6 +138,10 @@ def evacuation_record(
     )
 
 
+NOBODY_ELSE = Sources(images={}, aggregates=(), rules=PolicyRules())
+"""Where only the server itself and the configuration say anything."""
+
+
 def candidate(
     server: Server, on_local_disk: OnLocalDisk = OnLocalDisk.HOLD, *, storage: str | None = None
 ) -> Candidate:
@@ -144,9 +151,17 @@ def candidate(
         groups=(),
         seen_before=None,
         images_active={"image-1": True},
-        on_local_disk=on_local_disk,
+        policy=policy(server, on_local_disk),
         storage=storage,
     )
+
+
+def policy(
+    server: Server, on_local_disk: OnLocalDisk = OnLocalDisk.HOLD, sources: Sources = NOBODY_ELSE
+) -> Policy:
+    """Return what is wanted for a server, where the configuration says `on_local_disk`."""
+    rules = Rules(mode=Mode.ACT, on_local_disk=on_local_disk, policy=sources.rules)
+    return policy_of(server, sources, rules)
 
 
 class Scene:
@@ -178,7 +193,8 @@ class Scene:
             groups=GroupsRead(at=ago(1), groups=()),
             sweep=sweep(),
             evacuations=MigrationsRead(at=ago(30), records=(), unbroken_since=ago(30)),
-            images={"image-1": ImageRead(at=ago(1), active=True)},
+            aggregates=(),
+            images={"image-1": ImageRead(at=ago(1), image=Image(id="image-1", active=True))},
         )
 
     # The world

@@ -75,6 +75,8 @@ def configuration_text(found: Found) -> str:
             parts.append(_hosts(table, found))
         elif table.path[:1] == FOR_NETWORKS:
             parts.append(_networks(table))
+        elif table.path[:1] == ("policy",) and len(table.path) > 1:
+            parts.append(_said(table))
         elif ANY_NAME in table.path:
             parts.append(_outlets(table))
         else:
@@ -147,6 +149,16 @@ def _networks(table: Table) -> str:
         "## [networks.storage]\n"
         '## ask = ["icmp"]\n'
         '## pattern = "{host}.storage.example"\n\n'
+    )
+
+
+def _said(table: Table) -> str:
+    """Return how something is said of a project's servers, or of those on an aggregate's hosts."""
+    of = "project, by its id" if "project" in table.path else "host aggregate, by its name"
+    return (
+        f"\n{_comment(f'{table.purpose} One table for each {of}; docs/policy.md.')}"
+        f"## [{'.'.join(table.path)}]\n"
+        '## on_local_disk = "rebuild-after=30m"\n## priority = "high"\n\n'
     )
 
 

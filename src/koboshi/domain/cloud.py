@@ -113,6 +113,7 @@ class Server:
     config_drive: bool = False
     availability_zone: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    tags: frozenset[str] = frozenset()
     locked: bool = False
     launched: bool = True
     """Whether it ever ran (`launched_at` is set); one that never did cannot be evacuated."""

@@ -12,6 +12,7 @@ from koboshi.domain.decision import Decision, Picture, together
 from koboshi.domain.follow import follow
 from koboshi.domain.holding import keep_holds
 from koboshi.domain.plan import give_up_without_room, plan
+from koboshi.domain.waited import end_waits
 from koboshi.domain.watch import watch_hosts
 
 
@@ -42,4 +43,4 @@ def decide(picture: Picture) -> Decision:
         return followed
     if alone := watch_stops(picture) or watch_health(picture):
         return alone
-    return plan(picture) or give_up_without_room(picture)
+    return end_waits(picture) or plan(picture) or give_up_without_room(picture)

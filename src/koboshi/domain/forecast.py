@@ -5,11 +5,11 @@ promise anything else. What this version cannot do yet is forecast as it is, and
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from koboshi.domain.cloud import Server, ServerGroup
+from koboshi.domain.cloud import Aggregate, Server, ServerGroup
 from koboshi.domain.disk_forecast import (
     DiskForecast,
     Storage,
@@ -17,6 +17,8 @@ from koboshi.domain.disk_forecast import (
 )
 from koboshi.domain.disks import Layout, disks_of
 from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.policies.resolving import Policy, policy_of
+from koboshi.domain.policies.statements import Sources
 from koboshi.domain.policy import HoldKind, Meant, candidate_of, meant_for
 from koboshi.domain.recovery import Candidate, Treatment
 from koboshi.domain.rules import OnLocalDisk, Rules
@@ -67,6 +69,8 @@ class ServerForecast:
     disks: tuple[DiskForecast, ...]
     candidate: Candidate | None = None
     """As the recovery would list it, where it would be evacuated."""
+    policy: Policy = field(default_factory=Policy)
+    """What is wanted for it, and by whom."""
 
 
 _NOT_RECOVERED: Final = frozenset({HoldKind.ERROR_BEFORE, HoldKind.NEVER_UP})
@@ -101,21 +105,30 @@ class Facts:
     storage: Storage
     rules: Rules
     protected: frozenset[HostName]
+    aggregates: tuple[Aggregate, ...] = ()
+
+    @property
+    def sources(self) -> Sources:
+        """Return where statements about servers are."""
+        return Sources(
+            images=self.storage.images or {}, aggregates=self.aggregates, rules=self.rules.policy
+        )
 
 
 def forecast(server: Server, host: HostName, facts: Facts) -> ServerForecast:
     """Return what becomes of `server`, which is on `host`, should that host die; room left aside."""
     groups = facts.groups.get(server.id, ())
+    policy = policy_of(server, facts.sources, facts.rules)
     meant = meant_for(
         server,
         groups=groups,
         vm_state=server.vm_state,
         images_active=facts.images_active,
-        on_local_disk=facts.rules.on_local_disk,
+        policy=policy,
         storage=facts.storage.shares(host),
     )
     disks = disk_forecasts(server, host, meant, facts.storage)
-    judged = _judge(server, host, meant, disks, facts)
+    judged = _judge(server, host, meant, disks, facts, policy)
     is_sent = judged.waits_for is WaitsFor.NOTHING and judged.outcome in {
         Outcome.RETURNS,
         Outcome.RETURNS_EMPTY,
@@ -126,7 +139,7 @@ def forecast(server: Server, host: HostName, facts: Facts) -> ServerForecast:
             groups=groups,
             seen_before=None,
             images_active=facts.images_active,
-            on_local_disk=facts.rules.on_local_disk,
+            policy=policy,
             storage=facts.storage.shares(host),
         )
         if is_sent
@@ -146,6 +159,7 @@ def forecast(server: Server, host: HostName, facts: Facts) -> ServerForecast:
         change=judged.change,
         disks=disks,
         candidate=candidate,
+        policy=policy,
     )
 
 
@@ -163,6 +177,7 @@ def _judge(
     meant: Meant,
     disks: tuple[DiskForecast, ...],
     facts: Facts,
+    policy: Policy,
 ) -> _Judged:
     if host not in facts.protected:
         return _Judged(
@@ -171,10 +186,10 @@ def _judge(
             change="protect its host, or move it to one that is",
         )
     if meant.treatment is Treatment.IGNORE:
-        change = "remove HA_Enabled from its metadata"
+        change = "say otherwise where that is said: koboshi policy explain tells how"
         return _Judged(outcome=Outcome.NOT_RECOVERABLE, why=meant.reason, change=change)
     if meant.hold is not None:
-        return _held(server, meant.hold, meant.reason, facts)
+        return _held(server, meant.hold, meant.reason, facts, policy)
     if facts.storage.needs_tpm(server):
         return _Judged(
             outcome=Outcome.WAITS,
@@ -210,24 +225,24 @@ def _judge(
     return _Judged(outcome=Outcome.RETURNS, why=meant.reason)
 
 
-def _held(server: Server, kind: HoldKind, why: str, facts: Facts) -> _Judged:
+def _held(server: Server, kind: HoldKind, why: str, facts: Facts, policy: Policy) -> _Judged:
     if kind in _NOT_RECOVERED:
         return _Judged(outcome=Outcome.NOT_RECOVERABLE, why=why, change=_CHANGE[kind])
     waits_for = WaitsFor.PERSON if kind in _FOR_A_PERSON else WaitsFor.HOST
     if kind is HoldKind.STATE:
         change = _CHANGE_OF_STATE.get(server.vm_state, "bring it to ACTIVE or SHUTOFF")
-    elif kind in {HoldKind.LOCAL_DISK, HoldKind.IMAGE_GONE}:
-        change = _change_of_local_disks(server, facts)
+    elif kind in {HoldKind.LOCAL_DISK, HoldKind.IMAGE_GONE, HoldKind.FOR_A_WHILE}:
+        change = _change_of_local_disks(server, facts, policy)
     else:
         change = _CHANGE[kind]
     return _Judged(outcome=Outcome.WAITS, why=why, change=change, waits_for=waits_for)
 
 
-def _change_of_local_disks(server: Server, facts: Facts) -> str:
+def _change_of_local_disks(server: Server, facts: Facts, policy: Policy) -> str:
     image = server.image_id
     if image is not None and not facts.images_active.get(image, False):
         return f"only its host's return: its image {image} is not active in Glance any more"
-    if facts.rules.on_local_disk is OnLocalDisk.HOLD:
+    if policy.on_local_disk in {OnLocalDisk.HOLD, OnLocalDisk.REBUILD_AFTER}:
         lost = " and ".join(disks_of(server).local)
         back = "bring it back from its image" if image is not None else "bring it back"
         return f"on_local_disk = 'rebuild' would {back}, and lose its {lost}"

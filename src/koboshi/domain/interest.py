@@ -14,10 +14,9 @@ from koboshi.domain.policy import images_wanted
 from koboshi.domain.quarantine import to_look_at
 from koboshi.domain.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
 from koboshi.domain.rules import Mode
-from koboshi.domain.shared_storage import storage_of
 from koboshi.domain.stranded import volumes_wanted
 from koboshi.domain.verdict import WORSE_THAN_UP, Judgement, Network
-from koboshi.domain.world import ServersRead
+from koboshi.domain.waited import hosts_waited_for
 
 _POWER_WATCHED = ACTING | {IncidentState.HELD, IncidentState.CONFIRMED}
 _LISTED = frozenset(
@@ -70,6 +69,7 @@ class Interest:
     volumes: frozenset[str] = frozenset()
     """Of servers whose dead host serves volumes itself."""
     groups: bool = False
+    """Whether server groups and host aggregates are wanted."""
     api_is_unwell: bool = False
     """Whether the API is in a brownout: then nothing but the services is read of it, and calmly."""
 
@@ -97,6 +97,7 @@ def interest_of(picture: Picture) -> Interest:
             | {i.host for i in incidents if i.state in _POWER_WATCHED or is_laid_down(picture, i)}
             | {j.host for j in restless if _reads_off_and_answers(picture, j)}
             | _to_look_at(picture)
+            | hosts_waited_for(picture)
         ),
         power_now=frozenset(i.host for i in incidents if _was_just_fenced(picture, i)),
         list_servers=frozenset(listed),
@@ -206,9 +207,7 @@ def _images(picture: Picture, hosts: set[HostName]) -> frozenset[str]:
     for host in hosts:
         read = picture.world.on_host.get(host)
         if read is not None:
-            storage = storage_of(host, picture.world, picture.rules)
-            wanted |= images_wanted(read.servers, picture.rules.on_local_disk, storage)
-            wanted |= _images_of_held(picture, host, read)
+            wanted |= images_wanted(read.servers)
     return wanted
 
 
@@ -219,13 +218,3 @@ def _volumes(picture: Picture, hosts: set[HostName]) -> frozenset[str]:
         if read is not None:
             wanted |= volumes_wanted(read.servers, host, picture.world)
     return wanted
-
-
-def _images_of_held(picture: Picture, host: HostName, read: ServersRead) -> frozenset[str]:
-    """Return what a person must know of before they give up a held server's disks."""
-    incident = picture.state.open_incident(host)
-    if incident is None:
-        return frozenset()
-    known = picture.state.recoveries.get(incident.id, {}).values()
-    held = {r.server for r in known if r.state is RecoveryState.HELD}
-    return frozenset(s.image_id for s in read.servers if s.image_id is not None and s.id in held)

@@ -1,7 +1,8 @@
 """What is meant for each server of a dead host, and why: the least destructive cure wins."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -9,12 +10,12 @@ from koboshi.domain.alone.checks import HEALTH_KEY
 from koboshi.domain.cloud import Server, ServerGroup
 from koboshi.domain.disks import demand_of, disks_of
 from koboshi.domain.names import ServerId
+from koboshi.domain.policies.resolving import Policy
+from koboshi.domain.policies.terms import Key as PolicyKey
+from koboshi.domain.policies.terms import Misspelt, key_of, value_of, words_of
 from koboshi.domain.recovery import Candidate, Treatment
 from koboshi.domain.rules import OnLocalDisk
 from koboshi.domain.sweep import Sighting, SweptServer, sighting
-
-HA_ENABLED: Final = "HA_Enabled"
-"""Masakari's metadata key: a server is protected unless it says False."""
 
 EVACUABLE_STATES: Final = frozenset({"active", "stopped", "error"})
 """nova 34 compute/api.py: evacuate accepts these and answers 409 to the others."""
@@ -47,6 +48,8 @@ class HoldKind(StrEnum):
     IN_RESIZE = "in_resize"
     ORDERED = "ordered"
     LOCAL_DISK = "local_disk"
+    FOR_A_WHILE = "for_a_while"
+    """Its local disks are waited for, and given up after a while."""
     IMAGE_GONE = "image_gone"
 
 
@@ -66,11 +69,19 @@ class Meant:
     reason: str
     hold: HoldKind | None = None
     """Of which kind the reason is, where it is held."""
+    rebuild_after: timedelta | None = None
+    """How long it is held before it is rebuilt after all; None: for good."""
 
 
 def is_protected(metadata: Mapping[str, str]) -> bool:
-    """Return whether a server's metadata leave it protected."""
-    return metadata.get(HA_ENABLED, "").strip().lower() not in {"false", "0", "no"}
+    """Return whether a server's metadata alone leave it protected: as a sweep counts them."""
+    for name, text in metadata.items():
+        try:
+            if key_of(name) is PolicyKey.PROTECT and value_of(PolicyKey.PROTECT, text) is False:
+                return False
+        except Misspelt:
+            continue  # told where all of its policy is looked at
+    return True
 
 
 def needs_tpm(server: Server) -> bool:
@@ -83,7 +94,7 @@ def _why_hold(
     groups: tuple[ServerGroup, ...],
     vm_state: str,
     images_active: Mapping[str, bool],
-    on_local_disk: OnLocalDisk,
+    policy: Policy,
     storage: str | None,
 ) -> Hold | None:
     """Return why the server must be held; None when it may be evacuated."""
@@ -126,7 +137,7 @@ def _why_hold(
         return hold(HoldKind.ORDERED, ordered)
     if storage is not None:
         return None
-    return _why_hold_its_disks(server, images_active, on_local_disk)
+    return _why_hold_its_disks(server, images_active, policy)
 
 
 def why_ordered(server: Server) -> str | None:
@@ -140,21 +151,27 @@ def why_ordered(server: Server) -> str | None:
 
 
 def _why_hold_its_disks(
-    server: Server, images_active: Mapping[str, bool], on_local_disk: OnLocalDisk
+    server: Server, images_active: Mapping[str, bool], policy: Policy
 ) -> Hold | None:
     local = disks_of(server).local
-    if not local:
+    if not local or policy.on_local_disk is OnLocalDisk.IGNORE:
         return None
     disks = " and ".join(local)
-    if on_local_disk is OnLocalDisk.HOLD:
+    if policy.on_local_disk is OnLocalDisk.HOLD:
         return Hold(
             kind=HoldKind.LOCAL_DISK,
-            why=f"its {disks} on the host's own disk would be lost (on_local_disk is 'hold')",
+            why=f"its {disks} on the host's own disk would be lost ({policy.why_local_disk})",
         )
     if server.image_id is not None and not images_active.get(server.image_id, False):
         return Hold(
             kind=HoldKind.IMAGE_GONE,
             why=f"its image {server.image_id} is not active in Glance: it could not be made again",
+        )
+    if policy.rebuild_after is not None:
+        return Hold(
+            kind=HoldKind.FOR_A_WHILE,
+            why=f"its {disks} on the host's own disk would be lost: it waits {words_of(policy.rebuild_after)} "
+            f"for its host, and is rebuilt if that is still off then ({policy.why_local_disk})",
         )
     return None
 
@@ -165,7 +182,7 @@ def meant_for(
     groups: tuple[ServerGroup, ...],
     vm_state: str,
     images_active: Mapping[str, bool],
-    on_local_disk: OnLocalDisk,
+    policy: Policy,
     storage: str | None = None,
 ) -> Meant:
     """Return what is meant for `server` should its host be dead: for the recovery and the forecast.
@@ -174,19 +191,27 @@ def meant_for(
     host keeps the disks of its servers.
     """
     local = disks_of(server).local
-    if not is_protected(server.metadata):
-        return Meant(treatment=Treatment.IGNORE, reason=f"its metadata say {HA_ENABLED}=False")
-    if held := _why_hold(server, groups, vm_state, images_active, on_local_disk, storage):
-        return Meant(treatment=Treatment.HOLD, reason=held.why, hold=held.kind)
+    if not policy.is_protected:
+        return Meant(treatment=Treatment.IGNORE, reason=policy.why_protected)
+    if held := _why_hold(server, groups, vm_state, images_active, policy, storage):
+        wait = policy.rebuild_after if held.kind is HoldKind.FOR_A_WHILE else None
+        return Meant(treatment=Treatment.HOLD, reason=held.why, hold=held.kind, rebuild_after=wait)
     if local and storage is not None:
         return Meant(
             treatment=Treatment.EVACUATE,
             reason=f"its {' and '.join(local)}: on the storage that the hosts of {storage} share",
         )
+    if local and policy.on_local_disk is OnLocalDisk.IGNORE:
+        disks = " and ".join(local)
+        return Meant(
+            treatment=Treatment.IGNORE,
+            reason=f"nothing is done for a server whose {disks} is on the host's own disk "
+            f"({policy.why_local_disk})",
+        )
     if local:
         return Meant(
             treatment=Treatment.REBUILD,
-            reason=f"on_local_disk is 'rebuild': its {' and '.join(local)} will be lost",
+            reason=f"{policy.why_local_disk}: its {' and '.join(local)} will be lost",
         )
     return Meant(treatment=Treatment.EVACUATE, reason="nothing of it lies on the dead host")
 
@@ -205,7 +230,7 @@ def candidate_of(
     groups: tuple[ServerGroup, ...],
     seen_before: Sighting | None,
     images_active: Mapping[str, bool],
-    on_local_disk: OnLocalDisk,
+    policy: Policy,
     storage: str | None = None,
 ) -> Candidate:
     """Return what is meant for `server`, a server of a dead host.
@@ -221,7 +246,7 @@ def candidate_of(
         groups=groups,
         vm_state=vm_state,
         images_active=images_active,
-        on_local_disk=on_local_disk,
+        policy=policy,
         storage=storage,
     )
     local = disks_of(server).local
@@ -236,6 +261,8 @@ def candidate_of(
         vm_state=vm_state,
         storage=storage or "" if local else "",
         separate_from=_separate_from(server.id, groups),
+        priority=policy.priority,
+        rebuild_after=meant.rebuild_after,
     )
 
 
@@ -247,10 +274,11 @@ def _separate_from(server: ServerId, groups: tuple[ServerGroup, ...]) -> frozens
     return others
 
 
-def images_wanted(
-    servers: tuple[Server, ...], on_local_disk: OnLocalDisk, storage: str | None = None
-) -> frozenset[str]:
-    """Return the images without which some of `servers` could not be made again."""
-    if on_local_disk is OnLocalDisk.HOLD or storage is not None:
-        return frozenset()
+def images_wanted(servers: Iterable[Server]) -> frozenset[str]:
+    """Return the images that say something of `servers`, or without which they could not be made again."""
     return frozenset(s.image_id for s in servers if s.image_id is not None)
+
+
+def is_safe_without_image(policy: Policy) -> bool:
+    """Return whether a server may be listed although nobody knows what its image says."""
+    return policy.on_local_disk in {OnLocalDisk.HOLD, OnLocalDisk.IGNORE} or not policy.is_protected

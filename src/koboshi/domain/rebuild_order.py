@@ -25,11 +25,12 @@ from koboshi.domain.incident import (
     IncidentState,
 )
 from koboshi.domain.names import IncidentId, ServerId
+from koboshi.domain.policies.observed import observed_policy
 from koboshi.domain.policy import Meant, meant_for
 from koboshi.domain.proof import is_ours
 from koboshi.domain.recovery import Recovery, RecoveryState, Treatment
 from koboshi.domain.rules import OnLocalDisk
-from koboshi.domain.shared_storage import is_known, storage_of
+from koboshi.domain.shared_storage import storage_of
 from koboshi.domain.stale import cure
 from koboshi.domain.state import State
 from koboshi.domain.steps import life_of
@@ -167,7 +168,8 @@ def _not_possible(picture: Picture, incident: Incident, recovery: Recovery) -> R
     """Return why Nova would not, or must not, be asked for this server."""
     world, candidate = picture.world, recovery.candidate
     server, read = _listed(picture, incident, recovery), world.from_host.get(incident.host)
-    if server is None or read is None or world.groups is None or not is_known(world, picture.rules):
+    wanted = observed_policy(server, world, picture.rules) if server is not None else None
+    if server is None or read is None or world.groups is None or wanted is None:
         return Refused(
             reason=f"Nova does not list {candidate.name} on {incident.host}, or was not asked yet",
             cure="try again in half a minute; if it says so again, look: openstack server show "
@@ -197,7 +199,7 @@ def _not_possible(picture: Picture, incident: Incident, recovery: Recovery) -> R
         # An ERROR that the failure made is none; what it was before says the candidate.
         vm_state=candidate.vm_state if server.vm_state == "error" else server.vm_state,
         images_active={image: read.active for image, read in world.images.items()},
-        on_local_disk=OnLocalDisk.REBUILD,
+        policy=replace(wanted, on_local_disk=OnLocalDisk.REBUILD, rebuild_after=None),
         storage=storage_of(incident.host, world, picture.rules),
     )
     if meant.treatment is Treatment.EVACUATE:

@@ -33,7 +33,7 @@ class RecoveryState(StrEnum):
 
 RECOVERY_MEANING: dict[RecoveryState, str] = {
     RecoveryState.HELD: "left where its data is; nothing was sent",
-    RecoveryState.IGNORED: "not protected: its metadata says HA_Enabled=False",
+    RecoveryState.IGNORED: "by policy nothing is done for it",
     RecoveryState.QUEUED: "will be evacuated when its turn comes",
     RecoveryState.POSTING: "the evacuate request is being sent",
     RecoveryState.UNKNOWN: "the answer to the evacuate request was lost; its records are being read",

@@ -1,8 +1,11 @@
 """What an operator decides, as the domain sees it: settings, freed from where they were read."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+
+from koboshi.domain.priority import Priority
 
 
 class Mode(StrEnum):
@@ -21,6 +24,44 @@ class OnLocalDisk(StrEnum):
     """Leave it where its data is, until its host comes back or a person decides."""
     REBUILD = "rebuild"
     """Evacuate it: the disks on the dead host are lost, it is made again from its image."""
+    REBUILD_AFTER = "rebuild-after"
+    """Hold it for a while, and rebuild it then if its host is still off."""
+    IGNORE = "ignore"
+    """Do nothing for it: its owner brings it back."""
+
+
+class TenantMay(StrEnum):
+    """What a project may say of its own servers."""
+
+    HOLD = "hold"
+    REBUILD = "rebuild"
+    REBUILD_AFTER = "rebuild-after"
+    IGNORE = "ignore"
+    OPT_OUT = "opt-out"
+    """That a server is not recovered at all."""
+    OPT_IN = "opt-in"
+    """That it is, where only what says so is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRules:
+    """What an operator decides of servers, and how far their owners may decide otherwise."""
+
+    tagged_only: bool = False
+    """Whether only servers are recovered of which somebody says so."""
+    priority: Priority = Priority.NORMAL
+    tenant_may: frozenset[TenantMay] = frozenset(TenantMay)
+    tenant_priority_at_most: Priority = Priority.HIGH
+    projects: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    """By a project's id: what is said of all its servers."""
+    aggregates: Mapping[str, Mapping[str, str]] = field(
+        default_factory=dict[str, Mapping[str, str]]
+    )
+    """By an aggregate's name: what is said of all servers on its hosts."""
+    ready_networks: tuple[str, ...] = ()
+    """Where servers may be asked whether they are ready."""
+    wait_at_most: timedelta = timedelta(seconds=600)
+    """How long a server waits for others before it goes on without them (never longer)."""
 
 
 class ProofPolicy(StrEnum):
@@ -68,6 +109,10 @@ class Rules:
     on_local_disk: OnLocalDisk = OnLocalDisk.HOLD
     shared_aggregates: tuple[str, ...] = ()
     """Aggregates whose hosts keep their servers' disks on one storage that all of them share."""
+    rebuild_after: timedelta = timedelta(minutes=30)
+    """How long a server is held that is to be rebuilt after a while, where nobody says how long."""
+    policy: PolicyRules = field(default_factory=PolicyRules)
+    """Who is recovered, in which order, and who may say so."""
     proof: ProofPolicy = ProofPolicy.POWER
     """What may prove the death of a host without a power device."""
     silence: timedelta = timedelta(seconds=6)

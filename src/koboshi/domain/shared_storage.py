@@ -16,11 +16,6 @@ NOT_SEEN = "invalid state of instance files on shared storage"
 InvalidSharedStorage)."""
 
 
-def is_known(world: World, rules: Rules) -> bool:
-    """Return whether it can be told which storage a host shares."""
-    return not rules.shared_aggregates or world.aggregates is not None
-
-
 def storage_of(host: HostName, world: World, rules: Rules) -> str | None:
     """Return the aggregate on whose shared storage the disks of a host's servers lie, if any."""
     return next((n for n in rules.shared_aggregates if host in hosts_of(n, world)), None)

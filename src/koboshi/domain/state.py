@@ -232,9 +232,9 @@ def _moved(recovery: Recovery, to: RecoveryState, reason: str, at: Instant) -> R
 
 
 def _given_up(recovery: Recovery, event: ev.DataLossCommitted) -> Recovery:
-    """Return the recovery whose disks will be lost; held until now, if a person ordered it."""
+    """Return the recovery whose disks will be lost; held until now, or until a person ordered it."""
     candidate = recovery.candidate
-    if event.by:
+    if event.by or candidate.treatment is Treatment.HOLD:
         candidate = replace(candidate, treatment=Treatment.REBUILD, reason=event.policy)
     return replace(recovery, candidate=candidate, data_loss_committed=True)
 

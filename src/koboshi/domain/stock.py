@@ -1,7 +1,7 @@
 """Everything of a cloud that a forecast needs, read once: the whole stock, not one host's part."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from koboshi.domain.cloud import (
     Aggregate,
@@ -37,6 +37,13 @@ class Image:
     """`hw_firmware_type`: `uefi` gives its servers an NVRAM."""
     tpm: str = ""
     """`hw_tpm_version`: gives its servers a vTPM."""
+    properties: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Those that may say something of its servers' policy."""
+    tags: frozenset[str] = frozenset()
+    owner: str = ""
+    """The project that it belongs to."""
+    is_public: bool = False
+    """Whether an administrator gave it to everybody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,7 @@ class Survival:
             ),
             rules=rules,
             protected=protected,
+            aggregates=stock.aggregates,
         )
         self.bombs = time_bombs(stock)
         self.gaps = (

@@ -22,6 +22,7 @@ from koboshi.domain.evidence import Heartbeat, PowerTrack, ProbeTrack
 from koboshi.domain.hearsay import AgentTrack, KdumpSeen, SampleTrack
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import CellName, DomainName, HostName, NetworkName, ServerId
+from koboshi.domain.stock import Image
 from koboshi.domain.sweep import Sweep
 
 K = TypeVar("K")
@@ -82,10 +83,15 @@ class RoomRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRead:
-    """Whether an image can be served."""
+    """An image, or that there is none."""
 
     at: Instant
-    active: bool
+    image: Image | None
+
+    @property
+    def active(self) -> bool:
+        """Return whether it can be served."""
+        return self.image is not None and self.image.active
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +197,7 @@ class World:
     images: Mapping[str, ImageRead] = field(default_factory=dict[str, ImageRead])
     groups: GroupsRead | None = None
     aggregates: tuple[Aggregate, ...] | None = None
-    """None while nobody has read them: they are only where settings speak of some."""
+    """None while nobody has read them: they are where settings speak of some, and with an incident."""
     api: ApiView = field(default_factory=ApiView)
     domains: Mapping[DomainName, frozenset[HostName]] = field(
         default_factory=dict[DomainName, frozenset[HostName]],

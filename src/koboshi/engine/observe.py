@@ -134,7 +134,9 @@ class Observers:
             yield Order(key="stale", every=pace.stale_records, work=self._stale_records)
         yield Order(key="backends", every=pace.backends, work=self._volume_backends)
         yield from self._witnesses.orders(interest)
-        if self._reads_aggregates:
+        if interest.groups and self._board.world.aggregates is None:
+            yield Order(key="aggregates", every=pace.calm, work=self._aggregates)
+        elif interest.groups or self._reads_aggregates:
             yield Order(key="aggregates", every=pace.aggregates, work=self._aggregates)
         yield from self._power_orders(interest)
         yield from self._incident_orders(interest)
@@ -386,11 +388,10 @@ class Observers:
             )
 
     async def _image(self, image: str) -> None:
-        active = await self._ask("an image", lambda: self._cloud.image_is_active(image))
-        if active is not None:
-            read = ImageRead(at=self._clock.now(), active=active)
+        found = await self._ask("an image", lambda: self._read_image(image))
+        if found is not None:
             self._board.world = replace(
-                self._board.world, images=with_item(self._board.world.images, image, read)
+                self._board.world, images=with_item(self._board.world.images, image, found)
             )
 
     async def _volume(self, volume: str) -> None:
@@ -408,6 +409,9 @@ class Observers:
         backends = await self._ask("Cinder's services", self._cloud.volume_backends)
         if backends is not None:
             self._board.world = replace(self._board.world, backends=backends)
+
+    async def _read_image(self, image: str) -> ImageRead:
+        return ImageRead(at=self._clock.now(), image=await self._cloud.image(image))
 
     async def _groups(self) -> None:
         groups = await self._ask("server groups", self._cloud.server_groups)

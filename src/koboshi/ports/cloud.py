@@ -22,6 +22,7 @@ from koboshi.domain.cloud import (
     ServerGroup,
 )
 from koboshi.domain.names import HostName, ServerId, ServiceId
+from koboshi.domain.stock import Image
 from koboshi.domain.sweep import SweptServer
 
 
@@ -86,8 +87,8 @@ class CloudReader(Protocol):
         """Return the server groups of all projects."""
         ...
 
-    async def image_is_active(self, image_id: str) -> bool:
-        """Return whether Glance has the image and would serve it."""
+    async def image(self, image_id: str) -> Image | None:
+        """Return an image, or None when Glance has none of this id."""
         ...
 
     async def volume_backends(self) -> frozenset[str]:

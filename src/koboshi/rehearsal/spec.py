@@ -10,9 +10,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from koboshi.domain.cloud import Flavor, Migration, Server, ServerGroup
+from koboshi.domain.cloud import Aggregate, Flavor, Migration, Server, ServerGroup
 from koboshi.domain.device import BMC
 from koboshi.domain.names import HostName, MigrationId, ServerId
+from koboshi.domain.stock import Image
 from koboshi.settings.base import Duration, Section, seconds
 from koboshi.sim.nova import SimCloud
 from koboshi.sim.physics import Host
@@ -82,6 +83,7 @@ class ServerSpec(Section):
     zone: str = ""
     """The availability zone that its owner asked for, if any."""
     metadata: dict[str, str] = Field(default_factory=dict[str, str])
+    tags: tuple[str, ...] = ()
     image: str = IMAGE
     """The image that its root was made from, where it has one."""
     served_by: str = ""
@@ -89,6 +91,22 @@ class ServerSpec(Section):
     project: str = "p"
     locked: bool = False
     launched: bool = True
+
+
+class ImageSpec(Section):
+    """One image of which there is more to tell than its name."""
+
+    properties: dict[str, str] = Field(default_factory=dict[str, str])
+    tags: tuple[str, ...] = ()
+    owner: str = ""
+    """The project that it is of; without one it is the administrator's, and everybody's."""
+
+
+class AggregateSpec(Section):
+    """One host aggregate."""
+
+    hosts: tuple[str, ...]
+    metadata: dict[str, str] = Field(default_factory=dict[str, str])
 
 
 class GroupSpec(Section):
@@ -125,6 +143,8 @@ class CloudSpec(Section):
     server: dict[str, ServerSpec] = Field(default_factory=dict[str, ServerSpec])
     group: dict[str, GroupSpec] = Field(default_factory=dict[str, GroupSpec])
     record: dict[str, RecordSpec] = Field(default_factory=dict[str, RecordSpec])
+    image: dict[str, ImageSpec] = Field(default_factory=dict[str, ImageSpec])
+    aggregate: dict[str, AggregateSpec] = Field(default_factory=dict[str, AggregateSpec])
 
     @property
     def host_names(self) -> tuple[HostName, ...]:
@@ -137,6 +157,7 @@ class CloudSpec(Section):
         named = [("host", name, name) for name in self.host]
         named += [("server", name, s.host) for name, s in self.server.items()]
         named += [("record", name, r.source) for name, r in self.record.items()]
+        named += [("aggregate", name, h) for name, a in self.aggregate.items() for h in a.hosts]
         named += [
             ("record", n, r.destination)
             for n, r in self.record.items()
@@ -192,6 +213,7 @@ def server_of(name: str, spec: ServerSpec) -> Server:
         volume_ids=() if spec.disks is Disks.IMAGE else (f"volume-of-{name}",),
         availability_zone=spec.zone,
         metadata=spec.metadata,
+        tags=frozenset(spec.tags),
         locked=spec.locked,
         launched=spec.launched,
     )
@@ -235,7 +257,25 @@ def furnish(cloud: SimCloud, spec: CloudSpec) -> None:
         ServerGroup(id=name, policy=g.policy, members=frozenset(map(ServerId, g.members)))
         for name, g in spec.group.items()
     )
+    cloud.images.update({name: _image(name, i) for name, i in spec.image.items()})
+    cloud.aggregates_by_name.update(
+        {
+            name: Aggregate(name=name, hosts=frozenset(map(HostName, a.hosts)), metadata=a.metadata)
+            for name, a in spec.aggregate.items()
+        }
+    )
     cloud.records.extend(_record(name, r, cloud) for name, r in spec.record.items())
+
+
+def _image(name: str, spec: ImageSpec) -> Image:
+    return Image(
+        id=name,
+        active=True,
+        properties=spec.properties,
+        tags=frozenset(spec.tags),
+        owner=spec.owner,
+        is_public=not spec.owner,
+    )
 
 
 def _record(name: str, spec: RecordSpec, cloud: SimCloud) -> Migration:

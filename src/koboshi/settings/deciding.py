@@ -3,26 +3,121 @@
 The daemon's settings and a story's both go it: a rule that a setting changes is changed in both.
 """
 
-from ipaddress import IPv4Network, IPv6Network
+from collections.abc import Mapping
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Protocol
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from koboshi.domain.rules import Mode, OnLocalDisk, ProofPolicy, Rules
-from koboshi.settings.base import Duration, Section, minutes, seconds
+from koboshi.domain.policies.terms import Key, Misspelt, value_of
+from koboshi.domain.priority import Priority
+from koboshi.domain.rules import Mode, OnLocalDisk, PolicyRules, ProofPolicy, Rules, TenantMay
+from koboshi.settings.base import Duration, Patterns, Section, minutes, seconds
 from koboshi.settings.braking import BrakeSettings
 from koboshi.settings.watching import EvidenceSettings, WindowsSettings
 
 
+class Protect(StrEnum):
+    """Which servers are recovered."""
+
+    ALL = "all"
+    TAGGED = "tagged"
+
+
+def _check(key: Key, text: str) -> str:
+    try:
+        value_of(key, text)
+    except Misspelt as error:
+        raise ValueError(f'"{text}" cannot be read; {error}') from None
+    return text
+
+
+class SaidSettings(Section):
+    """What is said of all servers of a project, or on the hosts of an aggregate."""
+
+    protect: bool | None = Field(
+        default=None, description="Whether they are recovered at all; without it, as usual."
+    )
+    on_local_disk: str = Field(
+        default="",
+        description="`hold`, `rebuild`, `rebuild-after=30m` or `ignore`; empty: as usual.",
+    )
+    priority: str = Field(
+        default="", description="`critical`, `high`, `normal` or `low`; empty: as usual."
+    )
+    after: tuple[str, ...] = Field(
+        default=(),
+        description="Names or ids of servers (or `group:NAME`) that must be up before them.",
+    )
+
+    @field_validator("on_local_disk", "priority")
+    @classmethod
+    def _can_be_read(cls, text: str, info: ValidationInfo) -> str:
+        return _check(Key(info.field_name or ""), text) if text else text
+
+    def said(self) -> Mapping[str, str]:
+        """Return it as it would stand in metadata."""
+        found = {Key.ON_LOCAL_DISK: self.on_local_disk, Key.PRIORITY: self.priority}
+        found[Key.AFTER] = ",".join(self.after)
+        if self.protect is not None:
+            found[Key.PROTECT] = str(self.protect).lower()
+        return {key.value: text for key, text in found.items() if text}
+
+
 class PolicySettings(Section):
-    """What may be lost, and what proves a death."""
+    """What may be lost, who is recovered and in which order, and what proves a death."""
 
     on_local_disk: OnLocalDisk = Field(
         default=OnLocalDisk.HOLD,
         description="What to do with servers whose data lies on the dead host's own disk: `hold` "
         "leaves them where their data is, because the host may come back; `rebuild` evacuates "
-        "them at once, made again from their image, and what was on those disks is lost.",
+        "them at once, made again from their image, and what was on those disks is lost; "
+        "`rebuild-after` holds them for a while, and rebuilds them then if the host is still off; "
+        "`ignore` leaves them to their owners. Metadata, tags, images, flavors, projects and aggregates may "
+        "say otherwise (docs/policy.md).",
     )
+    rebuild_after: Duration = Field(
+        default=minutes(30),
+        ge=minutes(1),
+        le=minutes(30 * 24 * 60),
+        description="How long `rebuild-after` waits where nobody says how long. It counts only while the "
+        "host's power reads off: a host that comes back has its servers' data.",
+    )
+    protect: Protect = Field(
+        default=Protect.ALL,
+        description="Which servers are recovered: `all` that nobody excepts (`HA_Enabled=False`, "
+        "`evacuable=false`), or only those that somebody tagged (`HA_Enabled=True`, or `evacuable=true` "
+        "on the flavor, the image or the aggregate).",
+    )
+    priority: Priority = Field(
+        default=Priority.NORMAL,
+        description="The class of servers of which nobody says another: turns go 8:4:2:1.",
+    )
+    tenant_may: tuple[TenantMay, ...] = Field(
+        default=tuple(TenantMay),
+        description="What a project may say of its own servers, in their metadata and tags, or by its own "
+        "images. What it may not say is reported, and does not count.",
+    )
+    tenant_priority_at_most: Priority = Field(
+        default=Priority.HIGH,
+        description="The highest class that a project may give its own servers.",
+    )
+    ready_networks: Patterns = Field(
+        default=(),
+        description="Networks (`192.0.2.0/24`) in which servers may be asked whether they are ready, by "
+        "`koboshi:ready`. None by default: Koboshi sits where hosts are managed, and what stands in "
+        "metadata must not make it knock at any door.",
+    )
+    wait_at_most: Duration = Field(
+        default=minutes(10),
+        ge=seconds(1),
+        le=minutes(10),
+        description="How long a server waits for those that must be up before it (`koboshi:after`), before "
+        "it goes on without them, and that is told.",
+    )
+    project: dict[str, SaidSettings] = Field(default_factory=dict[str, SaidSettings])
+    aggregate: dict[str, SaidSettings] = Field(default_factory=dict[str, SaidSettings])
     proof: ProofPolicy = Field(
         default=ProofPolicy.POWER,
         description="What proves the death of a host without a power device. `power`: nothing does, so "
@@ -31,6 +126,29 @@ class PolicySettings(Section):
         "network and Nova's heartbeats are both silent for 60 s and the brake lets go; a host that runs "
         "on, cut off from both, then has its servers run twice and their data destroyed.",
     )
+
+    @field_validator("ready_networks")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            try:
+                ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"{error}; write 192.0.2.0/24") from None
+        return networks
+
+    def rules(self) -> PolicyRules:
+        """Return who is recovered, in which order, and who may say so."""
+        return PolicyRules(
+            tagged_only=self.protect is Protect.TAGGED,
+            priority=self.priority,
+            tenant_may=frozenset(self.tenant_may),
+            tenant_priority_at_most=self.tenant_priority_at_most,
+            projects={name: table.said() for name, table in self.project.items()},
+            aggregates={name: table.said() for name, table in self.aggregate.items()},
+            ready_networks=self.ready_networks,
+            wait_at_most=self.wait_at_most,
+        )
 
 
 class StorageSettings(Section):
@@ -182,6 +300,8 @@ def rules_of(said: Decides) -> Rules:
         install=said.install,
         on_local_disk=said.policy.on_local_disk,
         shared_aggregates=said.storage.shared_aggregates,
+        rebuild_after=said.policy.rebuild_after,
+        policy=said.policy.rules(),
         proof=said.policy.proof,
         silence=said.evidence.silence,
         heartbeat_margin=said.evidence.heartbeat_margin,

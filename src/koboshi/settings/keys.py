@@ -23,6 +23,8 @@ ANY_HOST = "HOST"
 
 ANY_NAME = "NAME"
 """... and for the name of one of several of that host's."""
+ANY_PROJECT = "ID"
+"""... and for the id of a project."""
 FOR_HOSTS = ("fencing", "hosts")
 """That table."""
 FOR_OUTLETS = ("fencing", "outlets")
@@ -32,6 +34,8 @@ FOR_NETWORKS = ("networks",)
 PLACEHOLDERS: dict[tuple[str, ...], tuple[str, ...]] = {
     FOR_HOSTS: (ANY_HOST,),
     FOR_OUTLETS: (ANY_HOST, ANY_NAME),
+    ("policy", "project"): (ANY_PROJECT,),
+    ("policy", "aggregate"): (ANY_NAME,),
 }
 
 
@@ -116,6 +120,7 @@ def _tables(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[Table]:
         else:
             if (*path, name) == FOR_NETWORKS:
                 names = (ANY_NAME,)
+            names = PLACEHOLDERS.get((*path, name), names)
             below.append((inner, (*path, name, *names)))
     if found:
         yield Table(path=path, purpose=(model.__doc__ or "").strip(), keys=tuple(found))

@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 
 from koboshi.domain.cloud import (
     COMPUTE_BINARY,
+    Aggregate,
     ComputeService,
     InstanceAction,
     Migration,
@@ -23,6 +24,7 @@ from koboshi.domain.cloud import (
 )
 from koboshi.domain.disks import demand_of
 from koboshi.domain.names import HostName, MigrationId, ServerId
+from koboshi.domain.stock import Image
 from koboshi.sim.physics import Host, Physics
 from koboshi.sim.placement import Placement
 from koboshi.sim.records import Records
@@ -101,6 +103,10 @@ class Database(Watched):
         self.shares: set[ServerId] = set()
         """Servers with Manila shares."""
         self.dead_images: set[str] = set()
+        self.images: dict[str, Image] = {}
+        """Those of which there is more to tell than that a server was made from them."""
+        self.aggregates_by_name: dict[str, Aggregate] = {}
+        """Those that somebody made, beside zones and racks."""
         self.zones: dict[HostName, str] = {}
         self.types: dict[HostName, str] = {}
         """Hypervisor types, where they are not QEMU."""
@@ -274,6 +280,12 @@ class Database(Watched):
         """Write an instance action down."""
         action = InstanceAction(at=self.nova_now(), name=name, user=user)
         self.acted.setdefault(server, []).append(action)
+
+    def image_row(self, image: str) -> Image | None:
+        """Return what Glance has of an image; every one is there that was not deleted."""
+        if image in self.dead_images:
+            return None
+        return self.images.get(image, Image(id=image, active=True, is_public=True))
 
     # Records
 

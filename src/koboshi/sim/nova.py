@@ -27,6 +27,7 @@ from koboshi.domain.cloud import (
 from koboshi.domain.commands import ON_SHARED_STORAGE
 from koboshi.domain.errors import CloudUnavailable, CommandRefused
 from koboshi.domain.names import HostName, ServerId, ServiceId
+from koboshi.domain.stock import Image
 from koboshi.ports.cloud import SweptPage
 from koboshi.sim import evacuating, host_start, migrating, operating, resizing, scheduler, sweeping
 from koboshi.sim.database import SHARED_BACKEND, Database
@@ -89,7 +90,7 @@ class SimCloud(Database):
         )
 
     async def aggregates(self) -> tuple[Aggregate, ...]:
-        """Answer with one aggregate for each zone, each rack and each shared storage."""
+        """Answer with an aggregate for each zone, rack and shared storage, and those that were made."""
         await self.line.read("aggregates")
         members: dict[str, set[HostName]] = {}
         for host, zone in self.zones.items():
@@ -97,7 +98,8 @@ class SimCloud(Database):
         for machine in self.physics.hosts.values():
             for word in sorted({machine.rack, machine.storage or ""} - {""}):
                 members.setdefault(word, set()).add(machine.name)
-        return tuple(Aggregate(name=n, hosts=frozenset(of)) for n, of in members.items())
+        made = tuple(Aggregate(name=n, hosts=frozenset(of)) for n, of in members.items())
+        return (*made, *self.aggregates_by_name.values())
 
     async def servers(self, host: HostName | None = None) -> tuple[Server, ...]:
         """Answer with the servers (of one host).
@@ -159,10 +161,10 @@ class SimCloud(Database):
         await self.line.read("server_groups")
         return tuple(self.groups)
 
-    async def image_is_active(self, image_id: str) -> bool:
-        """Answer whether Glance would serve the image."""
+    async def image(self, image_id: str) -> Image | None:
+        """Answer with an image: every one that was not deleted."""
         await self.line.read("image")
-        return image_id not in self.dead_images
+        return self.image_row(image_id)
 
     async def volume_backends(self) -> frozenset[str]:
         """Answer with the back ends of all volumes."""

@@ -6,12 +6,12 @@ from koboshi.domain.cloud import Server
 from koboshi.domain.commands import Evacuate
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import HOLDS_A_SLOT, RecoveryState
-from koboshi.domain.rules import OnLocalDisk
 from koboshi.domain.stranded import goes_down_with
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import ASKED_S, LOOK_S, SEEN_S, Casebook
 from koboshi.sim.proofs import BY_POWER, why_proof_is_stale
 from koboshi.sim.truth import By
+from koboshi.sim.wanted import is_protected, local_disk_policy
 
 NEVER_SENT = frozenset(
     {"paused", "suspended", "rescued", "resized", "shelved", "shelved_offloaded", "building"}
@@ -30,7 +30,7 @@ def judge_evacuate(book: Casebook, command: Evacuate, now_s: float) -> None:
         facts = f"{command.server} is sent to {command.destination}, and may be on {others}"
         book.tell(Rule.ELSEWHERE, facts)
     if server is not None:
-        _judge_server(book, command, server)
+        _judge_server(book, command, server, now_s)
 
 
 def _judge_proof(book: Casebook, command: Evacuate, now_s: float) -> None:
@@ -157,8 +157,8 @@ def _is_local(book: Casebook, server: ServerId) -> bool:
     return row is not None and has_local_disk(row)
 
 
-def _judge_server(book: Casebook, command: Evacuate, server: Server) -> None:
-    protected = server.metadata.get("HA_Enabled", "").lower() != "false"
+def _judge_server(book: Casebook, command: Evacuate, server: Server, now_s: float) -> None:
+    protected = is_protected(book.world.cloud, book.rules, server)
     bound = any(g.policy == "affinity" and server.id in g.members for g in book.world.cloud.groups)
     tpm = any(key.startswith("hw:tpm_") for key in server.flavor.extra_specs)
     moving = (server.task_state or "").startswith(("migrating", "resize_"))
@@ -182,8 +182,12 @@ def _judge_server(book: Casebook, command: Evacuate, server: Server) -> None:
     if command.destination is None:
         return  # who does not see them refuses
     by_order = (command.incident, server.id) in book.ordered
-    if book.rules.on_local_disk is not OnLocalDisk.REBUILD and not by_order:
+    wanted, waits_s = local_disk_policy(book.world.cloud, book.rules, server)
+    if not by_order and wanted not in {"rebuild", "rebuild-after"}:
         book.tell(Rule.DATA, f"{server.id} is sent, its disk on {command.host} would be lost")
+    elif not by_order and now_s - book.opened_s[command.incident] < waits_s:
+        facts = f"{server.id} is rebuilt, and its host was to be waited for {waits_s:.0f} s"
+        book.tell(Rule.DATA, facts)
     elif (command.incident, server.id) not in book.committed:
         book.tell(Rule.DATA, f"{server.id} is sent, and its loss was not journalled")
 

@@ -27,6 +27,7 @@ from koboshi.domain.rebuild_order import order_rebuild
 from koboshi.domain.recovery import Candidate, RecoveryState, Treatment
 from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.state import State, fold
+from koboshi.domain.stock import Image
 from koboshi.domain.sweep import sweep_of
 from koboshi.domain.word import Arm, ConfirmDead, ConfirmDomain, Disarm, RebuildServer, Word
 from koboshi.domain.world import GroupsRead, ImageRead, MigrationsRead, ServersRead, World
@@ -226,7 +227,8 @@ def world() -> World:
         on_host={HOST: ServersRead(at=after(27), servers=(held_server(),))},
         from_host={HOST: MigrationsRead(at=after(27), records=(), unbroken_since=after(27))},
         groups=GroupsRead(at=after(27), groups=()),
-        images={IMAGE: ImageRead(at=after(27), active=True)},
+        aggregates=(),
+        images={IMAGE: ImageRead(at=after(27), image=Image(id=IMAGE, active=True))},
         sweep=sweep_of((swept(server(DB, HOST)), swept(server(WEB, HOST))), after(20)),
     )
 

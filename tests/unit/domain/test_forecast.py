@@ -106,7 +106,7 @@ def test_by_policy_it_returns_empty() -> None:
     }
 
 
-@pytest.mark.parametrize("policy", OnLocalDisk)
+@pytest.mark.parametrize("policy", [HOLD, REBUILD, OnLocalDisk.REBUILD_AFTER])
 def test_without_its_image_only_the_host_helps(policy: OnLocalDisk) -> None:
     found = told(image_server("a"), policy=policy, images_active={"image-1": False})
     assert (found.outcome, found.waits_for) == (Outcome.WAITS, WaitsFor.HOST)

@@ -10,6 +10,7 @@ from koboshi.domain.policy import candidate_of, images_wanted, is_protected, swe
 from koboshi.domain.recovery import Candidate, Treatment
 from koboshi.domain.rules import OnLocalDisk
 from koboshi.sim.samples import image_server, server
+from tests.fakes.scene import policy
 
 HOLD, REBUILD = OnLocalDisk.HOLD, OnLocalDisk.REBUILD
 TPM = Flavor(name="f", vcpus=1, ram_mb=1, disk_gb=1, extra_specs={"hw:tpm_version": "2.0"})
@@ -30,7 +31,7 @@ def meant(
         groups=groups,
         seen_before=swept(before).seen if before else None,
         images_active={"image-1": True} if images_active is None else images_active,
-        on_local_disk=on_local_disk,
+        policy=policy(what, on_local_disk),
         storage=storage,
     )
 
@@ -137,7 +138,7 @@ def test_other_tasks_die_with_the_host(task: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "treatment"),
+    ("kind", "treatment"),
     [
         ("affinity", Treatment.HOLD),
         ("anti-affinity", Treatment.EVACUATE),
@@ -145,12 +146,12 @@ def test_other_tasks_die_with_the_host(task: str | None) -> None:
         ("soft-anti-affinity", Treatment.EVACUATE),
     ],
 )
-def test_groups(policy: str, treatment: Treatment) -> None:
+def test_groups(kind: str, treatment: Treatment) -> None:
     members = frozenset({ServerId("a"), ServerId("b")})
-    group = ServerGroup(id="g", policy=policy, members=members)
+    group = ServerGroup(id="g", policy=kind, members=members)
     candidate = meant(server("a"), groups=(group,))
     assert candidate.treatment is treatment
-    assert candidate.separate_from == ({"b"} if policy == "anti-affinity" else set())
+    assert candidate.separate_from == ({"b"} if kind == "anti-affinity" else set())
     stranger = meant(server("c"), groups=(group,))
     assert (stranger.treatment, stranger.separate_from) == (Treatment.EVACUATE, frozenset())
 
@@ -181,7 +182,5 @@ def test_locked_servers_are_evacuated_like_others() -> None:
     assert meant(server("a", locked=True)).treatment is Treatment.EVACUATE
 
 
-def test_only_a_rebuild_wants_images() -> None:
-    servers = (server("a"), image_server("b"))
-    assert images_wanted(servers, HOLD) == frozenset()
-    assert images_wanted(servers, REBUILD) == {"image-1"}
+def test_every_image_may_say_something() -> None:
+    assert images_wanted((server("a"), image_server("b"))) == {"image-1"}

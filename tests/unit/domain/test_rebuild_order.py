@@ -15,6 +15,7 @@ from koboshi.domain.plan import plan
 from koboshi.domain.rebuild_order import cost_of_rebuild
 from koboshi.domain.recovery import RecoveryState, Treatment
 from koboshi.domain.rules import Mode
+from koboshi.domain.stock import Image
 from koboshi.domain.word import RebuildServer, answer
 from koboshi.domain.world import GroupsRead, ImageRead, ServersRead
 from koboshi.sim.samples import SMALL, image_server
@@ -112,12 +113,16 @@ def _shared(scene: Scene) -> None:
 
 
 def _not_told_what_is_shared(scene: Scene) -> None:
-    scene.rules = replace(scene.rules, shared_aggregates=("nfs",))
+    scene.world = replace(scene.world, aggregates=None)
 
 
 def _image(*, active: bool | None) -> Spoils:
     def spoil(scene: Scene) -> None:
-        images = {} if active is None else {"image-1": ImageRead(at=ago(1), active=active)}
+        images = (
+            {}
+            if active is None
+            else {"image-1": ImageRead(at=ago(1), image=Image(id="image-1", active=active))}
+        )
         scene.world = replace(scene.world, images=images)
 
     return spoil

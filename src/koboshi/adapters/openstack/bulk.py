@@ -5,7 +5,7 @@ times faster than pydantic and builds nothing for the fields that are not named 
 """
 
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -100,7 +100,7 @@ class Agents(msgspec.Struct, frozen=True):
     agents_links: list[Link] = msgspec.field(default_factory=list[Link])
 
 
-StructT = TypeVar("StructT", bound=msgspec.Struct)
+StructT = TypeVar("StructT", bound="msgspec.Struct | dict[str, Any]")
 
 
 def parse(shape: type[StructT], answer: Answer) -> StructT:

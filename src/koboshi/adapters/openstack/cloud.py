@@ -11,11 +11,12 @@ destination compare that with what it sees (api/openstack/compute/evacuate.py, `
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
 import httpx2
 
-from koboshi.adapters.openstack import bulk, facts, shapes
+from koboshi.adapters.openstack import bulk, facts, shapes, stock_shapes
 from koboshi.adapters.openstack.access import CloudAccess, load
 from koboshi.adapters.openstack.agents import read_agents
 from koboshi.adapters.openstack.calls import OK, Calls, reason
@@ -46,6 +47,7 @@ from koboshi.domain.cloud import (
 )
 from koboshi.domain.errors import CommandRefused, ConfigurationError, InvalidAnswer
 from koboshi.domain.names import HostName, ServerId, ServiceId
+from koboshi.domain.stock import Image
 from koboshi.ports.clock import Clock
 from koboshi.ports.cloud import SweptPage
 
@@ -240,8 +242,8 @@ class OpenStackCloud:
         )
         return tuple(facts.server_group(row) for row in rows)
 
-    async def image_is_active(self, image_id: str) -> bool:
-        """Return whether Glance has the image and would serve it."""
+    async def image(self, image_id: str) -> Image | None:
+        """Return an image, or None when Glance has none of this id."""
         request = Request(
             service="image",
             method="GET",
@@ -249,8 +251,8 @@ class OpenStackCloud:
         )
         answer = await self.calls.read(request, expect=frozenset({OK, NOT_FOUND}))
         if answer.status == NOT_FOUND:
-            return False
-        return shapes.parse(shapes.ImageDetail, answer).status == "active"
+            return None
+        return stock_shapes.image_of(bulk.parse(dict[str, Any], answer))
 
     async def volume_backends(self) -> frozenset[str]:
         """Return where Cinder's volumes are served from; a cloud without a Cinder has none."""

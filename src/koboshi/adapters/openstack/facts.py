@@ -94,6 +94,7 @@ def server(row: shapes.Server) -> cloud.Server:
         config_drive=bool(row.config_drive) and row.config_drive.lower() != "false",
         availability_zone=row.availability_zone or "",
         metadata=row.metadata,
+        tags=frozenset(row.tags),
         locked=row.locked,
         launched=row.launched_at is not None,
         fault=row.fault.message if row.fault else None,

@@ -119,6 +119,7 @@ class Server(Shape):
     image: Image | str | None
     config_drive: str
     metadata: dict[str, str]
+    tags: list[str] = Field(default_factory=list[str])
     locked: bool
     host_status: str = ""
     fault: Fault | None = None
@@ -196,13 +197,6 @@ class ServerGroups(Shape):
     """`GET /os-server-groups`."""
 
     server_groups: list[ServerGroup]
-
-
-class ImageDetail(Shape):
-    """`GET /v2/images/{id}`."""
-
-    id: str
-    status: str
 
 
 class Diagnostics(Shape):

@@ -126,21 +126,16 @@ async def _volumes(calls: Calls) -> Mapping[str, Volume]:
 async def _images(calls: Calls) -> Mapping[str, Image]:
     """Return every image; those that are hidden from lists can be booted from all the same."""
 
-    def page(answer: Answer) -> tuple[list[shapes.Image], bool]:
+    def page(answer: Answer) -> tuple[list[Image], bool]:
         parsed = parse(shapes.Images, answer)
-        return parsed.images, parsed.next is not None
+        return [shapes.image_of(row) for row in parsed.images], parsed.next is not None
 
     found: dict[str, Image] = {}
     for hidden in ("false", "true"):
         params = {"visibility": "all", "os_hidden": hidden}
         request = Request(service="image", method="GET", path="/images", params=params)
         for row in await by_marker(calls, request, page, lambda row: row.id):
-            found[row.id] = Image(
-                id=row.id,
-                active=row.status == "active",
-                firmware=row.firmware or "",
-                tpm=row.tpm or "",
-            )
+            found[row.id] = row
     return found
 
 

@@ -1,8 +1,13 @@
 """The shapes of the lists that only a forecast reads; parsed as `bulk` does it, for they grow."""
 
+from typing import Any
+
 import msgspec
 
 from koboshi.adapters.openstack.bulk import Link
+from koboshi.domain import stock
+from koboshi.domain.errors import InvalidAnswer
+from koboshi.domain.policies.terms import may_speak
 
 
 class ImageProperties(msgspec.Struct, frozen=True):
@@ -36,12 +41,15 @@ class Image(msgspec.Struct, frozen=True):
     status: str
     firmware: str | None = msgspec.field(name="hw_firmware_type", default=None)
     tpm: str | None = msgspec.field(name="hw_tpm_version", default=None)
+    owner: str | None = None
+    visibility: str = ""
+    tags: list[str] = msgspec.field(default_factory=list[str])
 
 
 class Images(msgspec.Struct, frozen=True):
-    """`GET /v2/images`."""
+    """`GET /v2/images`. Properties are keys like any other, whatever they are called."""
 
-    images: list[Image]
+    images: list[dict[str, Any]]
     next: str | None = None
 
 
@@ -77,3 +85,21 @@ class Candidates(msgspec.Struct, frozen=True):
 
     requests: list[AllocationRequest] = msgspec.field(name="allocation_requests")
     providers: dict[str, Provider] = msgspec.field(name="provider_summaries")
+
+
+def image_of(row: dict[str, Any]) -> stock.Image:
+    """Return one image. Raises InvalidAnswer where it has not the shape of one."""
+    try:
+        image = msgspec.convert(row, Image)
+    except msgspec.ValidationError as error:
+        raise InvalidAnswer(f"Glance's image {row.get('id', '')}: {error}") from None
+    return stock.Image(
+        id=image.id,
+        active=image.status == "active",
+        firmware=image.firmware or "",
+        tpm=image.tpm or "",
+        properties={k: v for k, v in row.items() if may_speak(k) and isinstance(v, str)},
+        tags=frozenset(t for t in image.tags if may_speak(t.partition("=")[0])),
+        owner=image.owner or "",
+        is_public=image.visibility == "public",
+    )

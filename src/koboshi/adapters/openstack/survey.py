@@ -60,6 +60,7 @@ async def survey(cloud: OpenStackCloud) -> tuple[Finding, ...]:
         ("read servers", list_servers),
         ("read migrations", lambda: _count(cloud.migrations(evacuations_only=True), "evacuations")),
         ("read server groups", lambda: _groups(cloud)),
+        ("read aggregates", lambda: _count(cloud.aggregates(), "host aggregates")),
         ("placement", lambda: _room(cloud)),
         ("images", lambda: _images(cloud)),
     )
@@ -135,7 +136,7 @@ async def _room(cloud: OpenStackCloud) -> str:
 
 
 async def _images(cloud: OpenStackCloud) -> str:
-    await cloud.image_is_active(str(uuid.uuid4()))
+    await cloud.image(str(uuid.uuid4()))
     return "Glance answers"
 
 

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from koboshi.domain.stock import Image
 from koboshi.sim.http.answering import Service, json_answer, root_of
 from koboshi.sim.http.call import Call, Document
 from koboshi.sim.http.errors import Refused
@@ -59,17 +60,21 @@ class _Glance:
         await self.world.cloud.line.read("image")
         name = call.query.get("name")
         hidden = call.query.get("os_hidden", "false") == "true"  # no image is, here
-        shown = [_image(i) for i in sorted(self._known()) if name in {None, i} and not hidden]
+        rows = [self._row(i) for i in sorted(self._known()) if name in {None, i}]
+        shown = [_image(row) for row in rows if row is not None and not hidden]
         links = {"first": "/v2/images", "schema": "/v2/schemas/images"}
         return json_answer({"images": shown} | links)
 
     async def image(self, call: Call) -> Response:
         """Show one image."""
         wanted = call.part("id")
-        serves = await self.world.cloud.image_is_active(wanted)
-        if wanted not in self._known() or not serves:
+        row = await self.world.cloud.image(wanted)
+        if wanted not in self._known() or row is None:
             raise Refused(404, f"No image found with ID {wanted}")
-        return json_answer(_image(wanted))
+        return json_answer(_image(row))
+
+    def _row(self, identifier: str) -> Image | None:
+        return self.world.cloud.image_row(identifier)
 
     def _known(self) -> set[str]:
         rows = self.world.cloud.servers_by_id.values()
@@ -77,15 +82,17 @@ class _Glance:
         return found - self.world.cloud.dead_images
 
 
-def _image(identifier: str) -> Document:
+def _image(row: Image) -> Document:
+    identifier = row.id
     return {
+        **row.properties,
         "id": identifier,
         "name": identifier,
-        "status": "active",
-        "visibility": "public",
+        "status": "active" if row.active else "deactivated",
+        "visibility": "public" if row.is_public else "private",
         "protected": False,
         "os_hidden": False,
-        "owner": id_of("project", "admin"),
+        "owner": row.owner or id_of("project", "admin"),
         "disk_format": "qcow2",
         "container_format": "bare",
         "size": 13_631_488,
@@ -95,7 +102,7 @@ def _image(identifier: str) -> Document:
         "checksum": None,
         "os_hash_algo": None,
         "os_hash_value": None,
-        "tags": [],
+        "tags": sorted(row.tags),
         "created_at": "2026-01-01T00:00:00Z",
         "updated_at": "2026-01-01T00:00:00Z",
         "self": f"/v2/images/{identifier}",

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from koboshi.domain.cloud import COMPUTE_BINARY, ComputeService, Hypervisor
-from koboshi.domain.names import HostName
+from koboshi.domain.cloud import COMPUTE_BINARY, Aggregate, ComputeService, Hypervisor
 from koboshi.sim.http import rows, schema
 from koboshi.sim.http.answering import Service, json_answer
 from koboshi.sim.http.call import Call, Document
@@ -174,19 +173,15 @@ class _Hosts:
         return json_answer({"availabilityZoneInfo": shown})
 
     async def aggregates(self, call: Call) -> Response:
-        """List the aggregates: one for each zone, each rack and each shared storage."""
+        """List the aggregates: one for each zone, one for each rack, and those that were made."""
         call.demand_admin("os_compute_api:os-aggregates:index")
-        hosts: dict[str, list[HostName]] = {}
-        for host, zone in self.world.cloud.zones.items():
-            hosts.setdefault(zone, []).append(host)
-        racks: dict[str, list[HostName]] = {}
-        for machine in self.world.physics.hosts.values():
-            for word in sorted({machine.rack, machine.storage or ""} - {""}):
-                racks.setdefault(word, []).append(machine.name)
-        named = [*sorted(hosts.items()), *sorted(racks.items())]
+        zones = frozenset(self.world.cloud.zones.values())
+        found = await self.world.cloud.aggregates()
         shown = [
-            _aggregate(number, name, members, call, is_zone=number <= len(hosts))
-            for number, (name, members) in enumerate(named, 1)
+            _aggregate(number, row, call, is_zone=row.name in zones)
+            for number, row in enumerate(
+                sorted(found, key=lambda a: (a.name not in zones, a.name)), 1
+            )
         ]
         return json_answer({"aggregates": shown})
 
@@ -212,18 +207,19 @@ def _zone(name: str, hosts: object) -> Document:
     return {"zoneName": name, "zoneState": {"available": True}, "hosts": hosts}
 
 
-def _aggregate(
-    number: int, name: str, hosts: list[HostName], call: Call, *, is_zone: bool
-) -> Document:
+def _aggregate(number: int, row: Aggregate, call: Call, *, is_zone: bool) -> Document:
+    zone = {"availability_zone": row.name} if is_zone else {}
     shown: Document = {
         "id": number,
-        "name": name,
-        "availability_zone": name if is_zone else None,
-        "hosts": hosts,
-        "metadata": {"availability_zone": name} if is_zone else {},
+        "name": row.name,
+        "availability_zone": row.name if is_zone else None,
+        "hosts": sorted(row.hosts),
+        "metadata": {**row.metadata, **zone},
         "created_at": None,
         "updated_at": None,
         "deleted": False,
         "deleted_at": None,
     }
-    return shown | ({"uuid": rows.uuid_of("aggregate", name)} if call.version >= (2, 41) else {})
+    return shown | (
+        {"uuid": rows.uuid_of("aggregate", row.name)} if call.version >= (2, 41) else {}
+    )

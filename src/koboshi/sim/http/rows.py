@@ -1,7 +1,7 @@
 """Nova's rows as its API shows them, field by field and version by version.
 
 After nova 34's api/openstack/compute/views/servers.py, services.py, hypervisors.py, migrations.py.
-What the world does not model (addresses, key pairs, tags) is shown as for a server without any.
+What the world does not model (addresses, key pairs) is shown as for a server without any.
 """
 
 import hashlib
@@ -243,7 +243,7 @@ def _since(row: Server, version: Version) -> Document:
     later: tuple[tuple[Version, str, object], ...] = (
         ((2, 9), "locked", row.locked),
         ((2, 19), "description", None),
-        ((2, 26), "tags", []),
+        ((2, 26), "tags", sorted(row.tags)),
         ((2, 63), "trusted_image_certificates", None),
         ((2, 73), "locked_reason", None),
         ((2, 96), "pinned_availability_zone", None),

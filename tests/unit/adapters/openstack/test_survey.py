@@ -30,6 +30,7 @@ def healthy() -> SimCloud:
     fake.json(f"{NOVA}/servers/detail", {"servers": [server()]})
     fake.json(f"{NOVA}/os-migrations", {"migrations": []})
     fake.json(f"{NOVA}/os-server-groups", {"server_groups": []})
+    fake.json(f"{NOVA}/os-aggregates", {"aggregates": []})
     fake.json(
         "/placement/allocation_candidates", {"allocation_requests": [], "provider_summaries": {}}
     )

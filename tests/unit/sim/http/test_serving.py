@@ -64,7 +64,7 @@ async def test_koboshis_own_survey_finds_nothing_missing(tmp_path: Path) -> None
     ):
         found = await survey(cloud)
     assert [f.name for f in found if not f.ok] == []
-    assert len(found) == 13
+    assert len(found) == 14
 
 
 async def test_who_may_only_read_is_refused_in_novas_words(tmp_path: Path) -> None:

@@ -1,0 +1,229 @@
+"""From statements to one policy: the most specific counts, in doubt the one that destroys least."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from koboshi.domain.cloud import Server
+from koboshi.domain.policies.readiness import Readiness
+from koboshi.domain.policies.statements import (
+    Finding,
+    Level,
+    Sources,
+    Statement,
+    statements_about,
+)
+from koboshi.domain.policies.terms import Key, LocalDisk, Value, text_of
+from koboshi.domain.priority import Priority
+from koboshi.domain.rules import OnLocalDisk, Rules, TenantMay
+
+_LEAST_DESTRUCTIVE: Final = (
+    OnLocalDisk.HOLD,
+    OnLocalDisk.IGNORE,
+    OnLocalDisk.REBUILD_AFTER,
+    OnLocalDisk.REBUILD,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What counts for one key, from where, and what it overrode."""
+
+    key: Key
+    value: str
+    place: str
+    level: Level
+    overrode: tuple[str, ...] = ()
+    """Each other statement, as `PLACE = VALUE`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What is wanted for one server."""
+
+    is_protected: bool = True
+    why_protected: str = ""
+    """Where that is said."""
+    on_local_disk: OnLocalDisk = OnLocalDisk.HOLD
+    why_local_disk: str = "on_local_disk is 'hold'"
+    rebuild_after: timedelta | None = None
+    """Only with `rebuild-after`."""
+    priority: Priority = Priority.NORMAL
+    after: tuple[str, ...] = ()
+    ready: Readiness | None = None
+    applied: tuple[Applied, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def policy_of(server: Server, sources: Sources, rules: Rules) -> Policy:
+    """Return what is wanted for a server, by everybody who may say so. Never raises."""
+    findings: list[Finding] = []
+    by_key: dict[Key, list[Statement]] = {key: [] for key in Key}
+    for said in (*statements_about(server, sources), *_configuration(rules)):
+        if isinstance(said, Finding):
+            findings.append(said)
+        elif denied := _denied(said, rules):
+            findings.append(denied)
+        else:
+            by_key[said.key].append(said)
+    applied: dict[Key, Applied] = {}
+    values: dict[Key, Value] = {}
+    for key, statements in by_key.items():
+        chosen = _choose(statements, findings)
+        if chosen is not None:
+            applied[key], values[key] = chosen
+    return _made(applied, values, tuple(findings), rules)
+
+
+def _made(
+    applied: Mapping[Key, Applied],
+    values: Mapping[Key, Value],
+    findings: tuple[Finding, ...],
+    rules: Rules,
+) -> Policy:
+    disk = values[Key.ON_LOCAL_DISK]
+    priority, after, ready = (values.get(k) for k in (Key.PRIORITY, Key.AFTER, Key.READY))
+    what = disk.what if isinstance(disk, LocalDisk) else OnLocalDisk.HOLD
+    wait = disk.after if isinstance(disk, LocalDisk) else None
+    is_after = what is OnLocalDisk.REBUILD_AFTER
+    return Policy(
+        is_protected=values[Key.PROTECT] is True,
+        why_protected=_said(applied[Key.PROTECT]),
+        on_local_disk=what,
+        why_local_disk=_said(applied[Key.ON_LOCAL_DISK]),
+        rebuild_after=(wait or rules.rebuild_after) if is_after else None,
+        priority=priority if isinstance(priority, Priority) else Priority.NORMAL,
+        after=after if isinstance(after, tuple) else (),
+        ready=ready if isinstance(ready, Readiness) else None,
+        applied=tuple(applied.values()),
+        findings=findings,
+    )
+
+
+def _said(applied: Applied) -> str:
+    if applied.level is Level.CONFIGURATION and applied.key is Key.PROTECT:
+        return "nobody says that it is to be recovered, and [policy] protect is 'tagged'"
+    if applied.level is Level.CONFIGURATION:
+        return f"{applied.place.rpartition(' ')[2]} is '{applied.value}'"
+    return f"{applied.place} says '{applied.value}'"
+
+
+def _configuration(rules: Rules) -> Iterator[Statement]:
+    """Give what counts where nobody says anything else."""
+    after = rules.rebuild_after if rules.on_local_disk is OnLocalDisk.REBUILD_AFTER else None
+    defaults: tuple[tuple[Key, str, Value], ...] = (
+        (Key.PROTECT, "[policy] protect", not rules.policy.tagged_only),
+        (
+            Key.ON_LOCAL_DISK,
+            "[policy] on_local_disk",
+            LocalDisk(what=rules.on_local_disk, after=after),
+        ),
+        (Key.PRIORITY, "[policy] priority", rules.policy.priority),
+    )
+    for key, place, value in defaults:
+        yield Statement(
+            key=key,
+            value=value,
+            text=text_of(value),
+            level=Level.CONFIGURATION,
+            place=place,
+            by_tenant=False,
+        )
+
+
+def _denied(said: Statement, rules: Rules) -> Finding | None:
+    """Return why a statement does not count, though it can be read."""
+    value, bounds = _meant(said), rules.policy
+    if isinstance(value, Readiness) and not value.is_within(bounds.ready_networks):
+        return Finding(
+            place=said.place,
+            what=f"{value.address} is in none of the networks in which servers may be asked",
+            cure="ask the operator for it: [policy] ready_networks",
+        )
+    if not said.by_tenant:
+        return None
+    if isinstance(value, Priority) and value.weight > bounds.tenant_priority_at_most.weight:
+        return Finding(
+            place=said.place,
+            what=f"a project may say {bounds.tenant_priority_at_most} at the most: it does not count",
+            cure="ask the operator, who may say more: in the flavor, or in [policy.project]",
+        )
+    wanted = _wanted(value)
+    if wanted is None or wanted in bounds.tenant_may:
+        return None
+    return Finding(
+        place=said.place,
+        what=f"a project may not say '{said.text}' here: it does not count",
+        cure=f"ask the operator for it: '{wanted}' in [policy] tenant_may",
+    )
+
+
+def _wanted(value: Value | None) -> TenantMay | None:
+    if isinstance(value, LocalDisk):
+        return TenantMay(value.what.value)
+    if isinstance(value, bool):
+        return TenantMay.OPT_IN if value else TenantMay.OPT_OUT
+    return None
+
+
+def _choose(
+    statements: Sequence[Statement], findings: list[Finding]
+) -> tuple[Applied, Value] | None:
+    """Return what counts of all that is said of one key; tells where one source says two things."""
+    readable = [s for s in statements if _meant(s) is not None]
+    if not readable:
+        return None
+    level = min(s.level for s in readable)
+    here = [s for s in readable if s.level is level]
+    if any(s.ours for s in here):  # our own word counts before another tool's
+        here = [s for s in here if s.ours]
+    values = {s.place: _meant(s) for s in here}
+    best, value = _least_destructive(here)
+    if len(set(values.values())) > 1 and best.key is not Key.AFTER:
+        told = ", ".join(f"{s.place} says '{s.text}'" for s in here)
+        findings.append(
+            Finding(
+                place=best.place,
+                what=f"two things are said at once: {told}; '{text_of(value)}' counts",
+                cure="say it once",
+            )
+        )
+    others = tuple(
+        f"{s.place} = {s.text}" for s in statements if s is not best and s.value != value
+    )
+    applied = Applied(
+        key=best.key, value=text_of(value), place=best.place, level=level, overrode=others
+    )
+    return applied, value
+
+
+def _meant(said: Statement) -> Value | None:
+    """Return what a statement means; of one that nobody can read, what destroys nothing."""
+    if said.value is not None:
+        return said.value
+    if said.key is Key.ON_LOCAL_DISK:
+        return LocalDisk(what=OnLocalDisk.HOLD)
+    return True if said.key is Key.PROTECT else None
+
+
+def _least_destructive(here: Sequence[Statement]) -> tuple[Statement, Value]:
+    """Return the statement of one level that counts: none of them is more specific than another."""
+    pairs = [(s, value) for s in here if (value := _meant(s)) is not None]
+    if here[0].key is Key.AFTER:
+        every = tuple(dict.fromkeys(n for _, v in pairs if isinstance(v, tuple) for n in v))
+        return pairs[0][0], every
+    return min(pairs, key=lambda pair: _harm(pair[1]))
+
+
+def _harm(value: Value) -> float:
+    match value:
+        case bool():
+            return 0.0 if value else 1.0
+        case LocalDisk():
+            wait = value.after.total_seconds() if value.after else 0.0
+            return _LEAST_DESTRUCTIVE.index(value.what) - wait * 1e-9
+        case Priority():
+            return -value.weight
+        case _:
+            return 0.0
