@@ -54,12 +54,13 @@ async def _look_outside(
     tell: "Tell",
 ) -> list["Check"]:
     from koboshi.adapters.clock import SystemClock  # noqa: PLC0415 - slow to import
-    from koboshi.adapters.openstack import connect, survey  # noqa: PLC0415 - slow to import
+    from koboshi.adapters.openstack import connect, survey, take_stock  # noqa: PLC0415 - slow to import
     from koboshi.cli.check_hosts import (  # noqa: PLC0415 - slow to import
         Instruments,
         check_hosts,
         protected_hosts,
     )
+    from koboshi.cli.check_policies import check_policies  # noqa: PLC0415 - slow to import
     from koboshi.cli.check_records import check_records  # noqa: PLC0415 - slow to import
     from koboshi.cli.check_witnesses import check_witnesses  # noqa: PLC0415 - slow to import
     from koboshi.cli.checks import Check, Result  # noqa: PLC0415 - slow to import
@@ -80,6 +81,8 @@ async def _look_outside(
             try:
                 hypervisors = await cloud.hypervisors()
                 records = await check_records(cloud)
+                stock = await take_stock(cloud)
+                records += check_policies(stock, settings.rules())
                 async with AsyncExitStack() as stack:
                     who = await witnesses.witnesses(settings, cloud, stack)
                     hosts = protected_hosts(settings, {h.host: h for h in hypervisors})

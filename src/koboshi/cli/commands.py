@@ -116,6 +116,18 @@ COMMANDS = (
         target="koboshi.cli.domain:confirm_domain",
     ),
     CommandLine(
+        words=("policy", "explain"),
+        arguments="SERVER",
+        help="What counts for a server, from where, what that overrode.",
+        target="koboshi.cli.policy:explain_policy",
+    ),
+    CommandLine(
+        words=("why-not",),
+        arguments="SERVER",
+        help="Why a server was, or would not be, recovered.",
+        target="koboshi.cli.policy:why_not",
+    ),
+    CommandLine(
         words=("incident", "list"),
         arguments="",
         help="List what has happened, newest first.",
@@ -183,6 +195,7 @@ GROUPS = {
     "host": "One compute host: what is known of it, and what a person says of it.",
     "incident": "What has happened to a host and its servers.",
     "server": "One server of a host that died.",
+    "policy": "What is wanted for servers, and by whom.",
     "sim": "The same program on a simulated cloud, in virtual time.",
 }
 

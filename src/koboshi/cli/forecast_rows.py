@@ -26,6 +26,8 @@ SERVER_COLUMNS: Final = (
     "vm_state",
     "flavor",
     "layout",
+    "priority",
+    "findings",
     "disks",
 )
 DISK_COLUMNS: Final = ("server", "name", "host", "disk", "id", "outcome", "why")
@@ -109,6 +111,8 @@ def server_row(server: ServerForecast) -> Row:
         "vm_state": server.vm_state,
         "flavor": server.flavor,
         "layout": server.layout.value,
+        "priority": server.policy.priority.value,
+        "findings": [f"{f.place}: {f.what}; {f.cure}" for f in server.policy.findings],
         "disks": [_disk(d) for d in server.disks],
     }
 

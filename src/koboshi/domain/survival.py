@@ -12,6 +12,7 @@ from koboshi.domain.disk_forecast import Storage
 from koboshi.domain.forecast import Facts, Outcome, ServerForecast, WaitsFor, forecasts
 from koboshi.domain.names import DomainName, HostName, ServerId
 from koboshi.domain.nova_filters import aggregate_hindrance
+from koboshi.domain.policies.resolving import Policy, policy_of
 from koboshi.domain.recovery import Candidate
 from koboshi.domain.rules import Rules
 from koboshi.domain.stock import Gap, Space, Stock
@@ -150,6 +151,10 @@ class Survival:
         if not self.knows_room:
             return ()
         return bring_back({h: self.candidates_of(h) for h in dead}, self.on, self.rules, pacing)
+
+    def policy(self, server: Server) -> Policy:
+        """Return what is wanted for a server, and by whom."""
+        return policy_of(server, self._facts.sources, self.rules)
 
     def servers_of(self, host: HostName) -> tuple[ServerForecast, ...]:
         """Return the forecasts of a host's servers, room left aside."""

@@ -257,8 +257,8 @@ def furnish(cloud: SimCloud, spec: CloudSpec) -> None:
         ServerGroup(id=name, policy=g.policy, members=frozenset(map(ServerId, g.members)))
         for name, g in spec.group.items()
     )
-    cloud.images.update({name: _image(name, i) for name, i in spec.image.items()})
-    cloud.aggregates_by_name.update(
+    cloud.catalogue.images.update({name: _image(name, i) for name, i in spec.image.items()})
+    cloud.catalogue.aggregates.update(
         {
             name: Aggregate(name=name, hosts=frozenset(map(HostName, a.hosts)), metadata=a.metadata)
             for name, a in spec.aggregate.items()

@@ -49,6 +49,14 @@ SHARED_BACKEND = "ctl1@shared#shared"
 """The back end that serves every volume of which nothing else is said."""
 
 
+class Catalogue:
+    """Images of which there is more to tell than their ids, and aggregates that somebody made."""
+
+    def __init__(self) -> None:
+        self.images: dict[str, Image] = {}
+        self.aggregates: dict[str, Aggregate] = {}
+
+
 class Database(Watched):
     """Nova's tables of one cell, Placement's, and what else of the cloud is so by Nova's word."""
 
@@ -103,10 +111,7 @@ class Database(Watched):
         self.shares: set[ServerId] = set()
         """Servers with Manila shares."""
         self.dead_images: set[str] = set()
-        self.images: dict[str, Image] = {}
-        """Those of which there is more to tell than that a server was made from them."""
-        self.aggregates_by_name: dict[str, Aggregate] = {}
-        """Those that somebody made, beside zones and racks."""
+        self.catalogue = Catalogue()
         self.zones: dict[HostName, str] = {}
         self.types: dict[HostName, str] = {}
         """Hypervisor types, where they are not QEMU."""
@@ -285,7 +290,7 @@ class Database(Watched):
         """Return what Glance has of an image; every one is there that was not deleted."""
         if image in self.dead_images:
             return None
-        return self.images.get(image, Image(id=image, active=True, is_public=True))
+        return self.catalogue.images.get(image, Image(id=image, active=True, is_public=True))
 
     # Records
 

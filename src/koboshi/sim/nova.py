@@ -99,7 +99,7 @@ class SimCloud(Database):
             for word in sorted({machine.rack, machine.storage or ""} - {""}):
                 members.setdefault(word, set()).add(machine.name)
         made = tuple(Aggregate(name=n, hosts=frozenset(of)) for n, of in members.items())
-        return (*made, *self.aggregates_by_name.values())
+        return (*made, *self.catalogue.aggregates.values())
 
     async def servers(self, host: HostName | None = None) -> tuple[Server, ...]:
         """Answer with the servers (of one host).

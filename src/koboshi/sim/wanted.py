@@ -65,7 +65,7 @@ def _levels(cloud: Database, rules: Rules, server: Server) -> Iterator[tuple[str
     yield "operator", list(server.flavor.extra_specs.items())
     yield "operator", _table(rules.policy.projects.get(server.project_id, {}))
     together: Said = []
-    for aggregate in cloud.aggregates_by_name.values():
+    for aggregate in cloud.catalogue.aggregates.values():
         if server.host in aggregate.hosts:
             together += [*aggregate.metadata.items()]
             together += _table(rules.policy.aggregates.get(aggregate.name, {}))

@@ -1,0 +1,85 @@
+"""`koboshi policy explain` and `koboshi why-not`, against a cloud on a port."""
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+import yaml
+from anyio.from_thread import start_blocking_portal
+
+from koboshi.cli.exit_codes import ExitCode
+from koboshi.rehearsal.spec import AggregateSpec, CloudSpec, Disks, ImageSpec, ServerSpec
+
+from .terminal import koboshi
+from .test_forecast import cloud
+
+KEY = "koboshi:on_local_disk"
+CLOUD = CloudSpec(
+    hosts=3,
+    server={
+        "web": ServerSpec(host="h1", metadata={"koboshi:priority": "high"}),
+        "ci": ServerSpec(host="h1", disks=Disks.IMAGE, image="cattle", tags=(f"{KEY}=hold",)),
+        "worker": ServerSpec(host="h1", disks=Disks.IMAGE, image="cattle"),
+        "typo": ServerSpec(host="h2", disks=Disks.IMAGE, metadata={KEY: "hodl", "koboshi:x": "y"}),
+        "out": ServerSpec(host="h2", metadata={"HA_Enabled": "False"}),
+    },
+    image={"cattle": ImageSpec(properties={KEY: "rebuild-after=30m"})},
+    aggregate={"batch": AggregateSpec(hosts=("h1",), metadata={"koboshi:priority": "low"})},
+)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with (
+        start_blocking_portal() as portal,
+        cloud(portal, tmp_path_factory.mktemp("policy"), CLOUD) as (_, environ),
+    ):
+        state = tmp_path_factory.mktemp("state")
+        yield environ | {"KOBOSHI_STATE_DIR": str(state)}
+
+
+def test_each_key_tells_where_it_is_from_and_what_it_overrode(served: Mapping[str, str]) -> None:
+    typed = koboshi("policy", "explain", "ci", "-f", "json", environ=served)
+    assert typed.code == ExitCode.DONE
+    keys = {k["key"]: k for k in typed.json()["keys"]}
+    assert keys["on_local_disk"]["value"] == "hold"
+    assert keys["on_local_disk"]["from"] == f"tag {KEY}=hold"
+    assert keys["on_local_disk"]["overrode"][0].startswith(f"image cattle {KEY} = rebuild-after")
+    assert (keys["priority"]["value"], keys["priority"]["from"]) == (
+        "low",
+        "aggregate batch koboshi:priority",
+    )
+
+
+def test_what_cannot_count_is_told_with_its_cure(served: Mapping[str, str]) -> None:
+    typed = koboshi("policy", "explain", "typo", environ=served)
+    assert typed.code == ExitCode.PARTLY
+    assert "▲ metadata koboshi:on_local_disk: 'hodl' cannot be read" in typed.out
+    assert "cure: did you mean hold?" in typed.out
+    assert "there is no key koboshi:x" in typed.out
+    told = yaml.safe_load(koboshi("policy", "explain", "typo", "-f", "yaml", environ=served).out)
+    assert len(told["findings"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("server", "state", "word"),
+    [
+        ("web", "returns", "nothing of it lies"),
+        ("worker", "waits", "it waits 30m for its host"),
+        ("ci", "waits", "tag koboshi:on_local_disk=hold says 'hold'"),
+        ("out", "not_recoverable", "metadata HA_Enabled says 'false'"),
+    ],
+)
+def test_why_a_server_would_not_be_recovered(
+    served: Mapping[str, str], server: str, state: str, word: str
+) -> None:
+    told = koboshi("why-not", server, "-f", "json", environ=served).json()
+    assert told["state"] == state
+    assert word in told["why"]
+    assert told["source"].startswith("the forecast")
+
+
+@pytest.mark.parametrize("command", [("policy", "explain"), ("why-not",)])
+def test_a_server_that_there_is_not(served: Mapping[str, str], command: tuple[str, ...]) -> None:
+    typed = koboshi(*command, "nobody", environ=served)
+    assert typed.code == ExitCode.USAGE
+    assert "no server 'nobody'" in typed.err
