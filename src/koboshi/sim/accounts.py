@@ -211,7 +211,18 @@ def _holds_back(judge: Judge, closing: Closing, host: HostName) -> bool:
     others = [m for m in judge.world.physics.hosts.values() if m.name != host]
     unwell = any(not m.reports for m in others)
     swapped = any(other != host for other, _ in judge.state.devices.quarantined)
-    return recent or unwell or swapped or len(others) == 1
+    return recent or unwell or swapped or len(others) == 1 or _is_of_two(judge, closing, host)
+
+
+def _is_of_two(judge: Judge, closing: Closing, host: HostName) -> bool:
+    """Return whether at most one other host is in service, and no device reads this one off."""
+    counted = [
+        m.name
+        for m in judge.world.physics.hosts.values()
+        if m.name != host and not judge.is_others(judge.world.cloud.row(m.name))
+    ]
+    reads_off = host in closing.fenced and not judge.world.physics.hosts[host].power
+    return not counted or (len(counted) == 1 and not reads_off)
 
 
 def _server(judge: Judge, incident: Incident, recovery: Recovery) -> Iterator[tuple[Rule, str]]:
