@@ -147,7 +147,7 @@ OF_STORIES = (
 
 
 @pytest.mark.parametrize(
-    ("sentence", "story", "name", "instead", "breaks"), OF_STORIES, ids=lambda m: str(m)[:50]
+    ("sentence", "story", "name", "instead", "breaks"), OF_STORIES, ids=[s[0] for s in OF_STORIES]
 )
 def test_without_the_sentence_its_story_breaks_a_rule(
     sentence: str,
