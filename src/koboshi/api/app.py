@@ -11,6 +11,7 @@ from prometheus_client.exposition import choose_encoder
 from pydantic import TypeAdapter
 
 from koboshi import __version__
+from koboshi.api.answers import answer_with
 from koboshi.api.build import (
     Snapshot,
     health_view,
@@ -96,21 +97,11 @@ def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
 
     add_words(app, source)
 
-    @app.exception_handler(NoSuchIncident)
-    async def no_such_incident(_: Request, error: NoSuchIncident) -> JSONResponse:
-        return _error(404, error)
-
-    @app.exception_handler(NoSuchServer)
-    async def no_such_server(_: Request, error: NoSuchServer) -> JSONResponse:
-        return _error(404, error)
-
-    @app.exception_handler(JournalError)
-    async def journal_trouble(_: Request, error: JournalError) -> JSONResponse:
-        return _error(503, error)
+    for kind, code in ((NoSuchIncident, 404), (NoSuchServer, 404), (JournalError, 503)):
+        app.add_exception_handler(kind, answer_with(code))
 
     # Registered by their decorators; named here so that nobody takes them for unused.
     _ = (status, incidents, incident, hosts, host, server, all_domains)
-    _ = (no_such_incident, no_such_server, journal_trouble)
     return app
 
 
@@ -138,10 +129,6 @@ def _bare() -> FastAPI:
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
     )
-
-
-def _error(status: int, error: Exception) -> JSONResponse:
-    return JSONResponse(ErrorView(error=str(error)).model_dump(), status_code=status)
 
 
 def _add_health(

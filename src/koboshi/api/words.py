@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from koboshi.api.answers import answer_with
 from koboshi.api.asked import (
     ArmAsked,
     ConfirmDeadAsked,
@@ -125,6 +126,14 @@ def add_words(app: FastAPI, source: StatusSource) -> None:
         until = source.now().later(timedelta(seconds=asked.for_s)) if asked.for_s else None
         return await hear(request, Disarm(until=until, reason=asked.reason))
 
+    app.include_router(routes)
+    _ = (confirm_dead, test_fence, confirm_domain, rebuild, arm, disarm)
+    _add_refusals(app)
+
+
+def _add_refusals(app: FastAPI) -> None:
+    """Say how each word that is not taken is answered."""
+
     @app.exception_handler(WordRefused)
     async def refused(_: Request, error: WordRefused) -> JSONResponse:
         view = ErrorView(error=error.refused.reason, cure=error.refused.cure, is_refusal=True)
@@ -137,18 +146,10 @@ def add_words(app: FastAPI, source: StatusSource) -> None:
         view = ErrorView(error=f"the request is not understood: {where}: {first['msg']}")
         return JSONResponse(view.model_dump(), status_code=422)
 
-    app.include_router(routes)
     for kind, status in ((NoCaller, 403), (NoSuchHost, 404), (NotMeant, 400)):
-        app.add_exception_handler(kind, _answers(status))
+        app.add_exception_handler(kind, answer_with(status))
 
-    _ = (confirm_dead, test_fence, confirm_domain, rebuild, arm, disarm, refused, not_understood)
-
-
-def _answers(status: int):  # noqa: ANN202 the handler's type is Starlette's own
-    async def answer(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse(ErrorView(error=str(error)).model_dump(), status_code=status)
-
-    return answer
+    _ = (refused, not_understood)
 
 
 def caller(request: Request) -> Caller:

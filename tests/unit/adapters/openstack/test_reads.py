@@ -10,7 +10,6 @@ from koboshi.adapters.openstack import TimeLimits
 from koboshi.domain.cloud import Demand, Running
 from koboshi.domain.errors import CloudUnavailable, InvalidAnswer, NotAuthorised
 from koboshi.domain.names import HostName, ServerId
-from koboshi.domain.stock import Image
 from tests.unit.adapters.loopback import Behaviour, Reply, Seen
 from tests.unit.adapters.openstack.fake_cloud import QUICK, SimCloud, connected
 
@@ -400,34 +399,6 @@ async def test_where_volumes_are_served(tmp_path: Path) -> None:
         assert await cloud.backend_of("gone") is None
 
 
-async def test_an_image_serves_only_when_active(tmp_path: Path) -> None:
-    fake = SimCloud()
-    async with connected(fake, tmp_path) as cloud:
-        assert await cloud.image("i1") is None
-        fake.json("/image/v2/images/i1", {"id": "i1", "status": "active"})
-        assert (await cloud.image("i1")) == Image(id="i1", active=True)
-        fake.json("/image/v2/images/i1", {"id": "i1", "status": "deactivated"})
-        assert (await cloud.image("i1")) == Image(id="i1", active=False)
-
-
-async def test_an_image_tells_what_it_says_of_its_servers(tmp_path: Path) -> None:
-    fake = SimCloud()
-    row = {
-        "id": "i1",
-        "status": "active",
-        "owner": "p",
-        "visibility": "private",
-        "os_type": "linux",
-    }
-    said = {"koboshi:priority": "high", "evacuable": "true"}
-    fake.json("/image/v2/images/i1", {**row, **said, "tags": ["x", "koboshi:after=db"]})
-    async with connected(fake, tmp_path) as cloud:
-        image = await cloud.image("i1")
-    assert image is not None
-    assert (image.properties, image.owner, image.is_public) == (said, "p", False)
-    assert image.tags == {"koboshi:after=db"}
-
-
 @pytest.mark.parametrize(
     ("reply", "running"),
     [
@@ -520,30 +491,3 @@ async def test_no_room_where_nobody_has_the_trait(tmp_path: Path) -> None:
         assert await cloud.room(demand) == ()
         with pytest.raises(InvalidAnswer, match="No such trait"):
             await cloud.room(Demand(vcpus=1, ram_mb=64, disk_gb=0))
-
-
-async def test_actions_tell_who_asked_and_novas_own_have_no_user(tmp_path: Path) -> None:
-    fake, path = SimCloud(), f"{NOVA}/servers/a/os-instance-actions"
-    stamp = "2026-01-01T10:00:00.000000"
-    rows = [
-        {"action": "stop", "user_id": None, "start_time": stamp, "message": None},
-        {"action": "create", "user_id": "u", "start_time": stamp},
-    ]
-    fake.on("GET", path, Reply(body={"instanceActions": rows}))
-    async with connected(fake, tmp_path) as cloud:
-        found = await cloud.actions(ServerId("a"))
-        assert await cloud.actions(ServerId("gone")) == ()
-    assert [(a.name, a.user) for a in found] == [("stop", None), ("create", "u")]
-    assert found[0].at == datetime(2026, 1, 1, 10, tzinfo=UTC)
-    (seen,) = fake.server.asked("GET", path)
-    assert seen.query == {"limit": "20"}
-    assert seen.headers["openstack-api-version"] == "compute 2.58"
-
-
-async def test_actions_without_a_user_field_say_nothing_of_who_asked(tmp_path: Path) -> None:
-    fake = SimCloud()
-    rows = [{"action": "stop", "start_time": "2026-01-01T10:00:00.000000"}]
-    fake.on("GET", f"{NOVA}/servers/a/os-instance-actions", Reply(body={"instanceActions": rows}))
-    async with connected(fake, tmp_path) as cloud:
-        with pytest.raises(InvalidAnswer, match="user_id"):
-            await cloud.actions(ServerId("a"))
