@@ -20,7 +20,7 @@ from koboshi.sim.virtual_time import run_virtual
 from koboshi.sim.world import World
 
 Tell = Callable[[Story], Awaitable[None]]
-ONE_BY_ONE = replace(shortened(), window=1)
+ONE_BY_ONE = replace(shortened(), window=1, window_most=1)
 A_DOZEN = tuple(server(f"s{n}") for n in range(12))
 
 
@@ -37,6 +37,7 @@ class Mutation:
     types: Mapping[HostName, str] = field(default_factory=dict[HostName, str])
     fenced: bool = True
     """Whether Koboshi knows the hosts' power devices."""
+    hosts: int = 4
     storage: Mapping[HostName, str] = field(default_factory=dict[HostName, str])
     """Which hosts keep their servers' disks on which shared storage."""
 
@@ -49,7 +50,9 @@ def breaks(mutation: Mutation) -> set[Rule]:
         return simulated(world, None if mutation.fenced else {})
 
     async def main() -> None:
-        async with story(mutation.servers, rules=mutation.rules, warm_s=0, ports=ports) as s:
+        async with story(
+            mutation.servers, rules=mutation.rules, warm_s=0, ports=ports, hosts=mutation.hosts
+        ) as s:
             stories.append(s)
             s.cloud.types.update(mutation.types)
             for host, name in mutation.storage.items():

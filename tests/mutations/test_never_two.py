@@ -18,7 +18,6 @@ from koboshi.domain import (
     follow,
     guard,
     lost,
-    plan,
     policy,
     proof,
     recovering,
@@ -33,6 +32,7 @@ from koboshi.domain.devices import Devices
 from koboshi.domain.incident import Incident
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import Recovery, RecoveryState
+from koboshi.domain.slots import Slots
 from koboshi.domain.tracing import step_to
 from koboshi.engine import observe
 from koboshi.engine.whiteboard import Whiteboard
@@ -305,7 +305,7 @@ MUTATIONS = (
         patches=((guard, "_by_records", nothing), (guard, "_by_server", nothing)),
         tell=operator_evacuates_the_last,
         breaks=Rule.SENT_TWICE,
-        rules=replace(shortened(), window=3, per_destination=1),
+        rules=replace(shortened(), window=3, window_most=3, per_destination=1),
     ),
     Mutation(
         sentence="read before each command, by id: the server's host",
@@ -392,11 +392,11 @@ MUTATIONS = (
         patches=((Brake, "why", nothing), (Brake, "why_implausible", nothing)),
         tell=two_die,
         breaks=Rule.BRAKED,
-        rules=replace(shortened(), window=8),
+        rules=replace(shortened(), window=8, window_most=8),
     ),
     Mutation(
         sentence="a window, and a bound for each destination",
-        patches=((plan.Pace, "is_full", no),),
+        patches=((Slots, "has_room_in_window", yes),),
         tell=power_loss,
         breaks=Rule.STORM,
     ),

@@ -43,8 +43,8 @@ from koboshi.sim.samples import SMALL, image_server, server
 from tests.mutations.playing import ONE_BY_ONE, Mutation, assert_noticed
 
 H1, H2 = HostName("h1"), HostName("h2")
-BY_WORD = replace(shortened(), window=1, proof=ProofPolicy.WORD)
-BY_SILENCE = replace(shortened(), window=1, proof=ProofPolicy.SILENCE)
+BY_WORD = replace(shortened(), window=1, window_most=1, proof=ProofPolicy.WORD)
+BY_SILENCE = replace(shortened(), window=1, window_most=1, proof=ProofPolicy.SILENCE)
 
 
 async def say_dead(s: Story) -> None:

@@ -130,7 +130,9 @@ class _Teller:
         | ev.RecoveryMoved
         | ev.DataLossCommitted
         | ev.DestinationChosen
-        | ev.StorageNotSeen,
+        | ev.StorageNotSeen
+        | ev.NoHostFound
+        | ev.PoisonSuspected,
     ) -> _Told:
         host = self._incident.host
         match event:
@@ -162,14 +164,34 @@ class _Teller:
             case ev.DataLossCommitted():
                 name = self._name(event.server)
                 return name, f"data loss committed: {', '.join(event.disks)}", event.policy
+            case (
+                ev.DestinationChosen()
+                | ev.StorageNotSeen()
+                | ev.NoHostFound()
+                | ev.PoisonSuspected()
+            ):
+                return self._learned(event)
+            case _:
+                assert_never(event)
+
+    def _learned(
+        self,
+        event: ev.DestinationChosen | ev.StorageNotSeen | ev.NoHostFound | ev.PoisonSuspected,
+    ) -> _Told:
+        match event:
             case ev.DestinationChosen():
                 name = self._name(event.server)
                 return name, f"goes to {event.destination}", "Nova chose it"
+            case ev.PoisonSuspected():
+                why = f"{event.host} died within ten minutes of receiving it"
+                return self._name(event.server), "may have killed its host", why
+            case ev.NoHostFound():
+                names = ", ".join(sorted(event.open_hosts)) or "none"
+                why = f"its like waits for two minutes, or a host beside those that seemed open: {names}"
+                return self._name(event.server), "Nova found no host for it", why
             case ev.StorageNotSeen():
                 why = f"{event.host} is declared to share {event.storage}"
                 return self._name(event.server), f"{event.host} does not see its disks", why
-            case _:
-                assert_never(event)
 
     def _command(self, command: Command) -> _Told:
         match command:

@@ -9,13 +9,14 @@ from koboshi.domain.cloud import (
 )
 from koboshi.domain.commands import Outcome
 from koboshi.domain.decision import NOTHING, Decision, Picture, together
-from koboshi.domain.events import DestinationChosen, StorageNotSeen
+from koboshi.domain.events import DestinationChosen, NoHostFound, StorageNotSeen
 from koboshi.domain.guard import tells_of_orphan
 from koboshi.domain.names import HostName
 from koboshi.domain.nova_time import nova_now
 from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import MAX_POSTS
 from koboshi.domain.shared_storage import hosts_of, was_not_seen
+from koboshi.domain.slots import open_hosts
 from koboshi.domain.tracing import (
     arrived_record,
     own_records,
@@ -25,6 +26,8 @@ from koboshi.domain.tracing import (
 )
 from koboshi.domain.verdict import Verdict, seconds
 
+NO_VALID_HOST = "no valid host"
+"""nova exception.py: NoValidHost, written by the conductor with the record's `error`."""
 DESTINATION_GRACE = timedelta(seconds=60)
 NO_RECORD_DEADLINE = timedelta(seconds=60)
 FAULT_GRACE = timedelta(seconds=10)
@@ -111,9 +114,25 @@ def judge_failure(picture: Picture, recovery: Recovery, record: Migration) -> De
     )
     if recovery.candidate.storage and was_not_seen(read.server) and destination is not None:
         return _not_seen(picture, recovery, destination)
+    if record.status == "error" and NO_VALID_HOST in (read.server.fault or "").lower():
+        return _no_host(picture, recovery, why)
     if recovery.posts >= MAX_POSTS:
         return step_to(recovery, _S.GIVEN_UP, f"{why} ({recovery.posts} tries)", Outcome.FAILED)
     return step_to(recovery, _S.QUEUED, why, Outcome.FAILED)
+
+
+def _no_host(picture: Picture, recovery: Recovery, why: str) -> Decision:
+    """Remember what seemed open: its like would only become ERROR, too."""
+    none = NoHostFound(
+        incident=recovery.incident,
+        server=recovery.server,
+        open_hosts=open_hosts(picture, recovery.candidate.shape),
+    )
+    to = _S.GIVEN_UP if recovery.posts >= MAX_POSTS else _S.QUEUED
+    tries = f" ({recovery.posts} tries)" if to is _S.GIVEN_UP else ""
+    return together(
+        (Decision(events=(none,)), step_to(recovery, to, why + tries, Outcome.FAILED)),
+    )
 
 
 def _not_seen(picture: Picture, recovery: Recovery, host: HostName) -> Decision:

@@ -14,11 +14,11 @@ from typing import Final
 from koboshi.domain.cloud import Demand, Room
 from koboshi.domain.fitting import (
     has_slot,
+    in_order,
     in_turns,
     lacks,
     left_of,
     preference,
-    turn_key,
     why_not_there,
 )
 from koboshi.domain.names import HostName, ServerId
@@ -131,7 +131,7 @@ class _Packing:
 
     def run(self, dead: Mapping[HostName, Sequence[Candidate]]) -> tuple[Turn, ...]:
         """Return every server's turn."""
-        waiting = {host: sorted(c, key=turn_key) for host, c in dead.items()}
+        waiting = {host: in_order(c, lambda one: one, {}) for host, c in dead.items()}
         while True:
             self._begin_what_may(waiting)
             if not self._moving:

@@ -12,6 +12,7 @@ from koboshi.domain.decision import Decision, Picture, together
 from koboshi.domain.follow import follow
 from koboshi.domain.holding import keep_holds
 from koboshi.domain.plan import give_up_without_room, plan
+from koboshi.domain.poison import suspect_poison
 from koboshi.domain.waited import end_waits
 from koboshi.domain.watch import watch_hosts
 
@@ -39,6 +40,8 @@ def decide(picture: Picture) -> Decision:
         return watched
     if advanced := together(advance(picture, i) for i in state.open_incidents()):
         return advanced
+    if suspected := suspect_poison(picture):
+        return suspected
     if followed := together(_followed(picture)):
         return followed
     if alone := watch_stops(picture) or watch_health(picture):

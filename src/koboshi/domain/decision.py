@@ -11,10 +11,11 @@ from koboshi.domain.commands import Command
 from koboshi.domain.events import Event
 from koboshi.domain.incident import Incident
 from koboshi.domain.instant import Instant
-from koboshi.domain.names import CommandId, HostName, IncidentId
+from koboshi.domain.names import CellName, CommandId, HostName, IncidentId
 from koboshi.domain.rules import Rules
 from koboshi.domain.state import State
 from koboshi.domain.verdict import Judgement
+from koboshi.domain.window import Window
 from koboshi.domain.world import World
 
 
@@ -35,6 +36,8 @@ class Picture:
     restless: tuple[HostName, ...]
     """All others, in order: those that must be looked at now."""
 
+    windows: Mapping[CellName, Window] = field(default_factory=dict[CellName, Window])
+    """How many evacuations may be on their way in each cell with an incident."""
     brake: Brake = field(compare=False, repr=False)
     """Whether it is plausible enough to act upon one more host."""
 

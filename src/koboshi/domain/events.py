@@ -283,6 +283,28 @@ class HealthGivenUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoHostFound:
+    """Nova's scheduler found no host for a server: others of its shape wait, too."""
+
+    kind: Literal["no_host_found"] = "no_host_found"
+    incident: IncidentId
+    server: ServerId
+    open_hosts: frozenset[HostName]
+    """Hosts that had room for it as far as is known, and took servers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoisonSuspected:
+    """A host died within ten minutes of receiving this server: it may have killed it."""
+
+    kind: Literal["poison_suspected"] = "poison_suspected"
+    incident: IncidentId
+    """The incident of the host that died."""
+    server: ServerId
+    host: HostName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandIntended:
     """Koboshi is about to carry out this command."""
 
@@ -402,6 +424,8 @@ Event = (
     | DataLossCommitted
     | DestinationChosen
     | StorageNotSeen
+    | NoHostFound
+    | PoisonSuspected
     | StopsSeen
     | StopMoved
     | HealthLost

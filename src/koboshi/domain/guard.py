@@ -67,6 +67,8 @@ class LastLook:
     now: Instant
     storage: str | None = None
     """The aggregate on whose shared storage its host's servers keep their disks, as is declared now."""
+    poison: str | None = None
+    """Why it is sent nowhere any more: hosts died of late that had received it."""
     nova_now: datetime | None = None
     """Nova's own time, by which a record's age is told."""
 
@@ -159,6 +161,8 @@ def _by_storage(command: Evacuate, look: LastLook) -> Refusal | None:
 
 def _by_policy(look: LastLook) -> Refusal | None:
     recovery = look.recovery
+    if look.poison is not None:
+        return Refusal(to=RecoveryState.HELD, reason=look.poison)
     if recovery.candidate.treatment not in {Treatment.EVACUATE, Treatment.REBUILD}:
         return Refusal(to=RecoveryState.HELD, reason=recovery.candidate.reason)
     if recovery.candidate.treatment is Treatment.REBUILD and not recovery.data_loss_committed:

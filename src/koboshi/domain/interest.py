@@ -41,6 +41,10 @@ _READ_BY_ID = frozenset(
 )
 
 
+_ROOM_MATTERS = frozenset({RecoveryState.QUEUED, RecoveryState.BUILDING, RecoveryState.GIVEN_UP})
+"""Of one that is being made, too: if Nova finds no host for it, what seemed to have room is remembered."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interest:
     """What to read often; everything else is read at its calm pace."""
@@ -107,11 +111,7 @@ def interest_of(picture: Picture) -> Interest:
         running=frozenset(r.server for r in recoveries if _asks_hypervisor(r)).union(
             *(asked_at_home(picture, i) for i in incidents)
         ),
-        demands=frozenset(
-            r.candidate.demand
-            for r in recoveries
-            if r.state in {RecoveryState.QUEUED, RecoveryState.GIVEN_UP}
-        ),
+        demands=frozenset(r.candidate.demand for r in recoveries if r.state in _ROOM_MATTERS),
         actions=to_look_into(picture),
         sweep_soon=must_be_swept_soon(picture),
         images=_images(picture, listed),

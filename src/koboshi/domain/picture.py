@@ -14,6 +14,7 @@ from koboshi.domain.names import HostName
 from koboshi.domain.rules import Rules
 from koboshi.domain.state import State
 from koboshi.domain.verdict import Judge, Judgement
+from koboshi.domain.window import windows
 from koboshi.domain.world import World
 
 K = TypeVar("K", bound=Hashable)
@@ -65,6 +66,7 @@ def take_picture(
         quiet=quiet,
         quiet_until=quiet_until,
         restless=tuple(restless),
+        windows=windows(before.windows if before else {}, world, state, rules, now),
         brake=Brake(judgements, world, state, rules, now, restless, brownouts),
     )
 

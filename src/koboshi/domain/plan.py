@@ -7,154 +7,29 @@ sends it: until its record names its destination, it counts at every host that i
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from koboshi.domain.cells import cell_of
-from koboshi.domain.cloud import Room
 from koboshi.domain.commands import Command, Evacuate
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import DataLossCommitted, Event, RecoveryMoved
-from koboshi.domain.fitting import (
-    has_slot,
-    in_turns,
-    lacks,
-    left_of,
-    preference,
-    turn_key,
-    why_not_there,
-)
+from koboshi.domain.fitting import in_order, in_turns
 from koboshi.domain.incident import Incident, IncidentState
-from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.names import CellName, HostName
+from koboshi.domain.poison import is_suspect
 from koboshi.domain.proof import why_host_not_proven_now
-from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, Recovery, RecoveryState, Treatment
-from koboshi.domain.rules import MAX_POSTS
-from koboshi.domain.shared_storage import hosts_of
-from koboshi.domain.verdict import Control, Network
+from koboshi.domain.recovery import Recovery, RecoveryState, Treatment
+from koboshi.domain.rules import MAX_POSTS, NEWEST_SUSPECT_WAIT, WAITED_LONG
+from koboshi.domain.slots import Slots, all_recoveries, capacity_came
+from koboshi.domain.verdict import Network, Verdict
 
-ROOM_MAX_AGE = timedelta(seconds=15)
+SURELY_SILENT = timedelta(seconds=2)
+"""One probe that is lost is no suspicion."""
 RECORDS_MAX_AGE = timedelta(seconds=10)
 RETRY_AFTER = timedelta(seconds=2)
 """How long a server waits after a request that had no effect; doubled by each that follows."""
 RETRY_AT_LEAST_EVERY = timedelta(seconds=30)
-
-
-def _all_recoveries(picture: Picture) -> Iterator[Recovery]:
-    for incident in picture.state.open_incidents():
-        yield from picture.state.recoveries.get(incident.id, {}).values()
-
-
-class Pace:
-    """The room that is left on each destination and in the window, within one look."""
-
-    def __init__(self, picture: Picture) -> None:
-        self._picture = picture
-        held = [r for r in _all_recoveries(picture) if r.state in HOLDS_A_SLOT]
-        # One that is stuck weighs on its destination only: the others must not wait for a person.
-        self._moving = [r for r in held if r.state is not RecoveryState.STUCK]
-        landed = (ON_ITS_WAY - HOLDS_A_SLOT) | {RecoveryState.DONE}
-        self._arrived = [r for r in _all_recoveries(picture) if r.state in landed]
-        self._onto: Counter[HostName] = Counter()
-        self._rebuilds: Counter[HostName] = Counter()
-        self._placed: dict[ServerId, HostName] = {}
-        for recovery in _all_recoveries(picture):
-            if recovery.destination and recovery.state in HOLDS_A_SLOT | ON_ITS_WAY | {
-                RecoveryState.DONE
-            }:
-                self._placed[recovery.server] = recovery.destination
-        for recovery in held:
-            self._count(recovery, recovery.destination)
-        self._left = picture.rules.window - len(self._moving)
-
-    def _count(self, recovery: Recovery, destination: HostName | None) -> None:
-        for host in (destination,) if destination else self._sharing(recovery):
-            self._onto[host] += 1
-            if recovery.candidate.treatment is Treatment.REBUILD:
-                self._rebuilds[host] += 1
-
-    def _sharing(self, recovery: Recovery) -> frozenset[HostName]:
-        """Return the hosts that share the storage of a server's local disks."""
-        storage = recovery.candidate.storage
-        return hosts_of(storage, self._picture.world) if storage else frozenset()
-
-    def is_full(self) -> bool:
-        """Return whether the window is full."""
-        return self._left <= 0
-
-    def is_busy(self) -> bool:
-        """Return whether anything is on its way: it may leave room behind."""
-        return bool(self._moving)
-
-    def take(self, recovery: Recovery, destination: HostName) -> None:
-        """Reserve a place for `recovery` on `destination`, or wherever Nova may send it."""
-        self._moving.append(recovery)
-        if recovery.candidate.storage:
-            self._count(recovery, None)
-        else:
-            self._count(recovery, destination)
-            self._placed[recovery.server] = destination
-        self._left -= 1
-
-    def destination_for(self, recovery: Recovery) -> HostName | None:
-        """Return where `recovery` should go; None when nowhere is known to be right now."""
-        if any(r.server in recovery.candidate.separate_from for r in self._moving):
-            return None  # one of an anti-affinity group at a time: Nova checks too late
-        rooms = [r for r in self._rooms(recovery) if self._suits(recovery, r)]
-        best = min(rooms, key=lambda r: preference(r, self._onto), default=None)
-        return best.host if best else None
-
-    def _rooms(self, recovery: Recovery) -> Iterable[Room]:
-        read = self._picture.world.room.get(recovery.candidate.demand)
-        if read is None or self._picture.now.since(read.at) > ROOM_MAX_AGE:
-            return ()
-        return read.rooms
-
-    def _suits(self, recovery: Recovery, room: Room) -> bool:
-        host, candidate = room.host, recovery.candidate
-        if host in recovery.failed_destinations or not self._is_fresh(recovery, host):
-            return False
-        if recovery.pinned not in {None, host}:
-            return False
-        if not has_slot(candidate, self._onto[host], self._rebuilds[host], self._picture.rules):
-            return False
-        zone = self._picture.world.services[host].service.zone
-        apart_from = (self._host_of(other) for other in candidate.separate_from)
-        sharing = self._sharing(recovery)
-        if why_not_there(candidate, host=host, zone=zone, apart_from=apart_from, sharing=sharing):
-            return False
-        return self._fits(recovery, room)
-
-    def _host_of(self, server: ServerId) -> HostName | None:
-        if server in self._placed:
-            return self._placed[server]
-        sweep = self._picture.world.sweep
-        return sweep.host_of(server) if sweep else None
-
-    def _is_fresh(self, recovery: Recovery, host: HostName) -> bool:
-        """Return whether `host` is seen alive by two fate groups and takes servers."""
-        judgement = self._picture.judgements.get(host)
-        source = self._picture.state.incidents[recovery.incident].host
-        if judgement is None or host == source or self._picture.state.open_incident(host):
-            return False
-        service = self._picture.world.services[host].service
-        return (
-            judgement.network in {Network.USERLAND, Network.KERNEL}
-            and judgement.control is Control.FRESH
-            and service.enabled
-            and not service.forced_down
-        )
-
-    def _fits(self, recovery: Recovery, room: Room) -> bool:
-        """Return whether the demand still fits beside what went there since the room was read."""
-        demand = recovery.candidate.demand
-        read_at = self._picture.world.room[demand].at
-        arrived = [r for r in self._arrived if r.moved_at.is_after(read_at)]
-        others = [r for r in (*self._moving, *arrived) if self._may_be_on(r, room.host)]
-        return not lacks(demand, left_of(room, (r.candidate.demand for r in others)))
-
-    def _may_be_on(self, recovery: Recovery, host: HostName) -> bool:
-        placed = self._placed.get(recovery.server)
-        return placed == host or (placed is None and host in self._sharing(recovery))
 
 
 def plan(picture: Picture) -> Decision:
@@ -162,12 +37,12 @@ def plan(picture: Picture) -> Decision:
     if picture.why_not_acting or picture.world.api.failing_since is not None:
         return NOTHING
     queues = [q for q in (_queue(picture, i) for i in picture.state.open_incidents()) if q]
-    pace = Pace(picture)
+    slots = Slots(picture)
     events: list[Event] = []
     commands: list[Command] = []
-    turns = in_turns(queues, lambda waiting: _next(pace, waiting), pace.is_full)
+    turns = in_turns(queues, lambda waiting: _next(slots, waiting), lambda: False)
     for incident, recovery, destination in turns:
-        pace.take(recovery, destination)
+        slots.take(recovery, destination)
         events.extend(_committed_loss(recovery))
         commands.append(_command(picture, incident, recovery, destination))
     return Decision(events=tuple(events), commands=tuple(commands))
@@ -179,6 +54,8 @@ def _queue(picture: Picture, incident: Incident) -> tuple[Incident, list[Recover
         return None
     if picture.brake.brownouts.of(cell_of(incident.host, picture.world)):
         return None  # whoever answers now may answer anything
+    if _is_suspicion_new(picture, cell_of(incident.host, picture.world)):
+        return None  # it may be the first of several: none of them is a destination
     read = picture.world.from_host.get(incident.host)
     if read is None or picture.now.since(read.at) > RECORDS_MAX_AGE:
         return None
@@ -192,7 +69,38 @@ def _queue(picture: Picture, incident: Incident) -> tuple[Incident, list[Recover
         and picture.now.since(r.moved_at) >= retry_after(r)
         and not picture.state.is_busy(f"server:{r.server}")
     ]
-    return (incident, sorted(waiting, key=lambda r: turn_key(r.candidate))) if waiting else None
+    return (incident, _in_order(picture, incident, waiting)) if waiting else None
+
+
+def _in_order(picture: Picture, incident: Incident, waiting: Sequence[Recovery]) -> list[Recovery]:
+    """Return whose turn it is: who has waited long, then the classes by their weights."""
+    known = picture.state.recoveries[incident.id].values()
+    begun = Counter(r.candidate.priority for r in known if r.posts and r not in waiting)
+    suspects = [r for r in waiting if is_suspect(picture.state, r.server)]
+    waiting = [r for r in waiting if r not in suspects]
+    late = [r for r in waiting if picture.now.since(r.seen_at) > WAITED_LONG]
+    soon = [r for r in waiting if r not in late]
+    return [
+        *in_order(late, lambda r: r.candidate, {}),
+        *in_order(soon, lambda r: r.candidate, begun),
+        *in_order(suspects, lambda r: r.candidate, {}),
+    ]
+
+
+def _is_suspicion_new(picture: Picture, cell: CellName) -> bool:
+    """Return whether a host of the cell fell silent a moment ago."""
+    for host in picture.restless:
+        judgement, probe = picture.judgements[host], picture.world.probes.get(host)
+        if (
+            judgement.verdict is Verdict.SUSPECT
+            and judgement.network in {Network.QUIET, Network.SILENT}
+            and probe is not None
+            and probe.silent_since is not None
+            and SURELY_SILENT <= picture.now.since(probe.silent_since) < NEWEST_SUSPECT_WAIT
+            and cell_of(host, picture.world) == cell
+        ):
+            return True
+    return False
 
 
 def retry_after(recovery: Recovery) -> timedelta:
@@ -203,9 +111,9 @@ def retry_after(recovery: Recovery) -> timedelta:
     return min(doubled, RETRY_AT_LEAST_EVERY)
 
 
-def _next(pace: Pace, waiting: Sequence[Recovery]) -> tuple[Recovery, HostName] | None:
+def _next(slots: Slots, waiting: Sequence[Recovery]) -> tuple[Recovery, HostName] | None:
     for recovery in waiting:
-        destination = pace.destination_for(recovery)
+        destination = slots.destination_for(recovery)
         if destination is not None:
             return recovery, destination
     return None
@@ -242,27 +150,28 @@ def _command(
 
 
 def give_up_without_room(picture: Picture) -> Decision:
-    """Return who waits for room in vain, and who may try again because there is room now."""
+    """Return who finds no room, at once and with the reason, and who may try because there is some."""
     events: list[Event] = []
-    pace = Pace(picture)
-    for recovery in _all_recoveries(picture):
+    slots = Slots(picture)
+    for recovery in all_recoveries(picture):
         state = picture.state.incidents[recovery.incident].state
-        if (
-            recovery.state is RecoveryState.QUEUED
-            and state is IncidentState.RECOVERING
-            and picture.now.since(recovery.moved_at) > picture.rules.stuck_after
-            and not pace.is_busy()
-            and pace.destination_for(recovery) is None
-        ):
-            events.append(_moved(recovery, RecoveryState.GIVEN_UP, "no host can take it"))
+        if recovery.state is RecoveryState.QUEUED and state is IncidentState.RECOVERING:
+            if why := slots.why_nowhere(recovery):
+                events.append(_moved(recovery, RecoveryState.GIVEN_UP, why))
         elif (
             recovery.state is RecoveryState.GIVEN_UP
             and state in {IncidentState.RECOVERING, IncidentState.SETTLED}
-            and recovery.posts < MAX_POSTS
-            and pace.destination_for(recovery)
+            and _may_try_again(picture, recovery)
+            and slots.destination_for(recovery)
         ):
             events.append(_moved(recovery, RecoveryState.QUEUED, "a host can take it now"))
     return Decision(events=tuple(events))
+
+
+def _may_try_again(picture: Picture, recovery: Recovery) -> bool:
+    """Return whether it has tries left, or a host has opened since Nova found none for it."""
+    came = recovery.no_host_found and capacity_came(picture, recovery.candidate.shape)
+    return recovery.posts < MAX_POSTS or came
 
 
 def _moved(recovery: Recovery, to: RecoveryState, reason: str) -> RecoveryMoved:

@@ -121,6 +121,15 @@ class Treatment(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What Nova's scheduler looks at: where it finds no host for one, it finds none for its like."""
+
+    demand: Demand
+    zone: str
+    storage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A server of the dead host as it was listed, with what is meant for it and why."""
 
@@ -141,6 +150,11 @@ class Candidate:
     """How much its return matters beside the others'."""
     rebuild_after: timedelta | None = None
     """How long it is held before it is rebuilt after all, should its host stay off; None: for good."""
+
+    @property
+    def shape(self) -> Shape:
+        """Return what it has in common with others that find a host where it does."""
+        return Shape(demand=self.demand, zone=self.availability_zone, storage=self.storage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +181,8 @@ class Recovery:
     """How often in a row a request was not sent, or was refused: it is tried ever less often."""
     stop_asked_at: Instant | None = None
     failed_destinations: frozenset[HostName] = frozenset()
+    no_host_found: bool = False
+    """Whether Nova's scheduler found no host for its newest request."""
     data_loss_committed: bool = False
     unseen_by: HostName | None = None
     """Which host that is declared to share its storage did not see its disks."""

@@ -93,6 +93,12 @@ UNKNOWN_WAIT = timedelta(seconds=90)
 """... and over how long a time, while the API answers."""
 MAX_POSTS = 3
 """How many evacuations of one server may fail before a person must look."""
+WAITED_LONG = timedelta(minutes=10)
+"""Who has waited for so long goes first, whatever its class."""
+NO_HOST_WAIT = timedelta(seconds=120)
+"""How long a shape waits after Nova found no host for one, unless capacity changes."""
+NEWEST_SUSPECT_WAIT = timedelta(seconds=5)
+"""How long after a host fell silent nothing new is sent: it may be the first of several."""
 LOOP_GAP = timedelta(seconds=5)
 """A longer gap between two ticks of our own loop makes all silence start anew."""
 LEAST_HOLD = timedelta(seconds=5)
@@ -146,7 +152,9 @@ class Rules:
     look_first: int = 32
     """How many other hosts' devices are read before the first *off* of a host that reads on."""
     window: int = 8
-    """Evacuations on their way at once."""
+    """Evacuations on their way at once in a cell, at the beginning and when Nova is slow."""
+    window_most: int = 40
+    """... and at the most, however well Nova takes them."""
     per_destination: int = 2
     """... of them onto one destination."""
     per_destination_rebuilds: int = 1

@@ -33,7 +33,7 @@ from koboshi.domain.names import (
     NetworkName,
     ServerId,
 )
-from koboshi.domain.recovery import RECOVERY_STEPS, Recovery, RecoveryState, Treatment
+from koboshi.domain.recovery import RECOVERY_STEPS, Recovery, RecoveryState, Shape, Treatment
 
 Recoveries = Mapping[ServerId, Recovery]
 
@@ -74,6 +74,14 @@ class HostNotice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Full:
+    """That Nova's scheduler found no host for a shape, though these seemed to have room."""
+
+    at: Instant
+    open_hosts: frozenset[HostName]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """The memory, folded."""
 
@@ -103,6 +111,12 @@ class State:
     """Whether a person or the brake holds it back."""
     devices: Devices = field(default_factory=Devices)
     """Which power devices are not believed, and when they were tried."""
+    poison: Mapping[ServerId, frozenset[HostName]] = field(
+        default_factory=dict[ServerId, frozenset[HostName]]
+    )
+    """Which hosts died shortly after they had received a server."""
+    full: Mapping[Shape, Full] = field(default_factory=dict[Shape, Full])
+    """The newest time that Nova found no host for each shape."""
     notices: Mapping[tuple[HostName, str], HostNotice] = field(
         default_factory=dict[tuple[HostName, str], HostNotice],
     )
@@ -188,6 +202,8 @@ def apply(state: State, at: Instant, event: ev.Event) -> State:
             | ev.StorageNotSeen()
         ):
             return _with_recovery(state, _recovery_event(state, at, event))
+        case ev.NoHostFound() | ev.PoisonSuspected():
+            return _lesson(state, at, event)
         case ev.CommandIntended():
             return _intended(state, at, event.command)
         case ev.CommandAccepted() | ev.CommandUnknown() | ev.CommandEnded():
@@ -227,7 +243,9 @@ def _with_recovery(state: State, recovery: Recovery) -> State:
 
 
 def _moved(recovery: Recovery, to: RecoveryState, reason: str, at: Instant) -> Recovery:
-    to = step(RECOVERY_STEPS, recovery.state, to)
+    was, to = recovery.state, step(RECOVERY_STEPS, recovery.state, to)
+    if was is RecoveryState.GIVEN_UP and to is RecoveryState.QUEUED:
+        recovery = replace(recovery, posts=0)  # what has changed since is worth three tries anew
     return replace(recovery, state=to, reason=reason, moved_at=at)
 
 
@@ -307,6 +325,17 @@ def _health_event(
     return replace(state, unwell={**state.unwell, event.server: known})
 
 
+def _lesson(state: State, at: Instant, event: ev.NoHostFound | ev.PoisonSuspected) -> State:
+    """Return the state that knows what a server's evacuation taught of it, or of its like."""
+    if isinstance(event, ev.PoisonSuspected):
+        hosts = state.poison.get(event.server, frozenset()) | {event.host}
+        return replace(state, poison={**state.poison, event.server: hosts})
+    recovery = state.recoveries[event.incident][event.server]
+    full = Full(at=at, open_hosts=event.open_hosts)
+    state = replace(state, full={**state.full, recovery.candidate.shape: full})
+    return _with_recovery(state, replace(recovery, no_host_found=True))
+
+
 def _stop_event(state: State, at: Instant, event: ev.StopsSeen | ev.StopMoved) -> State:
     if isinstance(event, ev.StopMoved):
         moved = with_moved(state.stops, at, event.server, event.to, event.reason)
@@ -371,6 +400,7 @@ def _intended(state: State, at: Instant, command: Command) -> State:
                     destination=command.destination,
                     known_records=command.known_records,
                     open_records=command.open_records,
+                    no_host_found=False,
                     posts=recovery.posts + 1,
                 ),
             )

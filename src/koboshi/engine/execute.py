@@ -44,6 +44,7 @@ from koboshi.domain.incident import IncidentState, Isolation
 from koboshi.domain.names import HostName
 from koboshi.domain.nova_time import nova_now
 from koboshi.domain.ownership import others_hand
+from koboshi.domain.poison import why_nowhere_any_more
 from koboshi.domain.proof import heard_elsewhere, noise_of, why_host_not_proven_now
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import Mode, Rules
@@ -327,6 +328,7 @@ class Executor:
                 if i.host != command.host and why_host_not_proven_now(i, world, now) is None
             ),
             now=now,
+            poison=why_nowhere_any_more(state, command.server),
             storage=storage_of(command.host, world, self._rules),
             nova_now=nova_now(world),
         )

@@ -89,7 +89,13 @@ _Told = tuple[Severity, str, HostName | None, IncidentId | None, str]
 
 def _told(event: ev.Event, state: State) -> _Told | None:
     match event:
-        case ev.HostNoticed() | ev.HostNoticeCleared() | ev.HostFoundDown() | ev.FenceTested():
+        case (
+            ev.HostNoticed()
+            | ev.HostNoticeCleared()
+            | ev.HostFoundDown()
+            | ev.FenceTested()
+            | ev.PoisonSuspected()
+        ):
             return _of_host(event)
         case ev.IncidentOpened():
             text = f"host {event.host} fails: {'; '.join(event.evidence)}"
@@ -128,7 +134,11 @@ def _told(event: ev.Event, state: State) -> _Told | None:
 
 
 def _of_host(
-    event: ev.HostNoticed | ev.HostNoticeCleared | ev.HostFoundDown | ev.FenceTested,
+    event: ev.HostNoticed
+    | ev.HostNoticeCleared
+    | ev.HostFoundDown
+    | ev.FenceTested
+    | ev.PoisonSuspected,
 ) -> _Told:
     match event:
         case ev.HostNoticed():
@@ -143,6 +153,12 @@ def _of_host(
                 f"Bring it back; or, if it is dead for sure, say so: koboshi host confirm-dead {event.host}"
             )
             return Severity.CRITICAL, text, event.host, None, "found_down"
+        case ev.PoisonSuspected():
+            text = (
+                f"{event.host} died within ten minutes of receiving server {event.server}, which may have "
+                "killed it: it goes last, alone, and once more at most"
+            )
+            return Severity.WARNING, text, event.host, event.incident, ""
         case ev.FenceTested():
             severity = Severity.INFO if event.ok else Severity.CRITICAL
             return severity, f"fence test: {event.detail}", event.host, None, "fence_tested"

@@ -128,7 +128,9 @@ class Chronicle:
         | ev.RecoveryMoved
         | ev.DataLossCommitted
         | ev.DestinationChosen
-        | ev.StorageNotSeen,
+        | ev.StorageNotSeen
+        | ev.NoHostFound
+        | ev.PoisonSuspected,
     ) -> tuple[str, str]:
         host = self._hosts.get(event.incident, HostName("?"))
         match event:
@@ -150,6 +152,11 @@ class Chronicle:
                 return f"data_loss {event.server} {', '.join(event.disks)}", event.policy
             case ev.DestinationChosen():
                 return f"server {event.server} goes to {event.destination}", "Nova chose it"
+            case ev.PoisonSuspected():
+                return f"poison {event.server} suspected", f"{event.host} died after receiving it"
+            case ev.NoHostFound():
+                names = ", ".join(sorted(event.open_hosts)) or "none"
+                return f"no_host {event.server}", f"open as far as is known: {names}"
             case ev.StorageNotSeen():
                 return f"storage {event.storage} not seen by {event.host}", f"of {event.server}"
             case _:

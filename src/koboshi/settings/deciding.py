@@ -213,8 +213,16 @@ class PaceSettings(Section):
         default=8,
         ge=1,
         le=40,
-        description="Evacuations on their way at once: enough to keep Nova's workers busy, few "
-        "enough not to time them out.",
+        description="Evacuations on their way at once in a cell, at the beginning: one more for each "
+        "window of servers that arrived, half as many (never fewer than this) when requests fail, "
+        "time out or take long, or when Nova leaves one lying for 20 s.",
+    )
+    window_most: int = Field(
+        default=40,
+        ge=1,
+        le=200,
+        description="... and at the most, however well Nova takes them. It is never more than "
+        "`per_destination` for each host that takes servers. A smaller one than `window` is one like it.",
     )
     per_destination: int = Field(
         default=2,
@@ -321,6 +329,7 @@ def rules_of(said: Decides) -> Rules:
         reboots_an_hour=said.health.reboots_an_hour,
         start_lone_stops=said.alone.start_lone_stops,
         window=said.pace.window,
+        window_most=max(said.pace.window, said.pace.window_most),
         per_destination=said.pace.per_destination,
         per_destination_rebuilds=said.pace.per_destination_rebuilds,
         stuck_after=said.pace.stuck_after,

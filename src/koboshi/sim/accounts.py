@@ -17,6 +17,7 @@ from koboshi.domain.rules import MAX_POSTS, Mode
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import AUTO
 from koboshi.sim.invariants import Judge
+from koboshi.sim.requests import MOST_DEATHS
 from koboshi.sim.stopped_alone import stops_at_the_end
 from koboshi.sim.truth import By
 
@@ -316,6 +317,8 @@ def _why_not_given_up(
     judge: Judge, incident: Incident, recovery: Recovery, row: Server
 ) -> str | None:
     if recovery.posts >= MAX_POSTS or incident.state is not _I.SETTLED:
+        return None
+    if len(judge.state.poison.get(recovery.server, ())) >= MOST_DEATHS:
         return None
     if not judge.world.physics.hosts[incident.host].power and any(
         judge.world.cloud.takes(h, demand_of(row))

@@ -1,13 +1,14 @@
 """What the judge has seen and read so far: facts, and the breaches that were told of them."""
 
 from collections import Counter
+from functools import cached_property
 
 import anyio
 
 from koboshi.domain.cloud import ComputeService, Migration
 from koboshi.domain.commands import Command
 from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.recovery import RecoveryState, Shape
 from koboshi.domain.rules import Rules
 from koboshi.domain.state import State
 from koboshi.sim.asking import ASKER
@@ -80,6 +81,11 @@ class Casebook:
         """Servers that were sent on the one documented assumption."""
         self.at_risk: set[ServerId] = set()
         """Servers that were sent on a word, or on silence."""
+
+    @cached_property
+    def full_s(self) -> dict[Shape, float]:
+        """Return when Koboshi last heard of each shape that Nova has no host for it."""
+        return {}
 
     def tell(self, rule: Rule, facts: str) -> None:
         """Write a breach down."""

@@ -72,6 +72,7 @@ class FaultKind(StrEnum):
     SPAWNS_SLOW = "spawns_slow"
     SPAWNS_HANG = "spawns_hang"
     CLAIMS_FAIL = "claims_fail"
+    FILTER_REFUSES = "filter_refuses"
     DIES_IN_SPAWN = "dies_in_spawn"
     # People
     OPERATOR_EVACUATES = "operator_evacuates"
@@ -281,6 +282,9 @@ SHAPES: Mapping[FaultKind, Shape] = {
     _K.SPAWNS_SLOW: _shape("guests' starts take by_s", "", "host by_s for_s"),
     _K.SPAWNS_HANG: _shape("guests' starts on this host never end", "host", "for_s"),
     _K.CLAIMS_FAIL: _shape("this host refuses what the scheduler sends it", "host", "for_s"),
+    _K.FILTER_REFUSES: _shape(
+        "a filter of Nova's scheduler keeps every server from this host", "host", "for_s"
+    ),
     _K.DIES_IN_SPAWN: _shape(
         "this host, or its nova-compute, dies in the next spawn on it", "host", "moment dies"
     ),

@@ -286,6 +286,7 @@ _LASTING: Mapping[FaultKind, Callable[[World, Fault], tuple[_Setting, ...]]] = {
     FaultKind.SPAWNS_FAIL: _spawns_fail,
     FaultKind.SPAWNS_SLOW: _spawns_slow,
     FaultKind.SPAWNS_HANG: _on_host("spawn_more_s", FOREVER_S, 0.0),
+    FaultKind.FILTER_REFUSES: _on_host("filtered", value=True, rest=False),
     FaultKind.CLAIMS_FAIL: _on_host("claims_fail", value=True, rest=False),
 }
 

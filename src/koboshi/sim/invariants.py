@@ -32,6 +32,7 @@ from koboshi.domain.events import (
     DisarmEnded,
     DomainConfirmed,
     IncidentOpened,
+    NoHostFound,
     StopMoved,
     StopsSeen,
     WordGiven,
@@ -128,10 +129,8 @@ class Judge(Casebook):
             case WordVoided():
                 self.words.discard(self.state.incidents[event.incident].host)
                 self.near["word_voided"] += 1
-            case DataLossCommitted():
-                self.committed.add((event.incident, event.server))
-                if event.by:
-                    self.ordered.add((event.incident, event.server))
+            case NoHostFound() | DataLossCommitted():
+                self._of_server(event, now_s)
             case StopsSeen():
                 self.stops_moved_s |= {server.id: now_s for server in event.servers}
             case StopMoved():
@@ -144,6 +143,15 @@ class Judge(Casebook):
                 pass
 
     # The journal
+
+    def _of_server(self, event: NoHostFound | DataLossCommitted, now_s: float) -> None:
+        if isinstance(event, DataLossCommitted):
+            self.committed.add((event.incident, event.server))
+            if event.by:
+                self.ordered.add((event.incident, event.server))
+            return
+        recovery = self.state.recoveries[event.incident][event.server]
+        self.full_s[recovery.candidate.shape] = now_s
 
     def _proven(self, event: DeathProven, now_s: float) -> None:
         host = self.state.incidents[event.incident].host

@@ -80,6 +80,8 @@ class Host(Watched):
     """What the next spawns on it fail with."""
     spawn_more_s: float = 0.0
     """So much longer a spawn takes for now; infinite: it never ends."""
+    filtered: bool = False
+    """Whether a filter of Nova's scheduler, of which Placement knows nothing, keeps servers from it."""
     claims_fail: bool = False
     """Whether it refuses, for want of resources, what the scheduler sends it."""
     die_in_spawn: str | None = None

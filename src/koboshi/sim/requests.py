@@ -2,11 +2,14 @@
 
 from datetime import timedelta
 
+import anyio
+
 from koboshi.domain.cloud import Server
 from koboshi.domain.commands import Evacuate
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import HOLDS_A_SLOT, RecoveryState
 from koboshi.domain.stranded import goes_down_with
+from koboshi.sim import scheduler
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import ASKED_S, LOOK_S, SEEN_S, Casebook
 from koboshi.sim.proofs import BY_POWER, why_proof_is_stale
@@ -16,6 +19,10 @@ from koboshi.sim.wanted import is_protected, local_disk_policy
 NEVER_SENT = frozenset(
     {"paused", "suspended", "rescued", "resized", "shelved", "shelved_offloaded", "building"}
 )
+POISONED_S = 600.0
+MOST_DEATHS = 2
+FULL_S = 119.0
+ARRIVED = frozenset({RecoveryState.CONFIRMING, RecoveryState.SETTLING, RecoveryState.DONE})
 
 
 def judge_evacuate(book: Casebook, command: Evacuate, now_s: float) -> None:
@@ -116,7 +123,7 @@ def _judge_pace(book: Casebook, command: Evacuate) -> None:
     moving = {s for s in flying if book.recovery_state(s) is not RecoveryState.STUCK}
     rules = book.rules
     onto = _onto(book, flying, command.destination) if command.destination else []
-    if len(moving) >= rules.window:
+    if len(moving) >= _widest(book):
         book.tell(Rule.STORM, f"{command.server} is sent beside {len(moving)} others")
     if len(onto) >= rules.per_destination:
         facts = f"{command.server} is sent to {command.destination} beside {len(onto)} others"
@@ -126,11 +133,71 @@ def _judge_pace(book: Casebook, command: Evacuate) -> None:
         if len(rebuilds) >= rules.per_destination_rebuilds:
             facts = f"{command.server} is rebuilt on {command.destination} beside {rebuilds}"
             book.tell(Rule.STORM, facts)
+    _judge_poison(book, command, onto)
+    _judge_shape(book, command)
     for group in book.world.cloud.groups:
         if group.policy == "anti-affinity" and command.server in group.members:
             beside = sorted(moving & group.members)
             if beside:
                 book.tell(Rule.STORM, f"{command.server} is sent beside {beside} of its group")
+
+
+def _judge_poison(book: Casebook, command: Evacuate, onto: list[ServerId]) -> None:
+    """Hold a request to what became of the hosts that had received the server, or what comes there."""
+    deaths = _killed(book, command.server)
+    if len(deaths) >= MOST_DEATHS:
+        book.tell(
+            Rule.STORM, f"{command.server} is sent once more, and {sorted(deaths)} died of it"
+        )
+    beside = [s for s in onto if deaths or _killed(book, s)]
+    if beside:
+        facts = (
+            f"{command.server} is sent to {command.destination} beside {beside}: a host died of one"
+        )
+        book.tell(Rule.STORM, facts)
+
+
+def _judge_shape(book: Casebook, command: Evacuate) -> None:
+    """Hold a request to what Nova answered of its like: it would only become ERROR, too."""
+    shape = book.state.recoveries[command.incident][command.server].candidate.shape
+    full, told_s, cloud = book.state.full.get(shape), book.full_s.get(shape), book.world.cloud
+    if full is None or told_s is None:
+        return
+    waited_s = anyio.current_time() - told_s
+    opened = [
+        h
+        for h in cloud.physics.hosts
+        if h not in full.open_hosts and scheduler.takes(cloud, h, shape.demand)
+    ]
+    if waited_s < FULL_S and not opened:
+        facts = f"{command.server} is sent {waited_s:.0f} s after Nova found no host for its like"
+        book.tell(Rule.STORM, facts)
+
+
+def _killed(book: Casebook, server: ServerId) -> set[HostName]:
+    """Return the hosts that lost their power shortly after they had begun to run a server of ours."""
+    ours = [r.at_s for r in book.requests.get(server, ()) if r.by is By.KOBOSHI]
+    if not ours:
+        return set()
+    return {
+        s.host
+        for s in book.world.physics.starts
+        if s.server == server
+        and s.at_s >= ours[0]
+        and not book.world.physics.hosts[s.host].power
+        and 0 <= book.fell_silent_s.get(s.host, -1.0) - s.at_s <= POISONED_S
+        and any(i.host == s.host and i.proof for i in book.state.open_incidents())
+    }
+
+
+def _widest(book: Casebook) -> int:
+    """Return how many may be on their way at the most: one more for each window that arrived."""
+    rules = book.rules
+    arrived = sum(r.state in ARRIVED for of in book.state.recoveries.values() for r in of.values())
+    size = rules.window
+    while arrived >= size and size < rules.window_most:
+        arrived, size = arrived - size, size + 1
+    return size
 
 
 def _flying(book: Casebook) -> set[ServerId]:

@@ -55,6 +55,8 @@ def _may(cloud: Database, server: Server, host: HostName) -> bool:
     one among them, which is ignored: so it never fits (objects/instance_group.py:get_hosts; nova's
     own test_evacuate_with_affinity_no_valid_host).
     """
+    if cloud.physics.hosts[host].filtered:
+        return False
     zone = server.availability_zone  # empty unless its owner asked for one
     if zone and cloud.row(host).zone != zone:
         return False

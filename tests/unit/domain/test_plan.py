@@ -1,5 +1,6 @@
 """Whose turn it is, and where each goes: order, limits, room, zones, groups, and when nobody goes."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -12,12 +13,16 @@ from koboshi.domain.events import (
     CommandEnded,
     DataLossCommitted,
     IncidentMoved,
+    NoHostFound,
     RecoveryMoved,
+    ServersListed,
 )
+from koboshi.domain.fitting import in_order
 from koboshi.domain.incident import IncidentState
 from koboshi.domain.interest import interest_of
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.plan import give_up_without_room, plan, retry_after
+from koboshi.domain.priority import Priority
 from koboshi.domain.recovery import Candidate, RecoveryState, Treatment
 from koboshi.domain.rules import Mode, OnLocalDisk, Rules
 from koboshi.domain.world import ApiView
@@ -300,7 +305,7 @@ def test_the_records_that_are_there_already_are_known_to_the_request() -> None:
 
 
 def test_incidents_take_turns() -> None:
-    rules = Rules(mode=Mode.ACT, install="test", window=4)
+    rules = Rules(mode=Mode.ACT, install="test", window=4, window_most=4)
     scene = Scene(20, rules)
     scene.recovering(*(bfv(f"a{n}") for n in range(6)))
     scene.recovering(*(bfv(f"b{n}") for n in range(6)), host="h2")
@@ -329,6 +334,97 @@ def test_who_waits_for_room_in_vain_is_given_up_and_offered_again() -> None:
     scene.rooms(room("h2"))
     events = give_up_without_room(scene.picture()).events
     assert [e.to for e in events if isinstance(e, RecoveryMoved)] == [RecoveryState.QUEUED]
+
+
+def test_without_room_it_is_listed_at_once_with_the_reason() -> None:
+    scene = dead_host(bfv("big", vcpus=40), bfv("small"))
+    scene.rooms(room("h2"), room("h3"))
+    (event,) = give_up_without_room(scene.picture()).events
+    assert isinstance(event, RecoveryMoved)
+    assert event.server == "big"
+    assert event.reason == "none of 5 other hosts can take it: too little room (5)"
+
+
+def test_before_the_room_is_read_nobody_is_given_up() -> None:
+    scene = Scene().recovering(bfv("a"))
+    assert not give_up_without_room(scene.picture())
+
+
+def no_host(scene: Scene, server_name: str, *open_hosts: str, age_s: float) -> Scene:
+    """Let Nova have found no host for a server that was sent to h2."""
+    scene.sent(server_name, "h2", age_s=age_s + 5)
+    command = scene.recovery(server_name).command
+    assert command is not None
+    hosts = frozenset(map(HostName, open_hosts))
+    found = NoHostFound(incident=INCIDENT, server=ServerId(server_name), open_hosts=hosts)
+    ended = CommandEnded(command=command, outcome=Outcome.FAILED)
+    return scene.tell(age_s, found, ended, moved(server_name, RecoveryState.QUEUED))
+
+
+def test_after_no_valid_host_its_like_waits() -> None:
+    """Each of them would become ERROR, too; others go on."""
+    scene = dead_host(bfv("a"), bfv("alike"), bfv("other", ram_mb=512), hosts=3)
+    no_host(scene, "a", "h2", "h3", age_s=60)
+    assert list(sent(scene)) == ["other"]
+
+
+def test_it_goes_on_after_two_minutes_elsewhere_first() -> None:
+    scene = dead_host(bfv("a"), bfv("alike"), hosts=3)
+    no_host(scene, "a", "h2", "h3", age_s=120)
+    assert sent(scene)["a"] == "h3"
+    assert set(sent(scene)) == {"a", "alike"}
+
+
+def test_it_goes_on_when_a_host_opens() -> None:
+    scene = dead_host(bfv("a"), hosts=3)
+    no_host(scene, "a", "h2", age_s=10)
+    assert sent(scene) == {"a": "h3"}
+
+
+def test_three_tries_in_vain_are_worth_three_more_when_a_host_opens() -> None:
+    scene = dead_host(bfv("a"), hosts=3)
+    for age_s in (500, 300, 100):
+        no_host(scene, "a", "h2", "h3", age_s=age_s)
+    scene.tell(90, moved("a", RecoveryState.GIVEN_UP))
+    assert not give_up_without_room(scene.picture())
+    no_hosts = {
+        s: replace(f, open_hosts=frozenset({HostName("h2")})) for s, f in scene.state.full.items()
+    }
+    scene.state = replace(scene.state, full=no_hosts)
+    events = give_up_without_room(scene.picture()).events
+    assert [e.to for e in events if isinstance(e, RecoveryMoved)] == [RecoveryState.QUEUED]
+    assert scene.tell(0, *events).recovery("a").posts == 0
+
+
+def test_the_classes_take_turns_by_weight() -> None:
+    of = [replace(bfv(f"{p}{n:02}"), priority=p) for p in Priority for n in range(15)]
+    order = in_order(of, lambda c: c, {})
+    first = Counter(c.priority for c in order[:15])
+    assert first == {Priority.CRITICAL: 8, Priority.HIGH: 4, Priority.NORMAL: 2, Priority.LOW: 1}
+    assert order[0].priority is Priority.CRITICAL
+
+
+def test_who_had_their_turns_let_others_have_theirs() -> None:
+    of = [replace(bfv(p), priority=p) for p in (Priority.CRITICAL, Priority.LOW)]
+    assert [c.server for c in in_order(of, lambda c: c, {Priority.CRITICAL: 8})] == [
+        "low",
+        "critical",
+    ]
+
+
+def test_who_has_waited_long_goes_first_whatever_its_class() -> None:
+    low, critical = (replace(bfv(p), priority=p) for p in (Priority.LOW, Priority.CRITICAL))
+    scene = Scene(10).recovering(low, age_s=650)
+    scene.tell(5, ServersListed(incident=INCIDENT, candidates=(critical,)))
+    scene.rooms(room("h2"))
+    assert list(sent(scene)) == ["low", "critical"]
+
+
+def test_nothing_is_sent_while_the_newest_suspicion_is_young() -> None:
+    scene = dead_host(bfv("a"))
+    assert sent(scene.set_probe("h6", probe("h6", 5)))
+    assert sent(scene.set_probe("h6", probe("h6", 1)))
+    assert not sent(scene.set_probe("h6", probe("h6", 4)))
 
 
 def test_who_waits_behind_others_is_not_given_up() -> None:

@@ -105,7 +105,7 @@ async def test_a_lost_request_of_a_host_that_lives_again_ends_with_a_person() ->
 
 async def test_who_waits_behind_a_lost_request_is_left_to_a_person_with_it() -> None:
     """Seed 402246: it was queued for ever, for another server's request was without an end."""
-    rules = replace(shortened(), window=1)
+    rules = replace(shortened(), window=1, window_most=1)
     async with story([server("a"), server("b")], rules=rules) as s:
         s.cloud.line.fail("evacuate", Fails.NO_ANSWER, times=1)
         s.power_loss()

@@ -141,7 +141,7 @@ async def test_no_room_anywhere_posts_nothing_until_there_is() -> None:
         assert s.posts()["big"] == 0
         assert s.cloud.servers_by_id[ServerId("big")].vm_state == "active"
         s.machine("h3").vcpus = 128
-        await s.until_settled(within_s=60)
+        await s.until(lambda: s.recovery_states().get("big") is RecoveryState.DONE, 60)
         assert s.where("big") == ("h3",)
 
 

@@ -33,7 +33,7 @@ def judged(tell: Tell) -> Judge:
     stories: list[Story] = []
 
     async def main() -> None:
-        rules = replace(shortened(), window=1)
+        rules = replace(shortened(), window=1, window_most=1)
         async with story([server("first"), server("waits")], rules=rules) as s:
             stories.append(s)
             for machine in s.cloud.physics.hosts.values():

@@ -146,6 +146,7 @@ def draw_settings(random: Random, cloud: CloudSpec) -> StorySettings:
         ),
         pace=PaceSettings(
             window=random.choice((1, 2, 2, 4, 8)),
+            window_most=random.choice((2, 4, 8, 40)),
             per_destination=random.choice((1, 2, 2, 3)),
         ),
     )
