@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from koboshi.domain import guard, interest, listing
+from koboshi.domain import guard, listing
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import OnLocalDisk
 from koboshi.engine import execute
@@ -37,7 +37,6 @@ MUTATIONS = (
         sentence="disks on shared storage are never sent to where they would be made anew",
         patches=(
             (listing, "storage_of", nothing),
-            (interest, "storage_of", nothing),
             (execute, "storage_of", nothing),
         ),
         tell=power_loss,
