@@ -40,6 +40,8 @@ def with_lost(unwell: Unwells, at: Instant, server: ServerId, name: str, host: H
 
 
 def with_rebooted(unwell: Unwells, at: Instant, server: ServerId) -> Unwells:
-    """Return the memory after a reboot was meant."""
-    one = unwell[server]
+    """Return the memory after a reboot was meant; of one that nobody called unwell none is counted."""
+    one = unwell.get(server)
+    if one is None:
+        return unwell  # the journal is read at every start: what stands in it must never stop that
     return {**unwell, server: replace(one, reboots=(*one.reboots, at))}
