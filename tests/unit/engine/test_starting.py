@@ -6,8 +6,9 @@ import anyio
 import pytest
 
 from koboshi.domain.alone.stops import StopCause, StoppedServer, StopState
+from koboshi.domain.cloud import ProbeAnswer
 from koboshi.domain.commands import Command, Outcome, RebootServer, StartServer
-from koboshi.domain.events import CommandEnded, StopsSeen
+from koboshi.domain.events import CommandEnded, HealthLost, StopsSeen
 from koboshi.domain.names import CommandId, HostName, ServerId
 from koboshi.domain.rules import Mode, Rules
 from koboshi.engine.execute import Executor
@@ -35,7 +36,12 @@ def reboot(*, guest_may_run: bool = False) -> RebootServer:
 
 
 async def carry_out(
-    command: Command, *, runs: bool = False, answer: Fails | None = None, **row: Any
+    command: Command,
+    *,
+    runs: bool = False,
+    check: ProbeAnswer = ProbeAnswer.SILENT,
+    answer: Fails | None = None,
+    **row: Any,
 ) -> tuple[list[str], CommandEnded]:
     """Carry a command out on a host that lives; returns what was sent, and what was journalled."""
     disk, clock = Disk(), VirtualClock()
@@ -57,10 +63,14 @@ async def carry_out(
             reason="test",
             servers=(StoppedServer(id=A, name="a"),),
         )
+        lost = HealthLost(server=A, name="a", host=H1, reason="test")
+        meant = (stop,) if isinstance(command, StartServer) else (lost,)
         async with memory.lock:
-            assert await memory.remember((stop,), (command,))
+            assert await memory.remember(meant, (command,))
         board = Whiteboard(clock.now(), frozenset())
         board.see_services(cloud.rows(), clock.now(), clock.now())
+        for answer_of_a in (ProbeAnswer.USERLAND, check):
+            board.see_checks({A: answer_of_a}, clock.now())
         executor = Executor(
             memory=memory,
             board=board,
@@ -92,6 +102,13 @@ async def test_a_guest_that_runs_is_rebooted_only_by_policy() -> None:
     assert "its guest may run" in ended.detail
     sent, ended = await carry_out(reboot(guest_may_run=True), runs=True)
     assert (sent, ended.outcome) == (["reboot_hard"], Outcome.DONE)
+
+
+async def test_a_server_whose_check_answers_again_is_not_rebooted() -> None:
+    command = reboot(guest_may_run=True)
+    sent, ended = await carry_out(command, runs=True, check=ProbeAnswer.USERLAND)
+    assert (sent, ended.outcome) == ([], Outcome.REFUSED)
+    assert "its check does not fail any more" in ended.detail
 
 
 @pytest.mark.parametrize(
