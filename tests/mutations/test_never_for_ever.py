@@ -29,7 +29,7 @@ def story(mode: Mode, *happens: Happening) -> Case:
         seed=0,
         cloud=CloudSpec(server={f"s{n}": ServerSpec(host="h1") for n in range(3)}),
         script=Script(happens=happens, lasts_s=3_600.0),
-        settings=StorySettings(mode=mode, pace=PaceSettings(window=1)),
+        settings=StorySettings(mode=mode, pace=PaceSettings(window=1, window_most=1)),
     )
 
 
