@@ -100,8 +100,8 @@ class Telling:
         self._commands: dict[CommandId, Command] = {}
         self._destinations: dict[ServerId, HostName] = {}
         self._verdicts: dict[str, Verdict] = {}
-        self._back = 0
-        self._to_evacuate = 0
+        self._back: set[ServerId] = set()
+        self._to_evacuate: set[ServerId] = set()
 
     def event(self, event: ev.Event) -> Iterator[Line]:
         """Yield what there is to say about one event of the journal."""
@@ -161,9 +161,8 @@ class Telling:
 
     def _listed(self, candidates: tuple[Candidate, ...]) -> Iterator[Line]:
         self._names |= {c.server: c for c in candidates}
-        self._to_evacuate += sum(
-            c.treatment in {Treatment.EVACUATE, Treatment.REBUILD} for c in candidates
-        )
+        moved = {Treatment.EVACUATE, Treatment.REBUILD}
+        self._to_evacuate |= {c.server for c in candidates if c.treatment in moved}
         chosen: dict[tuple[Treatment, str], list[str]] = {}
         for candidate in candidates:
             key = (candidate.treatment, candidate.reason)
@@ -185,12 +184,14 @@ class Telling:
 
     def _recovery(self, event: ev.RecoveryMoved) -> Iterator[Line]:
         name = self._name(event.server)
+        if event.to is RecoveryState.QUEUED:  # one that was held, maybe: a person gave up its disks
+            self._to_evacuate.add(event.server)
         if event.to is RecoveryState.DONE:
-            self._back += 1
+            self._back.add(event.server)
             candidate, on = self._names.get(event.server), self._destinations.get(event.server, "?")
             off = candidate is not None and candidate.vm_state == "stopped"
             how = f"belongs to {on} now, and is off as it was" if off else f"is up again on {on}"
-            yield Kind.BACK, f"{name} {how} ({self._back} of {self._to_evacuate})", ()
+            yield Kind.BACK, f"{name} {how} ({len(self._back)} of {len(self._to_evacuate)})", ()
         elif event.to in _TROUBLE:
             text = f"{name} is {event.to}: {RECOVERY_MEANING[event.to]}"
             yield Kind.TROUBLE, text, (event.reason,)

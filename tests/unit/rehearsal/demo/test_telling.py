@@ -115,6 +115,19 @@ def test_who_is_back_is_named_with_its_place_and_counted() -> None:
     ]
 
 
+def test_one_that_was_held_and_is_given_up_counts_too() -> None:
+    telling = Telling()
+    _listed(telling)
+    for name in ("web", "db"):
+        _arrives(telling, name)
+    queued = ev.RecoveryMoved(
+        incident=INCIDENT, server=ServerId("cache"), to=RecoveryState.QUEUED, reason="ordered"
+    )
+    list(telling.event(queued))
+    ((_, text, _),) = _arrives(telling, "cache")
+    assert text.endswith("(3 of 3)")
+
+
 def test_what_goes_wrong_is_trouble() -> None:
     telling = Telling()
     _listed(telling)
