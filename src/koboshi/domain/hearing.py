@@ -18,6 +18,9 @@ from koboshi.domain.world import World
 
 KDUMP_LASTS = timedelta(minutes=10)
 """A crashed kernel has written its dump or given up by then, and boots."""
+KDUMP_SPEAKS = timedelta(seconds=25)
+"""A kernel that writes its dump says so every ten seconds (fence_kdump_send -i): two missed, and the
+host has most likely rebooted, so that another kernel answers, which is starting up."""
 SAMPLE_SLACK = timedelta(seconds=2)
 """Between the clocks of Prometheus and of ours, over one request."""
 
@@ -46,6 +49,8 @@ class Crash:
     """A kernel's last words, which no sign of life has contradicted since."""
 
     authenticated: bool
+    is_speaking: bool
+    """Whether it said so just now: what answers is the kernel that writes the dump, and no other."""
     sentence: str
 
 
@@ -180,6 +185,7 @@ def crash_of(host: HostName, world: World, now: Instant) -> Crash | None:
     how = "signed or from an isolated network" if seen.authenticated else "unsigned"
     return Crash(
         authenticated=seen.authenticated,
+        is_speaking=now.since(seen.at) <= KDUMP_SPEAKS,
         sentence=f"it said {seconds(now.since(seen.at))} ago that its kernel crashed ({how})",
     )
 

@@ -100,7 +100,7 @@ CRASHED = Ruling(
 CRASH_KERNEL = Ruling(
     verdict=Verdict.UNREACHABLE,
     rule="its kernel said that it crashed, provably; what answers now is the kernel that writes the dump",
-    would_change="an answer of a program, or a heartbeat",
+    would_change="an answer of a program, a heartbeat, or the end of its messages (hung)",
 )
 FOUND_DOWN = Ruling(
     verdict=Verdict.FOUND_DOWN,
@@ -119,7 +119,7 @@ def first_ruling(heard: Heard) -> Ruling:
         case ((Network.QUIET | Network.SILENT), _):
             return CONTRADICTED if programs_elsewhere else SUSPECT
         case Network.KERNEL, Control.LATE:
-            if heard.crash is not None and heard.crash.authenticated:
+            if heard.crash is not None and heard.crash.authenticated and heard.crash.is_speaking:
                 return CRASH_KERNEL
             hung = heard.userland_ever and not programs_elsewhere
             return HUNG if hung else SERVICE_FAILED

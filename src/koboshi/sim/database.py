@@ -45,6 +45,8 @@ NOVA_IS_AHEAD = timedelta(minutes=37)
 """Nova's clock and ours never agree; whoever compares them fails the tests."""
 CONTROL = ("nova-conductor", "nova-scheduler")
 ADMIN = "admin"
+WITH_A_GUEST = frozenset({"active", "paused", "rescued"})
+"""States of a server that has a guest: Nova's own sync would stop one without (`_sync_instance_power_state`)."""
 SHARED_BACKEND = "ctl1@shared#shared"
 """The back end that serves every volume of which nothing else is said."""
 
@@ -227,7 +229,7 @@ class Database(Watched):
     # Servers
 
     def add(self, server: Server) -> Server:
-        """Put a server on its host, and let it run if it is active."""
+        """Put a server on its host, with a guest there if its state has one."""
         if server.host is None:
             raise ValueError(f"server {server.id} has no host")
         self.servers_by_id[server.id] = server
@@ -236,7 +238,7 @@ class Database(Watched):
         self.placement.claim(server.id, server.host, demand_of(server))
         self.physics.settle(server, server.host)
         self.attach(server, server.host)
-        if server.vm_state == "active":
+        if server.vm_state in WITH_A_GUEST:
             self.physics.start_guest(server.id, server.host)
         return server
 

@@ -185,6 +185,11 @@ def test_the_kernel_that_writes_the_dump_is_no_sign_of_life() -> None:
     assert kdump(scene, 10, authenticated=True).judgement().verdict is Verdict.UNREACHABLE
 
 
+def test_a_kernel_that_says_no_more_that_it_crashed_is_another_one_that_boots() -> None:
+    scene = Scene().set_probe("h1", probe("h1", kernel_only=True)).set_heartbeat("h1", 60)
+    assert kdump(scene, 26, authenticated=True).judgement().verdict is Verdict.HUNG
+
+
 def test_a_crash_needs_a_positive_control_too() -> None:
     scene = kdump(Scene().dark("h1"), 10, authenticated=True)
     for host in list(scene.world.probes):
