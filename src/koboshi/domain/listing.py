@@ -63,7 +63,7 @@ def _candidate(
         server,
         groups=world.groups.groups if world.groups else (),
         seen_before=world.sweep.servers.get(server.id) if world.sweep else None,
-        images_active={image: read.active for image, read in world.images.items()},
+        images_active=world.images_active,
         policy=policy_of(server, sources, picture.rules),
         storage=storage,
     )

@@ -198,7 +198,7 @@ def _not_possible(picture: Picture, incident: Incident, recovery: Recovery) -> R
         groups=world.groups.groups,
         # An ERROR that the failure made is none; what it was before says the candidate.
         vm_state=candidate.vm_state if server.vm_state == "error" else server.vm_state,
-        images_active={image: read.active for image, read in world.images.items()},
+        images_active=world.images_active,
         policy=replace(wanted, on_local_disk=OnLocalDisk.REBUILD, rebuild_after=None),
         storage=storage_of(incident.host, world, picture.rules),
     )

@@ -210,6 +210,11 @@ class World:
     ours: frozenset[HostName] = frozenset()
     """Hosts that carry this daemon or its database: they are never fenced."""
 
+    @property
+    def images_active(self) -> dict[str, bool]:
+        """Return of each image that was read whether it can be served."""
+        return {image: read.active for image, read in self.images.items()}
+
 
 def with_item(mapping: Mapping[K, V], key: K, value: V) -> dict[K, V]:
     """Return a copy of `mapping` in which `key` has `value`."""

@@ -14,7 +14,7 @@ from koboshi.sim.refusal import refuse, server_of
 from koboshi.sim.services import key_of
 from koboshi.sim.states import PAUSED, RUNNING, SHUTDOWN
 from koboshi.sim.truth import By
-from koboshi.sim.working import STEP_S, Dead, Work, delivered
+from koboshi.sim.working import STEP_S, delivered, lived_through
 
 STOP_S = 4.0
 """A guest that heeds ACPI is off by then."""
@@ -65,9 +65,7 @@ async def _set_paused(
     cloud: Database, server: ServerId, host: Host, vm_state: str, power_state: int
 ) -> None:
     await delivered(cloud, host)
-    try:
-        await Work(cloud, host).take(STEP_S)
-    except Dead:
+    if not await lived_through(cloud, host, STEP_S):
         return
     if server in cloud.servers_by_id:
         cloud.change(server, task_state=None, vm_state=vm_state, power_state=power_state)
@@ -85,9 +83,7 @@ def suspend(cloud: Database, server: ServerId) -> None:
 
 async def _suspend(cloud: Database, server: ServerId, host: Host) -> None:
     await delivered(cloud, host)
-    try:
-        await Work(cloud, host).take(STEP_S)
-    except Dead:
+    if not await lived_through(cloud, host, STEP_S):
         return
     row = cloud.servers_by_id.get(server)
     if row is not None and row.host == host.name and row.task_state == "suspending":
@@ -121,9 +117,7 @@ def force_stop(cloud: Database, server: ServerId, user: str | None) -> None:
 
 async def _stop(cloud: Database, server: ServerId, host: Host) -> None:
     await delivered(cloud, host)
-    try:
-        await Work(cloud, host).take(STOP_S if server in host.domains else 0.0)
-    except Dead:
+    if not await lived_through(cloud, host, STOP_S if server in host.domains else 0.0):
         return
     cloud.physics.stop_guest(server, host.name)
     if server in cloud.servers_by_id:
@@ -154,9 +148,7 @@ async def _reboot(cloud: Database, server: ServerId, host: Host) -> None:
     """Say what is done to the server, and start it anew (compute/manager.py:reboot_instance)."""
     await delivered(cloud, host)
     for task_state in ("reboot_pending_hard", "reboot_started_hard"):
-        try:
-            await Work(cloud, host).take(STEP_S)
-        except Dead:
+        if not await lived_through(cloud, host, STEP_S):
             return
         row = cloud.servers_by_id.get(server)
         if row is None or row.task_state not in HARD_REBOOT:
@@ -170,9 +162,7 @@ async def _reboot(cloud: Database, server: ServerId, host: Host) -> None:
 async def _run(cloud: Database, server: ServerId, host: Host, otherwise: str) -> None:
     """Let nova-compute start a guest; the server is `otherwise` where that fails."""
     await delivered(cloud, host)
-    try:
-        await Work(cloud, host).take(START_S)
-    except Dead:
+    if not await lived_through(cloud, host, START_S):
         return
     if server not in cloud.servers_by_id:
         return

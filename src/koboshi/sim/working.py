@@ -45,3 +45,12 @@ class Work:
 
     def _goes_on(self) -> bool:
         return self._cloud.writes and self._host.works and self._host.connected
+
+
+async def lived_through(cloud: Database, host: Host, for_s: float) -> bool:
+    """Work on a host for so long; False when its nova-compute died meanwhile, and the work with it."""
+    try:
+        await Work(cloud, host).take(for_s)
+    except Dead:
+        return False
+    return True

@@ -1,11 +1,12 @@
 """A command is sent once, and ends as done, certainly without effect, or unknown."""
 
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from koboshi.adapters.openstack import TimeLimits
+from koboshi.adapters.openstack import OpenStackCloud, TimeLimits
 from koboshi.domain.errors import CommandRefused, OutcomeUnknown
 from koboshi.domain.names import HostName, ServerId, ServiceId
 from tests.unit.adapters.loopback import Behaviour, Reply
@@ -55,31 +56,25 @@ async def test_isolate_is_one_put(tmp_path: Path) -> None:
     assert seen.headers["openstack-api-version"] == "compute 2.53"
 
 
-async def test_stop_is_a_servers_action(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("act", "body"),
+    [
+        (OpenStackCloud.stop, {"os-stop": None}),
+        (OpenStackCloud.start, {"os-start": None}),
+        (OpenStackCloud.reboot_hard, {"reboot": {"type": "HARD"}}),
+    ],
+)
+async def test_what_is_done_to_a_server_is_an_action_of_it(
+    tmp_path: Path,
+    act: Callable[[OpenStackCloud, ServerId], Awaitable[None]],
+    body: dict[str, object],
+) -> None:
     fake = SimCloud()
     fake.on("POST", ACTION, Reply(status=202))
     async with connected(fake, tmp_path) as cloud:
-        await cloud.stop(ServerId("a"))
+        await act(cloud, ServerId("a"))
     (seen,) = fake.server.asked("POST", ACTION)
-    assert seen.json == {"os-stop": None}
-
-
-async def test_start_is_a_servers_action(tmp_path: Path) -> None:
-    fake = SimCloud()
-    fake.on("POST", ACTION, Reply(status=202))
-    async with connected(fake, tmp_path) as cloud:
-        await cloud.start(ServerId("a"))
-    (seen,) = fake.server.asked("POST", ACTION)
-    assert seen.json == {"os-start": None}
-
-
-async def test_a_hard_reboot_is_a_servers_action(tmp_path: Path) -> None:
-    fake = SimCloud()
-    fake.on("POST", ACTION, Reply(status=202))
-    async with connected(fake, tmp_path) as cloud:
-        await cloud.reboot_hard(ServerId("a"))
-    (seen,) = fake.server.asked("POST", ACTION)
-    assert seen.json == {"reboot": {"type": "HARD"}}
+    assert seen.json == body
 
 
 @pytest.mark.parametrize("marker", ["", "x" * 256, "AUTO: Connection to libvirt lost"])
