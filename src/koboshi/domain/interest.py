@@ -129,7 +129,10 @@ def _decides(picture: Picture, suspects: set[HostName]) -> bool:
 
 
 def _was_just_fenced(picture: Picture, incident: Incident) -> bool:
-    """Return whether *off* was sent and answered, and the power not read since."""
+    """Return whether *off* was sent and answered, and the power not read since.
+
+    One reading that says *on* may have been under way when *off* was answered: it is as if none was.
+    """
     if incident.state is not IncidentState.FENCING:
         return False
     if picture.state.is_busy(f"host:{incident.host}"):
@@ -138,7 +141,10 @@ def _was_just_fenced(picture: Picture, incident: Incident) -> bool:
         picture.state.fences.get(incident.host),
         picture.world.power.get(incident.host),
     )
-    return fenced_at is not None and track is not None and fenced_at.is_after(track.newest.at)
+    if fenced_at is None or track is None:
+        return False
+    since = [reading.power for reading in track.readings if not fenced_at.is_after(reading.at)]
+    return since in ([], [Power.ON])
 
 
 def _to_look_at(picture: Picture) -> set[HostName]:

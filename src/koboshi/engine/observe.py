@@ -46,6 +46,7 @@ from koboshi.engine.pace import (
     MAX_PATROL_READS_AT_ONCE,
     MAX_POWER_READS_AT_ONCE,
     MAX_READS_AT_ONCE,
+    SERVICES_REST,
     Pace,
 )
 from koboshi.engine.patrol import Patrol
@@ -107,6 +108,7 @@ class Observers:
         self._diagnostics_limit = anyio.CapacityLimiter(MAX_DIAGNOSTICS_AT_ONCE)
         self._read_limit = anyio.CapacityLimiter(MAX_READS_AT_ONCE)
         self._failing: set[str] = set()
+        self._services_took = pace.services
         self._identified: dict[HostName, Instant] = {}
 
     def orders(self, interest: Interest) -> Iterator[Order]:
@@ -118,7 +120,7 @@ class Observers:
             yield from self._witnesses.orders(interest)
             yield from self._power_orders(interest)
             return
-        services = pace.services_suspect if interest.suspicion else pace.services
+        services = pace.services_suspect if interest.suspicion else self._calm_services()
         if interest.services_now:
             services = min(services, pace.decisive)
         yield Order(key="services", every=services, work=self._services)
@@ -205,6 +207,12 @@ class Observers:
             log.info("read_recovered", what=what)
         return answer
 
+    def _calm_services(self) -> timedelta:
+        """Return the pause between two reads while all is well: short where the API answers at once."""
+        pace = self._pace
+        quick = self._services_took * SERVICES_REST
+        return min(max(quick, pace.services_suspect), pace.services)
+
     async def _services(self) -> None:
         asked_at = self._clock.now()
         try:
@@ -217,6 +225,7 @@ class Observers:
             self._board.see_health(self._api_health())
             return
         self._failing.discard("services")
+        self._services_took = self._clock.now().since(asked_at)
         self._board.see_services(rows, self._clock.now(), asked_at)
         self._board.see_health(self._api_health())
         self._board.place(self._places, self._known_aggregates)

@@ -18,7 +18,9 @@ class Pace:
     boots: timedelta = timedelta(seconds=15)
     """How often Prometheus is asked when hosts booted: what follows from it takes longer anyway."""
     services: timedelta = timedelta(seconds=5)
+    """At most, while all is well: where the API is quick, the pause is shorter (`SERVICES_REST`)."""
     services_suspect: timedelta = timedelta(seconds=2)
+    """While a host is suspect, and at least at any other time."""
     decisive: timedelta = timedelta(seconds=1)
     """... at the moment at which one of them may decide about a host."""
     services_unwell: timedelta = timedelta(seconds=10)
@@ -51,6 +53,8 @@ class Pace:
     """The least pause after a read that failed."""
 
 
+SERVICES_REST = 20
+"""The pause after a read of the services, in times that it took: a twentieth of one API worker."""
 HYPERVISORS_A_MINUTE = 500
 """A page a minute, on the average: a cloud of thousands of hosts lists them less often."""
 MAX_PROBES_AT_ONCE = 256

@@ -155,8 +155,9 @@ class EvidenceSettings(Section):
         default=seconds(5),
         ge=seconds(1),
         le=seconds(30),
-        description="How often Nova's service list is read while all is well: twice per heartbeat, "
-        "so that none is missed.",
+        description="How often Nova's service list is read at least while all is well: twice per "
+        "heartbeat, so that none is missed. Where the API answers quickly it is read more often, with a "
+        "pause of 20 times what a read takes, down to `services_interval_suspect`.",
     )
     services_interval_suspect: Duration = Field(
         default=seconds(2),
