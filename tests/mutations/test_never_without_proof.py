@@ -15,6 +15,7 @@ from koboshi.domain import (
     building,
     confirm_dead,
     decision,
+    device,
     follow,
     guard,
     listing,
@@ -34,7 +35,7 @@ from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import ProofPolicy
 from koboshi.domain.tracing import step_to
 from koboshi.domain.word import ConfirmDead, Disarm, RebuildServer
-from koboshi.engine import execute
+from koboshi.engine import execute, whiteboard
 from koboshi.rehearsal.story import Story
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim.accounts import Closing, close
@@ -143,7 +144,42 @@ async def left_open_last_year(s: Story) -> None:
     close(s.judged, Closing(now_s=anyio.current_time(), fenced=frozenset(), protected=frozenset()))
 
 
+async def device_moved_while_we_are_away(s: Story) -> None:
+    s.daemon.kill()
+    _exchange(s)
+    await anyio.sleep(10)
+    s.start_daemon()
+    await anyio.sleep(30)
+    s.machine("h1").link = False
+    await anyio.sleep(60)
+
+
+async def device_moved_under_our_eyes(s: Story) -> None:
+    _exchange(s)
+    await anyio.sleep(10)
+    s.machine("h1").link = False
+    await anyio.sleep(60)
+
+
+def _exchange(s: Story) -> None:
+    s.fences[H1].wired_to, s.fences[H2].wired_to = H2, H1
+
+
 MUTATIONS = (
+    Mutation(
+        sentence="a device that was moved while nobody looked is neither believed nor used",
+        patches=((device, "is_another", no), (whiteboard, "is_another", no)),
+        tell=device_moved_while_we_are_away,
+        breaks=Rule.UNPROVEN,
+        servers=(server("a"),),
+    ),
+    Mutation(
+        sentence="right before an off its device says whose it is",
+        patches=((execute, "why_not_switch", nothing),),
+        tell=device_moved_under_our_eyes,
+        breaks=Rule.UNPROVEN,
+        servers=(server("a"),),
+    ),
     Mutation(
         sentence="vTPM, hard affinity, …: never posted, on a person's order neither",
         patches=((rebuild_order, "_not_possible", nothing),),

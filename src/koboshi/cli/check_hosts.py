@@ -67,7 +67,8 @@ async def check_hosts(
     async with anyio.create_task_group() as group:
         for host in chosen:
             group.start_soon(look, host)
-    mapped = _mapping(mistaken(identities, (HostName(host) for host in listed or chosen)))
+    known = [HostName(host) for host in listed or chosen]
+    mapped = _mapping(mistaken(identities, known, settings.fencing.machines()))
     return [*found, *(row for host in chosen for row in rows[host]), *mapped]
 
 

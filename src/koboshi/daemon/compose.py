@@ -122,7 +122,10 @@ async def _serve(settings: Settings, probe: Probe, stack: AsyncExitStack, tasks:
         ended=(teller.flush,),
     )
     board = Whiteboard(
-        clock.now(), fenced=frozenset(fences), devices=wiring.device_tables(settings)
+        clock.now(),
+        fenced=frozenset(fences),
+        devices=wiring.device_tables(settings),
+        declared=settings.fencing.machines(),
     )
     who = await witnesses.witnesses(settings, cloud, stack)
     await witnesses.hear_kdumps(settings, board, who, clock, stack)

@@ -22,6 +22,7 @@ from koboshi.domain.control_plane import (
 )
 from koboshi.domain.evidence import PowerTrack, ProbeTrack
 from koboshi.domain.hearing import crash_of, external_of
+from koboshi.domain.identification import is_to_be_remembered
 from koboshi.domain.instant import Instant, same
 from koboshi.domain.names import MANAGEMENT, HostName
 from koboshi.domain.networks import PROBE_MAX_AGE, Network, track_of, trust_of
@@ -86,6 +87,8 @@ def calm(
     `topics` are those that are noticed of it.
     """
     if host in world.kdumps and crash_of(host, world, now) is not None:
+        return None
+    if is_to_be_remembered(host, world):
         return None
     reported = _control(host, world, rules, now, counted_from(host, world, state))
     asked = _networks(host, world, state, rules, now)

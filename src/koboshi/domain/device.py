@@ -26,13 +26,21 @@ OUTLETS = "outlets"
 
 
 def mistaken(
-    identities: Mapping[HostName, Identity], known: Iterable[HostName]
+    identities: Mapping[HostName, Identity],
+    known: Iterable[HostName],
+    machines: Mapping[HostName, str] | None = None,
 ) -> dict[HostName, str]:
-    """Return the hosts whose device says that it is another's: by one serial twice, or by a name."""
+    """Return the hosts whose device says that it is another's, in words.
+
+    By one serial twice, by another host's name, or by another serial than `machines` has of it.
+    """
     by_serial: dict[str, list[HostName]] = {}
     by_name = {_short(host): host for host in known}
     found: dict[HostName, str] = {}
+    machines = machines or {}
     for host, told in identities.items():
+        if is_another(told, machines.get(host, "")):
+            found[host] = _another(host, told, machines)
         if told.serial:
             by_serial.setdefault(told.serial.lower(), []).append(host)
         named = by_name.get(_short(told.host_name))
@@ -49,6 +57,21 @@ def mistaken(
                 f"({serial}): an off for one would hit the other"
             )
     return found
+
+
+def is_another(told: Identity, machine: str) -> bool:
+    """Return whether a device says that it is not `machine`, the serial by which it is known."""
+    return bool(told.serial and machine) and told.serial.lower() != machine.lower()
+
+
+def _another(host: HostName, told: Identity, machines: Mapping[HostName, str]) -> str:
+    owner = next((h for h, m in machines.items() if m.lower() == told.serial.lower()), None)
+    whose = f"{owner}'s" if owner else "a machine that is not known here"
+    return (
+        f"the power device of {host} says that its machine is {told.serial}, and it was "
+        f"{machines[host]}: it may have been moved, and an off for {host} would hit {whose}. If the "
+        f'board was exchanged, declare the new one: machine = "{told.serial}" in [fencing.hosts.{host}]'
+    )
 
 
 def _short(name: str) -> str:

@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from koboshi.domain import events as ev
+from koboshi.domain.device import BMC
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
+
+CONTRADICTS = "contradicts"
+"""The cause of a quarantine: it read off while its host answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,14 @@ class FenceTest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a host's first device said that it is, and what the settings said of the device then."""
+
+    serial: str
+    table: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Devices:
     """All of it, folded from the journal."""
 
@@ -37,6 +49,7 @@ class Devices:
         default_factory=dict[tuple[HostName, str], Quarantine],
     )
     tests: Mapping[HostName, FenceTest] = field(default_factory=dict[HostName, FenceTest])
+    machines: Mapping[HostName, Machine] = field(default_factory=dict[HostName, Machine])
 
     def distrusted(self, host: HostName) -> frozenset[str]:
         """Return which devices of `host` are not believed."""
@@ -49,18 +62,25 @@ class Devices:
         )
 
 
-DeviceEvent = ev.DeviceQuarantined | ev.DeviceTrusted | ev.FenceTested
+DeviceEvent = ev.DeviceIdentified | ev.DeviceQuarantined | ev.DeviceTrusted | ev.FenceTested
 
 
 def learned(devices: Devices, at: Instant, event: DeviceEvent) -> Devices:
     """Return what is remembered after `event`."""
     match event:
+        case ev.DeviceIdentified():
+            machine = Machine(serial=event.serial, table=event.table)
+            return replace(devices, machines={**devices.machines, event.host: machine})
         case ev.DeviceQuarantined():
             quarantine = Quarantine(
                 cause=event.cause, reason=event.reason, since=at, table=event.table
             )
             key = (event.host, event.device)
-            return replace(devices, quarantined={**devices.quarantined, key: quarantine})
+            # One that contradicted its host was never known to be the host's.
+            forgets = event.cause == CONTRADICTS and event.device == BMC
+            kept = {h: m for h, m in devices.machines.items() if not (forgets and h == event.host)}
+            quarantined = {**devices.quarantined, key: quarantine}
+            return replace(devices, quarantined=quarantined, machines=kept)
         case ev.DeviceTrusted():
             key = (event.host, event.device)
             rest = {k: q for k, q in devices.quarantined.items() if k != key}
@@ -75,6 +95,8 @@ def learned(devices: Devices, at: Instant, event: DeviceEvent) -> Devices:
 def words_for(event: DeviceEvent) -> tuple[str, str]:
     """Return the event in words, and why."""
     match event:
+        case ev.DeviceIdentified():
+            return f"device {event.host} {event.device} identified", f"it is {event.serial}"
         case ev.DeviceQuarantined():
             return f"device {event.host} {event.device} quarantined", event.reason
         case ev.DeviceTrusted():

@@ -81,6 +81,19 @@ class HostNoticeCleared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceIdentified:
+    """A host's power device said which machine it switches: from now on it must say the same."""
+
+    kind: Literal["device_identified"] = "device_identified"
+    host: HostName
+    device: str
+    serial: str
+    """What names the machine, and no other (Redfish: UUID, or else SerialNumber)."""
+    table: str
+    """What the settings said of the device then; with other settings it is another device."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceQuarantined:
     """A host's power device was found to be wrong, or another host's: it is neither believed nor used."""
 
@@ -410,6 +423,7 @@ Event = (
     | WitnessTrusted
     | HostNoticed
     | HostNoticeCleared
+    | DeviceIdentified
     | DeviceQuarantined
     | DeviceTrusted
     | FenceTested

@@ -196,14 +196,21 @@ def observe_power(track: PowerTrack | None, reading: PowerReading) -> PowerTrack
 QUARANTINED = "it reads off, but this device is quarantined: its word is not taken"
 
 
-def distrusting(track: PowerTrack, devices: Collection[str]) -> PowerTrack:
+UNIDENTIFIED = (
+    "it reads off, but the device does not say whose it is, as it did before: its word is not taken"
+)
+
+
+def distrusting(
+    track: PowerTrack, devices: Collection[str], detail: str = QUARANTINED
+) -> PowerTrack:
     """Return the track as if no *off* of these devices had been a clear answer; the same if none was."""
     if not any(r.power is Power.OFF and r.device in devices for r in track.readings):
         return track
     return replace(
         track,
         readings=tuple(
-            replace(r, power=Power.UNKNOWN, detail=QUARANTINED)
+            replace(r, power=Power.UNKNOWN, detail=detail)
             if r.power is Power.OFF and r.device in devices
             else r
             for r in track.readings

@@ -94,11 +94,11 @@ def _why_unproven(picture: Picture, incident: Incident) -> str:
     word = power_word(picture, incident)
     if not is_unreachable(picture, incident):
         return (
-            f"an off command was sent to {incident.host}, but {word}, and the host is not silent any "
+            f"{incident.host} was to be switched off, but {word}, and the host is not silent any "
             "more: nothing is evacuated. Look at the host and at its BMC"
         )
     return (
-        f"an off command was sent to {incident.host}, but {word}: nothing is evacuated until it reads "
+        f"{incident.host} was to be switched off, but {word}: nothing is evacuated until it reads "
         f"off three times. Mend its BMC, or switch {incident.host} off by hand; if it is dead for sure, "
         f"say so: koboshi host confirm-dead {incident.host}"
     )

@@ -8,6 +8,7 @@ from koboshi.domain.building import unseen_notice
 from koboshi.domain.calm import BMC_UNREADABLE, NO_FENCING, is_unreadable
 from koboshi.domain.cells import cell_of
 from koboshi.domain.decision import Picture
+from koboshi.domain.devices import CONTRADICTS
 from koboshi.domain.events import (
     Event,
     HostNoticeCleared,
@@ -16,7 +17,7 @@ from koboshi.domain.events import (
 from koboshi.domain.evidence import QUARANTINED
 from koboshi.domain.names import HostName
 from koboshi.domain.ownership import disabled_by_operator
-from koboshi.domain.quarantine import CONTRADICTS, MISTAKEN
+from koboshi.domain.quarantine import MISTAKEN
 from koboshi.domain.rules import ProofPolicy
 from koboshi.domain.stale import bombs_on
 from koboshi.domain.stall import stalled_notice

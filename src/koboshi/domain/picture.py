@@ -93,6 +93,7 @@ def _to_be_judged(before: Picture, world: World, state: State, now: Instant) -> 
     changed = (
         _changed(then.probes, world.probes)
         | _changed(then.power, world.power)
+        | _changed(then.identities, world.identities)
         | _changed(then.mistaken, world.mistaken)
         | _changed(then.samples, world.samples)
         | _changed(then.kdumps, world.kdumps)

@@ -13,16 +13,16 @@ from itertools import islice, zip_longest
 from koboshi.domain.cloud import Power
 from koboshi.domain.decision import Picture
 from koboshi.domain.device import BMC
-from koboshi.domain.devices import Quarantine
+from koboshi.domain.devices import CONTRADICTS, Quarantine
 from koboshi.domain.events import DeviceQuarantined, DeviceTrusted, Event
 from koboshi.domain.evidence import PowerReading
+from koboshi.domain.identification import identified
 from koboshi.domain.incident import Incident
 from koboshi.domain.names import HostName
 from koboshi.domain.state import State
 from koboshi.domain.verdict import Network
 from koboshi.domain.world import World
 
-CONTRADICTS = "contradicts"
 MISTAKEN = "mistaken"
 CONTRADICTION_SLACK = timedelta(seconds=2)
 ALIVE = frozenset({Network.USERLAND, Network.KERNEL})
@@ -44,6 +44,7 @@ def _devices(host: HostName, world: World) -> Mapping[str, str]:
 
 def watch_devices(picture: Picture, host: HostName) -> Iterator[Event]:
     """Tell of each device of `host` that is believed no more, or again."""
+    yield from identified(host, picture.world, picture.state.devices)
     known = picture.state.devices.quarantined
     devices = _devices(host, picture.world)
     for (owner, device), quarantine in known.items():

@@ -166,7 +166,9 @@ class World:
     )
     """Each host's power devices in order, with what the settings say of each; one alone may be missing."""
     identities: Mapping[HostName, Identity] = field(default_factory=dict[HostName, Identity])
-    """What each host's first device says it is."""
+    """What each host's first device has said to this process that it is."""
+    machines: Mapping[HostName, str] = field(default_factory=dict[HostName, str])
+    """The serial that each host's first device must tell: as it is declared, or as it told before."""
     mistaken: Mapping[HostName, str] = field(default_factory=dict[HostName, str])
     """Hosts whose first device says that it is another's, in words."""
     sweep: Sweep | None = None

@@ -5,6 +5,7 @@ has just read itself. It sends each request once; what it cannot know, it calls 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 import anyio
@@ -24,6 +25,7 @@ from koboshi.domain.commands import (
     StopServer,
     TryFence,
 )
+from koboshi.domain.device import BMC, Identity
 from koboshi.domain.errors import (
     CloudError,
     CommandRefused,
@@ -40,6 +42,7 @@ from koboshi.domain.events import (
     RecoveryMoved,
 )
 from koboshi.domain.guard import LastLook, Refusal, why_not_evacuate
+from koboshi.domain.identification import why_not_switch
 from koboshi.domain.incident import IncidentState, Isolation
 from koboshi.domain.names import HostName
 from koboshi.domain.nova_time import nova_now
@@ -60,6 +63,8 @@ from koboshi.ports.fence import Fence, trusted
 log = structlog.get_logger(__name__)
 
 FENCE_DEADLINE = timedelta(seconds=10)
+IDENTITY_DEADLINE = timedelta(seconds=5)
+"""How long a device may take to say whose it is, before what is sent to it: a deaf one has no *off*."""
 LOOK_DEADLINE = timedelta(seconds=5)
 """What was read for the guard must be fresh when the request leaves."""
 SERVICES_MAX_AGE = timedelta(seconds=1)
@@ -164,9 +169,13 @@ class Executor:
         incident = self._memory.state.incidents[command.incident]
         if incident.state is not IncidentState.FENCING or incident.host != command.host:
             raise SafetyRefusal(f"its incident is {incident.state}, not fencing")
-        fence = self._fence_of(command.host)
+        begun = self._clock.now()
+        fence, why = await self._identified(command.host)
+        if fence is None:
+            return (CommandEnded(command=command.id, outcome=Outcome.REFUSED, detail=why),)
+        left = FENCE_DEADLINE - self._clock.now().since(begun)
         try:
-            with anyio.fail_after(FENCE_DEADLINE.total_seconds(), shield=True):
+            with anyio.fail_after(left.total_seconds(), shield=True):
                 await fence.power_off()
         except FenceError as error:
             return (CommandEnded(command=command.id, outcome=Outcome.FAILED, detail=str(error)),)
@@ -188,12 +197,32 @@ class Executor:
             raise SafetyRefusal(f"the power device of {host} is quarantined")
         return fence
 
+    async def _identified(self, host: HostName) -> tuple[Fence | None, str]:
+        """Return what may switch the host after its device said whose it is; None, and why not."""
+        fence = self._fence_of(host)
+        told: Identity | None = None
+        with anyio.move_on_after(IDENTITY_DEADLINE.total_seconds()), suppress(FenceError):
+            told = await fence.identity()
+        if told is None:
+            self._board.miss_identity(host)
+        else:
+            self._board.see_identity(host, told)
+        why = why_not_switch(host, self._board.world)
+        if why is None:
+            return fence, ""
+        log.error("device_not_identified", host=host, reason=why)
+        distrusted = self._memory.state.devices.distrusted(host) | {BMC}
+        return trusted(self._fences[host], distrusted), f"not sent: {why}"
+
     async def _try_fence(self, command: TryFence) -> tuple[Event, ...]:
         if self._memory.state.open_incident(command.host) is not None:
             raise SafetyRefusal(f"{command.host} has an open incident: nothing is tried on it")
+        fence, why = await self._identified(command.host)
+        if fence is None:
+            return (CommandEnded(command=command.id, outcome=Outcome.REFUSED, detail=why),)
         trial = FenceTrial(
             command,
-            self._fence_of(command.host),
+            fence,
             memory=self._memory,
             board=self._board,
             clock=self._clock,

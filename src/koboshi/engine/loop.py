@@ -134,7 +134,7 @@ class Engine:
 
     def _picture(self) -> Picture:
         state, now = self._memory.state, self._clock.now()
-        self._board.distrust(state.devices.quarantined)
+        self._board.recall(state.devices)
         world = self._board.world
         self.seen = take_picture(world, state, self._rules, now, before=self.seen)
         return self.seen

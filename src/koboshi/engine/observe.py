@@ -19,6 +19,7 @@ from koboshi.domain.cloud import (
     Power,
     Server,
 )
+from koboshi.domain.device import BMC
 from koboshi.domain.errors import CloudError, FenceError
 from koboshi.domain.evidence import PowerReading
 from koboshi.domain.instant import Instant
@@ -269,18 +270,20 @@ class Observers:
     async def _patrolled(self, host: HostName) -> None:
         """Read the power, and now and again whose device this is."""
         await self._power(host)
-        now, told_at = self._clock.now(), self._identified.get(host)
-        if told_at is not None and now.since(told_at) < IDENTITY_EVERY:
-            return
-        try:
+        told_at = self._identified.get(host)
+        if told_at is None or self._clock.now().since(told_at) >= IDENTITY_EVERY:
             async with self._power_limit:
-                identity = await self._fences[host].identity()
+                await self._identify(host)
+
+    async def _identify(self, host: HostName) -> None:
+        try:
+            identity = await self._fences[host].identity()
         except FenceError:
             return  # the power of it cannot be read either, and that is told
         except Exception:  # an odd device must not blind us to the others
             log.exception("identity_crashed", host=host)
             return
-        self._identified[host] = now
+        self._identified[host] = self._clock.now()
         self._board.see_identity(host, identity)
 
     async def _power(self, host: HostName) -> None:
@@ -295,6 +298,9 @@ class Observers:
             except Exception as error:  # an odd device must not blind us to the others
                 log.exception("power_reading_crashed", host=host)
                 power, detail = Power.UNKNOWN, f"an internal error: {type(error).__name__}"
+            answered = power is not Power.UNKNOWN and spoke(fence) == BMC
+            if answered and host not in self._board.world.identities:
+                await self._identify(host)  # an *off* of it counts only when it is the host's
         now = self._clock.now()
         reading = PowerReading(at=now, power=power, detail=detail, device=spoke(fence))
         self._board.see_power(host, reading)

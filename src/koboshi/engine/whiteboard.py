@@ -21,8 +21,10 @@ from koboshi.domain.cloud import (
     ProbeAnswer,
     Sample,
 )
-from koboshi.domain.device import Identity, mistaken
+from koboshi.domain.device import BMC, Identity, is_another, mistaken
+from koboshi.domain.devices import Devices, Machine
 from koboshi.domain.evidence import (
+    UNIDENTIFIED,
     Heartbeat,
     PowerReading,
     ProbeTrack,
@@ -37,6 +39,7 @@ from koboshi.domain.hearsay import (
     observe_sample,
     without_ages,
 )
+from koboshi.domain.identification import is_unidentified, table_of
 from koboshi.domain.instant import Instant
 from koboshi.domain.interest import Interest
 from koboshi.domain.names import MANAGEMENT, HostName, NetworkName, ServerId
@@ -56,9 +59,14 @@ class Whiteboard:
         now: Instant,
         fenced: frozenset[HostName],
         devices: Mapping[HostName, Mapping[str, str]] | None = None,
+        declared: Mapping[HostName, str] | None = None,
     ) -> None:
-        self._world = World(began_at=now, fenced=fenced, devices=devices or {})
+        self._declared = declared or {}
+        self._world = World(
+            began_at=now, fenced=fenced, devices=devices or {}, machines=self._declared
+        )
         self._serials: dict[str, set[HostName]] = {}
+        self._machines: Mapping[HostName, Machine] = {}
         self._distrusted: Mapping[tuple[HostName, str], object] = {}
         self._probed: dict[NetworkName, dict[HostName, ProbeTrack]] = {}
         """Answers of probes that the picture does not show yet: one copy takes in all of a round."""
@@ -98,6 +106,7 @@ class Whiteboard:
             samples={},
             health={},
             kdumps={},  # what contradicted them is forgotten, too
+            identities={},  # and cables may have been moved
             services=_without_ages(self.world.services),
             control=_without_ages(self.world.control),
             from_host={},  # "no new record for 90 s" counts only what was read in that time
@@ -243,7 +252,21 @@ class Whiteboard:
         track = distrusting(
             observe_power(self.world.power.get(host), reading), self.distrusted_of(host)
         )
+        if host in self.world.mistaken or is_unidentified(host, self.world):
+            track = distrusting(track, {BMC}, UNIDENTIFIED)
         self.world = replace(self.world, power=with_item(self.world.power, host, track))
+
+    def recall(self, devices: Devices) -> None:
+        """Take what the journal remembers of power devices: whom not to believe, and who is who."""
+        self.distrust(devices.quarantined)
+        if devices.machines is not self._machines:
+            self._machines = devices.machines
+            known = {
+                host: machine.serial
+                for host, machine in devices.machines.items()
+                if machine.table == table_of(host, self.world)
+            }
+            self.world = replace(self.world, machines={**known, **self._declared})
 
     def distrust(self, quarantined: Mapping[tuple[HostName, str], object]) -> None:
         """Take no *off* of these devices for an answer, the ones that were read already included."""
@@ -271,12 +294,21 @@ class Whiteboard:
         same = self._serials.setdefault(identity.serial.lower(), set())
         same.add(host)
         named = identity.host_name.partition(".")[0].lower()
-        is_odd = (identity.serial and len(same) > 1) or named not in {"", host.partition(".")[0]}
+        is_odd = (
+            (identity.serial and len(same) > 1)
+            or named not in {"", host.partition(".")[0]}
+            or is_another(identity, self.world.machines.get(host, ""))
+        )
         if is_odd or host in self.world.mistaken:
             known = self.world.services.keys() | self.world.fenced
-            found = mistaken(identities, known)
+            found = mistaken(identities, known, self.world.machines)
             if found != self.world.mistaken:
                 self.world = replace(self.world, mistaken=found)
+
+    def miss_identity(self, host: HostName) -> None:
+        """Forget what a host's device said it is: it was asked again, and did not tell."""
+        rest = {h: told for h, told in self.world.identities.items() if h != host}
+        self.world = replace(self.world, identities=rest)
 
     def see_sweep(self, sweep: Sweep) -> None:
         """Take a newer sweep."""

@@ -81,6 +81,8 @@ class Chronicle:
 
     def event(self, event: ev.Event) -> None:
         """Write an event that was journalled now."""
+        if isinstance(event, ev.DeviceIdentified):
+            return  # one a device, at the first start: of no use to a reader
         text, why = self._told(event)
         self.write(Voice.KOBOSHI, text, why)
 

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from koboshi.domain.names import HostName
 from koboshi.settings.base import Duration, Section, http_url, minutes, seconds
 from koboshi.settings.secrets import SECRET_PARAMETERS
 
@@ -105,6 +106,13 @@ class FencingHost(FencingOptions):
         description="Redfish: the SHA-256 of the BMC's certificate (openssl x509 -noout -fingerprint "
         "-sha256): trusts exactly this one, as most BMCs sign their own.",
     )
+    machine: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Redfish: the machine behind it, as the BMC names it (UUID, or else SerialNumber): a BMC "
+        "that says another is not used. Without it, what it says first is remembered; with it, "
+        "a board that was exchanged is made known.",
+    )
     parameters: Parameters = Field(
         default_factory=dict[str, str],
         description="Fence agent: what it needs to know, as its manual page names it (ip, plug, lanplus, "
@@ -136,9 +144,9 @@ class FencingHost(FencingOptions):
                 raise ValueError('url is missing; write url = "https://BMC-OF-THIS-HOST"')
             if self.parameters:
                 raise ValueError("parameters are a fence agent's; name it in type, or remove them")
-        elif self.url is not None or self.system_id is not None or self.fingerprint is not None:
+        elif any((self.url, self.system_id, self.fingerprint, self.machine)):
             raise ValueError(
-                f"url, system_id and fingerprint are Redfish's; {self.type} takes its address from "
+                f"url, system_id, fingerprint and machine are Redfish's; {self.type} takes its address from "
                 'parameters = { ip = "..." }',
             )
         return self
@@ -156,12 +164,14 @@ class RedfishDevice:
     verify_tls: bool
     ca_file: Path | None
     fingerprint: str | None
+    machine: str | None
     timeout: timedelta
 
     @property
     def table(self) -> str:
         """Return what this device is, without its secrets: another text is another device."""
-        return f"redfish {self.url} {self.system_id or ''}"
+        declared = f" {self.machine}" if self.machine else ""
+        return f"redfish {self.url} {self.system_id or ''}{declared}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,6 +286,10 @@ class FencingSettings(Section):
         found = self.of(host)
         return next(iter(found.all()), None) if found else None
 
+    def machines(self) -> dict[HostName, str]:
+        """Return which machine each host's BMC must say that it is, where that is declared."""
+        return {HostName(h): entry.machine for h, entry in self.hosts.items() if entry.machine}
+
     def known_hosts(self) -> tuple[str, ...]:
         """Return every host that has a power device."""
         return tuple(dict.fromkeys((*self.hosts, *self.outlets)))
@@ -317,6 +331,7 @@ class FencingSettings(Section):
             verify_tls=verify,
             ca_file=entry.ca_file or self.defaults.ca_file,
             fingerprint=entry.fingerprint,
+            machine=entry.machine,
             timeout=timeout,
         )
 

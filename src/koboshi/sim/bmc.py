@@ -16,6 +16,8 @@ from koboshi.sim.truth import CommandArrived
 from koboshi.sim.uplink import Uplink
 
 TIMEOUT_S = 5.0
+NEWLY_WIRED_S = 8.0
+"""What was moved so recently may be missed by the last question: answers take time."""
 SLOW_S = 3.0
 """Slower than its readings are wanted, sooner than a caller gives up."""
 
@@ -83,8 +85,9 @@ class SimFence:
         self._boot = boot
         self._uplink = uplink or Uplink()
         self._half_off = False
-        self.wired_to = host
-        """The host that it reads and switches in truth."""
+        self._wired_to, self._wired_s = host, 0.0
+        self._said: str | None = None
+        """The serial that it told first."""
         self.mode = Bmc.NORMAL
         self.answer_s = 0.05
         self.off_takes_s = 0.2
@@ -95,6 +98,22 @@ class SimFence:
         """When each *on* arrived here."""
         self.told: Identity | None = None
         """What it says it is, where that is not the machine that it is wired to."""
+
+    @property
+    def wired_to(self) -> HostName:
+        """Return the host that it reads and switches in truth."""
+        return self._wired_to
+
+    @wired_to.setter
+    def wired_to(self, host: HostName) -> None:
+        self._wired_to, self._wired_s = host, anyio.current_time()
+
+    def _misses(self) -> str:
+        """Return what it hits in truth, where whoever asks it is told of another machine than once."""
+        now_tells = (self.told or self._identity()).serial
+        was_moved = self._said not in {None, now_tells}
+        asked_since = anyio.current_time() - self._wired_s > NEWLY_WIRED_S
+        return self.wired_to if was_moved and asked_since else ""
 
     async def power_state(self) -> Power:
         """Read the power, as the mode lets it."""
@@ -119,7 +138,9 @@ class SimFence:
             raise FenceError(f"the BMC of {self._host} refuses: 403")
         await self._answer()
         self.offs.append(anyio.current_time())
-        arrived = CommandArrived(at_s=self.offs[-1], call="power_off", subject=self._host)
+        arrived = CommandArrived(
+            at_s=self.offs[-1], call="power_off", subject=self._host, misses=self._misses()
+        )
         self._physics.witnesses.tell(arrived)
         if self.mode is Bmc.HALF:
             self._half_off = True
@@ -146,7 +167,9 @@ class SimFence:
         """Tell what it says it is."""
         await self._reachable()
         await self._answer()
-        return self.told or self._identity()
+        told = self.told or self._identity()
+        self._said = self._said or told.serial or None
+        return told
 
     def _identity(self) -> Identity:
         return Identity(serial=f"serial-of-{self.wired_to}")

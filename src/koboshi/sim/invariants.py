@@ -96,6 +96,9 @@ class Judge(Casebook):
                 self._data_lost(event)
             case CommandArrived():
                 self._arrived(event)
+                if event.misses:
+                    facts = f"an off for {event.subject} hits {event.misses}: its device says so"
+                    self.tell(Rule.UNPROVEN, facts)
             case EvacuationBegan():
                 self._began(event)
             case ServiceEdited():

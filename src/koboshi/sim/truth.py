@@ -76,6 +76,8 @@ class CommandArrived:
     subject: str
     """A server, a service's row (`nova-compute@h1`), or a host."""
     detail: str = ""
+    misses: str = ""
+    """The host that an *off* hits instead, where the device says that it is not what it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,9 @@ def test_time_does_not_mend_a_device_that_is_another_hosts() -> None:
     scene = Scene().tell(100_000, quarantined("mistaken"))
     on_for(scene, 1000)
     assert watched(scene) == []
-    scene.world = replace(scene.world, identities={H1: Identity(serial="new")})
+    scene.world = replace(
+        scene.world, identities={H1: Identity(serial="new")}, machines={H1: "new"}
+    )
     (event,) = watched(scene)
     assert isinstance(event, DeviceTrusted)
 

@@ -382,7 +382,10 @@ parameters = { ip = "pdu1", plug = "3", community = "between us" }
     ("table", "expected"),
     [
         ('type = "ipmi"', "type must be redfish, or the name of a fence agent"),
-        ('type = "fence_x"\nurl = "https://a"', "url, system_id and fingerprint are Redfish's"),
+        (
+            'type = "fence_x"\nurl = "https://a"',
+            "url, system_id, fingerprint and machine are Redfish's",
+        ),
         ('username = "u"\npassword = "p"', "url is missing"),
         ('type = "fence_x"\nparameters = { action = "reboot" }', "action is not for the agent's"),
         ('type = "fence_x"\nparameters = { password = "p" }', "password is not for the agent's"),
