@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lab import cloud as rest
@@ -12,6 +12,8 @@ from lab import network, seed
 from lab.errors import LabError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lab.cloud import Cloud
     from lab.layout import Layout
 
@@ -41,6 +43,7 @@ class _Order:
     flavor: str
     image: str
     network: str | None
+    group: str | None
 
 
 def boot(
@@ -51,15 +54,19 @@ def boot(
     count: int,
     name: str | None,
     ports: bool,
+    wishes: Mapping[str, str],
     timeout_s: float = 180.0,
 ) -> list[Booted]:
-    """Create `count` servers at once; the names are numbered on from those that exist."""
+    """Create `count` servers at once; the names are numbered on from those that exist.
+
+    Wishes are the ids of another `flavor` or `image` than the kind's, and of a server `group`.
+    """
     if kind not in KINDS:
         raise LabError(f"unknown kind {kind!r}; choose one of {', '.join(KINDS)}")
     prefix, flavor = KINDS[kind]
     with network.inside(lab.control_ns):
         cloud = seed.admin(lab)
-        order = _order(cloud, host, kind, flavor, ports=ports)
+        order = replace(_order(cloud, host, kind, flavor, ports=ports), **wishes)
         names = [name] if name and count == 1 else _free_names(cloud, name or prefix, count)
         with ThreadPoolExecutor(min(count, 12)) as pool:
 
@@ -80,7 +87,9 @@ def _order(cloud: Cloud, host: str, kind: str, flavor: str, *, ports: bool) -> _
     net = None
     if ports:
         net = cloud.get(f"{rest.NEUTRON}/networks?name=net1")["networks"][0]["id"]
-    return _Order(host=host, kind=kind, flavor=flavors[flavor], image=image, network=net)
+    return _Order(
+        host=host, kind=kind, flavor=flavors[flavor], image=image, network=net, group=None
+    )
 
 
 def _free_names(cloud: Cloud, prefix: str, count: int) -> list[str]:
@@ -98,7 +107,8 @@ def _create(cloud: Cloud, order: _Order, name: str) -> Booted:
         body["block_device_mapping_v2"] = [root]
     else:
         body["imageRef"] = order.image
-    server = cloud.post(f"{rest.NOVA}/servers", {"server": body})["server"]["id"]
+    hints = {"OS-SCH-HNT:scheduler_hints": {"group": order.group}} if order.group else {}
+    server = cloud.post(f"{rest.NOVA}/servers", {"server": body, **hints})["server"]["id"]
     return Booted(id=server, name=name, host=order.host, kind=order.kind)
 
 

@@ -125,6 +125,9 @@ def _add_knob(knob: argparse.ArgumentParser) -> None:
     spawn.add_argument(
         "--spawn-never-ends", action="store_true", help="starts hang until this is cleared"
     )
+    knob.add_argument(
+        "--spawn-kills", action="store_true", help="nova-compute dies once it has started a server"
+    )
     knob.add_argument("--migrate-seconds", type=float, metavar="S", help="live migration takes S")
     knob.add_argument(
         "--shared-storage",
@@ -186,7 +189,7 @@ def _knob(lab: Lab, arguments: argparse.Namespace) -> None:
         lab.clear_knobs(arguments.host)
         return
     names = ("spawn_fails", "spawn_seconds", "spawn_never_ends", "migrate_seconds")
-    chosen = {name: getattr(arguments, name) for name in (*names, "shared_storage")}
+    chosen = {name: getattr(arguments, name) for name in (*names, "spawn_kills", "shared_storage")}
     chosen = {name: value for name, value in chosen.items() if value not in (None, False)}
     print(json.dumps(lab.knob(arguments.host, **chosen)))
 

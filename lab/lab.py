@@ -156,10 +156,22 @@ class Lab:
         count: int = 1,
         name: str | None = None,
         ports: bool = False,
+        wishes: Mapping[str, str] | None = None,
     ) -> list[Booted]:
-        """Create servers on a host and wait until they are ACTIVE."""
+        """Create servers on a host and wait until they are ACTIVE.
+
+        Wishes are the ids of another `flavor` or `image` than the kind's, and of a server `group`.
+        """
         settings.require_host(self.layout, host)
-        return boot.boot(self.layout, host=host, kind=kind, count=count, name=name, ports=ports)
+        return boot.boot(
+            self.layout,
+            host=host,
+            kind=kind,
+            count=count,
+            name=name,
+            ports=ports,
+            wishes=wishes or {},
+        )
 
     def truth(self) -> list[truth.Entry]:
         """List every server on every disk, whatever OpenStack believes."""

@@ -6,6 +6,7 @@ The knobs (lab.knobs) are read at each call.
 """
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -90,9 +91,8 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
         return hardware.InstanceInfo(state=POWER[self._guest(instance).state])
 
     def instance_on_disk(self, instance):
-        if self._knob("shared_storage"):
-            return True
-        return self.disk.disk_folder(instance.uuid, shared=False).exists()
+        shared = bool(self._knob("shared_storage"))
+        return self.disk.disk_folder(instance.uuid, shared=shared).exists()
 
     def check_instance_shared_storage_local(self, context, instance):
         # None means shared: who cleans up here leaves the disks to the other host
@@ -139,6 +139,8 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
                 shared_disks=shared,
             )
         )
+        if self._knob("spawn_kills"):
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def _wait_for_knobs(self):
         end = time.monotonic() + float(self._knob("spawn_seconds") or 0)

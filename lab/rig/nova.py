@@ -5,6 +5,7 @@ with Koboshi. All calls are made from inside the control plane's namespace.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -104,6 +105,18 @@ class Nova:
     def act(self, server: str, action: str, body: object = None) -> None:
         """Send one of the server's actions."""
         self._call("POST", f"{rest.NOVA}/servers/{server}/action", {action: body})
+
+    def wait_for_status(self, wanted: Mapping[str, str], timeout_s: float = 60.0) -> None:
+        """Wait until each of these servers has its status, with nothing under way."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            rows = self.servers()
+            left = {s: rows[s] for s, status in wanted.items() if rows[s].status != status}
+            if not left and all(rows[s].task_state is None for s in wanted):
+                return
+            if time.monotonic() > deadline:
+                raise LabError(f"not as wanted in {timeout_s:.0f} s: {left or wanted}")
+            time.sleep(0.5)
 
     def set_metadata(self, server: str, **metadata: str) -> None:
         """Set some of a server's metadata."""

@@ -11,6 +11,7 @@ from lab import Lab, Settings
 from lab.rig.home import bring_home
 from lab.rig.koboshi import Koboshi
 from lab.rig.nova import Nova
+from lab.rig.things import Things
 from tests.real_cloud import TEST_TIMEOUT_S
 from tests.real_cloud import lab as lab  # noqa: PLC0414 pytest finds fixtures by their names here
 
@@ -47,6 +48,14 @@ def calm(lab: Lab, nova: Nova) -> Iterator[None]:
     before = lab.violations()  # the contract's tests let Nova ruin servers, to see how
     yield
     assert lab.violations() == before
+
+
+@pytest.fixture
+def things(lab: Lab, calm: None) -> Iterator[Things]:
+    """Return what makes groups, flavors, images and aggregates; they are gone after the test."""
+    things = Things(lab)
+    yield things
+    things.undo()
 
 
 @pytest.fixture

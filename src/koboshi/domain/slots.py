@@ -149,12 +149,28 @@ class Slots:
             return None
         if any(r.server in recovery.candidate.separate_from for r in self._moving):
             return None  # one of an anti-affinity group at a time: Nova checks too late
+        if self._waits_for_the_first(recovery):
+            return None
         if waits_for_capacity(self._picture, recovery.candidate.shape):
             return None
         rooms = [r for r in self._rooms(recovery) if self._suits(recovery, r)]
         failed = recovery.failed_destinations
         best = min(rooms, key=lambda r: (r.host in failed, preference(r, self._onto)), default=None)
         return best.host if best else None
+
+    def _waits_for_the_first(self, recovery: Recovery) -> bool:
+        """Return whether a first server of its shared storage is out to see if that is true.
+
+        A refusal leaves a server in ERROR: a false declaration shall cost one, and not a window of them.
+        """
+
+        def is_like_it(other: Recovery) -> bool:
+            same_storage = other.candidate.storage == recovery.candidate.storage
+            return same_storage and other.incident == recovery.incident
+
+        if not recovery.candidate.storage or any(map(is_like_it, self._arrived)):
+            return False
+        return any(map(is_like_it, self._moving))
 
     def _rooms(self, recovery: Recovery) -> Iterable[Room]:
         read = self._picture.world.room.get(recovery.candidate.demand)

@@ -36,10 +36,26 @@ def sent(scene: Scene) -> Scene:
     return scene.intend(command, 30).tell(30, CommandAccepted(command=command.id))
 
 
-def test_nobody_is_named_and_as_many_go_as_one_destination_takes() -> None:
-    scene = scene_of("a", "b", "c").rooms(room("h2"), room("h3"), room("h4"))
-    commands = [c for c in plan(scene.picture()).commands if isinstance(c, Evacuate)]
-    assert [c.destination for c in commands] == [None, None]
+def sent_next(scene: Scene) -> list[Evacuate]:
+    scene.rooms(room("h2"), room("h3"), room("h4"))
+    return [c for c in plan(scene.picture()).commands if isinstance(c, Evacuate)]
+
+
+def test_the_first_goes_alone_for_the_declaration_may_be_false() -> None:
+    scene = scene_of("a", "b", "c")
+    (first,) = sent_next(scene)
+    assert (first.server, first.destination) == ("a", None)
+    scene = sent(scene)
+    assert sent_next(scene) == []
+
+
+def test_nobody_is_named_and_once_one_arrived_as_many_go_as_one_destination_takes() -> None:
+    scene = sent(scene_of("a", "b", "c", "d"))
+    scene.read_records(evacuation_record(status="done"))
+    for _ in range(2):
+        scene.tell(1, *follow(scene.picture(), scene.recovery()).events)
+    assert scene.recovery().state is RecoveryState.CONFIRMING
+    assert [c.destination for c in sent_next(scene)] == [None, None]
 
 
 def test_no_room_on_a_host_that_shares_it_is_no_room() -> None:
