@@ -102,10 +102,31 @@ def test_where_the_device_died_with_its_host_a_persons_word_is_the_proof(
     assert given.data["note"] == "I pulled the plug"
 
 
-def test_an_off_that_hit_another_host_proves_nothing(
+def test_a_bmc_that_was_moved_to_another_host_is_asked_whose_it_is_before_the_off(
     lab: Lab, nova: Nova, koboshi: Koboshi
 ) -> None:
-    """Its BMC is wired to the next host: our off kills that one, and the readings look like a proof."""
+    """It said that it was its host's, and says now that it is the next one's: nobody is switched off."""
+    servers = boot(lab, HOST, bfv=2)
+    judge = Judge(lab, nova, servers)
+    koboshi.wait_armed()
+    lab.bmc(HOST, "wrong-host")
+
+    lab.fault(HOST, "cut")
+    koboshi.wait_for(moved_to("unproven"), 90)
+    stays(A_WHILE_S, judge.nothing_evacuated)
+
+    judge.untouched(servers)
+    assert lab.status()["hosts"][NEXT]["power"] == "on"
+    noticed = {h.data["topic"] for h in koboshi.happenings() if h.kind == "host_noticed"}
+    assert "bmc_mistaken" in noticed
+
+
+def test_an_off_that_hit_another_host_proves_nothing(
+    lab: Lab, nova: Nova, make_koboshi: MakeKoboshi
+) -> None:
+    """An agent does not tell that its BMC is the next host's: our off kills that, and reads as a proof."""
+    koboshi = make_koboshi(fencing=ipmi(lab))
+    koboshi.start()
     servers = boot(lab, HOST, bfv=2)
     judge = Judge(lab, nova, servers)
     koboshi.wait_armed()

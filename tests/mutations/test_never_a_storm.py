@@ -1,16 +1,21 @@
-"""The brake: each rule taken out in turn, played on the stories that need it.
+"""The brake, brownouts and a kernel's last words: each rule taken out in turn, played on the story that needs it.
 
-Where the other mutations tell a story of their own, these take one of `scenarios/`: it has racks.
+Where the other mutations tell a story of their own, these take one of `scenarios/`: it has racks, or kdump.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from koboshi.domain import brake, domains
+from koboshi.domain import brake, brownout, domains, proof
+from koboshi.domain.brownout import Brownouts
+from koboshi.domain.hearing import Crash
+from koboshi.domain.instant import Instant
+from koboshi.domain.names import HostName
+from koboshi.domain.world import World
 from koboshi.rehearsal.play import play
 from koboshi.rehearsal.scenario import load_scenario
 from koboshi.sim.breach import Rule
@@ -30,7 +35,25 @@ class Mutation:
     breaks: Rule
 
 
+def _believes_anybody(
+    crash_of: Callable[[HostName, World, Instant], Crash | None],
+) -> Callable[[HostName, World, Instant], Crash | None]:
+    def believing(host: HostName, world: World, now: Instant) -> Crash | None:
+        crash = crash_of(host, world, now)
+        return replace(crash, authenticated=True) if crash else None
+
+    return believing
+
+
 MUTATIONS = (
+    Mutation(
+        sentence="an unsigned kdump message is no proof: anybody can send it",
+        module=proof,
+        name="crash_of",
+        instead=_believes_anybody(proof.crash_of),
+        scenario="kdump-forged",
+        breaks=Rule.UNPROVEN,
+    ),
     Mutation(
         sentence="a rack is acted upon only where more than one switch tells that each host is gone",
         module=domains,
@@ -46,6 +69,46 @@ MUTATIONS = (
         instead=lambda *_: 99,
         scenario="rack-s-switch-dies",
         breaks=Rule.BRAKED,
+    ),
+    Mutation(
+        sentence="brownout: no fence on control-plane evidence alone",
+        module=Brownouts,
+        name="of",
+        instead=lambda *_: None,
+        scenario="cut-while-the-scheduler-is-dead",
+        breaks=Rule.BROWNOUT,
+    ),
+    Mutation(
+        sentence="brownout: posts pause while a row of the cell is missing",
+        module=Brownouts,
+        name="of",
+        instead=lambda *_: None,
+        scenario="row-gone-at-the-restart",
+        breaks=Rule.BROWNOUT,
+    ),
+    Mutation(
+        sentence="brownout: posts pause while the API fails",
+        module=brownout,
+        name="why_api_unwell",
+        instead=lambda *_: None,
+        scenario="services-unreadable",
+        breaks=Rule.BROWNOUT,
+    ),
+    Mutation(
+        sentence="brownout: a row that vanished freezes its cell",
+        module=Brownouts,
+        name="_of_rows",
+        instead=lambda *_: None,
+        scenario="row-gone-at-the-restart",
+        breaks=Rule.BROWNOUT,
+    ),
+    Mutation(
+        sentence="brownout: a scheduler that does not report speaks for its cell",
+        module=Brownouts,
+        name="_of_control",
+        instead=lambda *_: None,
+        scenario="cut-while-the-scheduler-is-dead",
+        breaks=Rule.BROWNOUT,
     ),
 )
 

@@ -31,8 +31,8 @@ def why_not_switch(host: HostName, world: World) -> str | None:
         return wrong
     if is_unidentified(host, world):
         return (
-            f"the power device of {host} does not say now whose it is, as it did before "
-            f"({world.machines[host]}): it may have been moved to another host"
+            f"the power device of {host} does not say now whose it is, as it did before, when it was "
+            f"{world.machines[host]}"
         )
     return None
 

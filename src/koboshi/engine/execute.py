@@ -5,7 +5,6 @@ has just read itself. It sends each request once; what it cannot know, it calls 
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import timedelta
 
 import anyio
@@ -201,8 +200,12 @@ class Executor:
         """Return what may switch the host after its device said whose it is; None, and why not."""
         fence = self._fence_of(host)
         told: Identity | None = None
-        with anyio.move_on_after(IDENTITY_DEADLINE.total_seconds()), suppress(FenceError):
-            told = await fence.identity()
+        trouble = ""
+        try:
+            with anyio.move_on_after(IDENTITY_DEADLINE.total_seconds()):
+                told = await fence.identity()
+        except FenceError as error:
+            trouble = f" ({error})"
         if told is None:
             self._board.miss_identity(host)
         else:
@@ -212,7 +215,7 @@ class Executor:
             return fence, ""
         log.error("device_not_identified", host=host, reason=why)
         distrusted = self._memory.state.devices.distrusted(host) | {BMC}
-        return trusted(self._fences[host], distrusted), f"not sent: {why}"
+        return trusted(self._fences[host], distrusted), f"not sent: {why}{trouble}"
 
     async def _try_fence(self, command: TryFence) -> tuple[Event, ...]:
         if self._memory.state.open_incident(command.host) is not None:

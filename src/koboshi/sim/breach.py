@@ -14,6 +14,7 @@ class Rule(StrEnum):
     ELSEWHERE = "elsewhere"
     STORM = "storm"
     BRAKED = "braked"
+    BROWNOUT = "brownout"
     DISARMED = "disarmed"
     NOT_OURS = "not_ours"
     UNEXPLAINED = "unexplained"
@@ -31,6 +32,7 @@ RULE_MEANING: dict[Rule, str] = {
     Rule.ELSEWHERE: "after a lost answer nothing is sent but to the same destination",
     Rule.STORM: "not too much at once: in all, onto one host, of one anti-affinity group",
     Rule.BRAKED: "no more hosts at once than the brake allows, and none while others are in doubt",
+    Rule.BROWNOUT: "nothing is sent, and nobody fenced, while the control plane itself is unwell",
     Rule.DISARMED: "nothing is done in observe mode, or while a person has disarmed it",
     Rule.NOT_OURS: "what somebody else disabled, forced down or found down is left to them",
     Rule.UNEXPLAINED: "every effect has its intent in the journal before it",

@@ -40,6 +40,7 @@ class FaultKind(StrEnum):
     GUEST_DIES = "guest_dies"
     GUEST_HANGS = "guest_hangs"
     KERNEL_CRASHES = "kernel_crashes"
+    KDUMP_FORGED = "kdump_forged"
     AGENT_DIES = "agent_dies"
     LATE_HEARTBEAT = "late_heartbeat"
     SLOW_HEARTBEATS = "slow_heartbeats"
@@ -226,6 +227,9 @@ SHAPES: Mapping[FaultKind, Shape] = {
         "the host's kernel panics and sends kdump messages; with for_s it reboots after that",
         "host",
         "for_s signed resumes_guests",
+    ),
+    _K.KDUMP_FORGED: _shape(
+        "somebody sends a kdump message in a host's name, without the key", "host"
     ),
     _K.AGENT_DIES: _shape("the host's Neutron agent dies alone", "host", "for_s"),
     _K.SLOW_HEARTBEATS: _shape(

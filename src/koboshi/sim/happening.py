@@ -386,6 +386,7 @@ _MOMENTARY: Mapping[FaultKind, Callable[[World, TaskGroup, Fault], None]] = {
     FaultKind.POWER_LOSS: _power_loss,
     FaultKind.RACK_LOSES_POWER: _rack_loses_power,
     FaultKind.KERNEL_CRASHES: _kernel_crashes,
+    FaultKind.KDUMP_FORGED: lambda world, _tasks, fault: world.kdump.say(_host(fault)),
     FaultKind.START: _start,
     FaultKind.QUICK_REBOOT: _quick_reboot,
     FaultKind.COMPUTE_DIES: _compute_dies,

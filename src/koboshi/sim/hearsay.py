@@ -123,6 +123,8 @@ class SimKdump:
         self._listeners: list[Listener] = []
         self.heard: dict[HostName, float] = {}
         """When each host's last message came."""
+        self.signed: dict[HostName, float] = {}
+        """When the last one came that only the host can have sent."""
 
     def listen(self, listener: Listener) -> None:
         """Tell `listener` of each message: the host, and whether it carries the right HMAC."""
@@ -135,8 +137,16 @@ class SimKdump:
     async def dump(self, host: Host, *, signed: bool) -> None:
         """Send what a dumping kernel sends, again and again, until the dump is over."""
         while host.crashed:
-            if self._uplink.works and host.link and host.link_out:
-                self.heard[host.name] = anyio.current_time()
-                for listener in tuple(self._listeners):
-                    listener(host.name, signed)
+            if host.link and host.link_out:
+                self.say(host.name, signed=signed)
             await anyio.sleep(DUMP_INTERVAL_S)
+
+    def say(self, host: HostName, *, signed: bool = False) -> None:
+        """Let one message arrive that names a host; unsigned, it may be anybody's."""
+        if not self._uplink.works:
+            return
+        self.heard[host] = anyio.current_time()
+        if signed:
+            self.signed[host] = anyio.current_time()
+        for listener in tuple(self._listeners):
+            listener(host, signed)

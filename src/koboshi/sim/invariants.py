@@ -46,6 +46,7 @@ from koboshi.ports.journal import Recorded
 from koboshi.sim.asking import ASKER
 from koboshi.sim.braking import Arming, hear_domain, judge_first_act
 from koboshi.sim.breach import Rule
+from koboshi.sim.brownouts import judge_in_brownout
 from koboshi.sim.casebook import LOOK_S, SEEN_S, Casebook
 from koboshi.sim.coming_home import judge_start
 from koboshi.sim.journal import Disk
@@ -299,6 +300,7 @@ class Judge(Casebook):
 
     def _fence(self, command: FenceOff, now_s: float) -> None:
         """Judge an *off*: a host that answers is switched off only to save what is on its way."""
+        judge_in_brownout(self, command, now_s)
         probe, host = self.world.probe, command.host
         heard_s, since_s = probe.heard.get(host, -1.0), probe.answering_since.get(host, now_s)
         answers = now_s - heard_s < SEEN_S and now_s - since_s > LOOK_S

@@ -171,10 +171,11 @@ class Line:
         finally:
             self._ended.append((anyio.current_time(), took_s))
 
-    def health(self) -> ApiHealth:
-        """Return how the reads of the last 30 s went, as their sender counts them."""
-        since_s = anyio.current_time() - HEALTH_WINDOW_S
-        ended = [took_s for at_s, took_s in self._ended if at_s >= since_s]
+    def health(self, ago_s: float = 0.0) -> ApiHealth:
+        """Return how the reads of 30 s went, as their sender counts them: the last ones, or those then."""
+        until_s = anyio.current_time() - ago_s
+        since_s = until_s - HEALTH_WINDOW_S
+        ended = [took_s for at_s, took_s in self._ended if since_s <= at_s <= until_s]
         answered = sorted(took_s for took_s in ended if took_s is not None)
         p95_s = answered[math.ceil(0.95 * len(answered)) - 1] if answered else None
         return ApiHealth(asked=len(ended), failed=len(ended) - len(answered), p95_s=p95_s)

@@ -40,8 +40,8 @@ def judge_new_proof(book: Casebook, incident: Incident, kind: ProofKind, now_s: 
     book.near[f"proof_by_{kind}"] += 1
     if kind is ProofKind.WORD and host not in book.words:
         book.tell(Rule.UNPROVEN, f"{host} is called dead by a word that nobody gave")
-    if kind is ProofKind.KDUMP and host not in book.world.kdump.heard:
-        book.tell(Rule.UNPROVEN, f"{host} is called dead by a message that never came")
+    if kind is ProofKind.KDUMP and host not in book.world.kdump.signed:
+        book.tell(Rule.UNPROVEN, f"{host} is called dead by a message that anybody can have sent")
     if kind is ProofKind.SILENCE:
         since_s = book.world.probe.dark_since.get(host, now_s)
         if book.rules.proof is not ProofPolicy.SILENCE:

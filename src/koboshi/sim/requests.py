@@ -11,6 +11,7 @@ from koboshi.domain.recovery import HOLDS_A_SLOT, RecoveryState
 from koboshi.domain.stranded import goes_down_with
 from koboshi.sim import scheduler
 from koboshi.sim.breach import Rule
+from koboshi.sim.brownouts import judge_in_brownout
 from koboshi.sim.casebook import ASKED_S, LOOK_S, SEEN_S, Casebook
 from koboshi.sim.proofs import BY_POWER, why_proof_is_stale
 from koboshi.sim.truth import By
@@ -32,6 +33,7 @@ def judge_evacuate(book: Casebook, command: Evacuate, now_s: float) -> None:
     _judge_row(book, command)
     _judge_records(book, command, now_s)
     _judge_pace(book, command)
+    judge_in_brownout(book, command, now_s)
     others = set(book.maybe.get(command.server, {}).values()) - {command.destination}
     if others:
         facts = f"{command.server} is sent to {command.destination}, and may be on {others}"

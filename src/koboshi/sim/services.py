@@ -6,9 +6,11 @@ drivers/db.py, nova/db/main/api.py:service_update).
 """
 
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import anyio
@@ -21,6 +23,7 @@ NAMES = uuid.UUID("5f0d4c3e-2b61-4f0a-9d5c-0c6f2a1b7e88")
 JOIN_S = 5.0
 """nova's INITIAL_REPORTING_DELAY: so long after its start a service sends its first heartbeat."""
 CONTROL_HOST = HostName("ctl1")
+BEATS_KEPT = 6
 FIRST_PHASE_S, PHASE_S = 0.37, 1.3
 """Services never beat all at once: each began at a time of its own."""
 
@@ -43,7 +46,10 @@ class Services:
         self._now = now
         self._rows: dict[str, ComputeService] = {}
         self._beats: dict[str, float] = {}
-        self._hidden: set[str] = set()
+        self._written: dict[str, deque[float]] = {}
+        """When each row's newest heartbeats were really written."""
+        self.hidden_s: dict[str, float] = {}
+        """Which rows vanished from the list, and when."""
         self._keys: dict[ServiceId, str] = {}
 
     def begin(self, key: str, zone: str) -> None:
@@ -60,11 +66,19 @@ class Services:
         )
         self._keys[identity] = key
         self._beats[key] = anyio.current_time()
+        self._written[key] = deque((anyio.current_time(),), maxlen=BEATS_KEPT)
 
     def beat(self, key: str) -> None:
         """Write one heartbeat, due or late."""
         self._beats[key] = anyio.current_time() + self.conductor_clock_ahead_s
+        self._written[key].append(anyio.current_time())
         self._rows[key] = replace(self._rows[key], updated_at=self._now())
+
+    def unheard_s(self, key: str) -> tuple[float, float]:
+        """Return how long no heartbeat of a row was written, and the longest pause before that."""
+        times = self._written[key]
+        pauses = (later - sooner for sooner, later in pairwise(times))
+        return anyio.current_time() - times[-1], max(pauses, default=self.interval_s)
 
     def edit(
         self, key: str, changes: Mapping[str, Any], by: By, tell: Callable[[ServiceEdited], None]
@@ -128,13 +142,13 @@ class Services:
             if not cell_works and row.binary == COMPUTE_BINARY
             else self._judged_at(key, now_s)
             for key, row in self._rows.items()
-            if key not in self._hidden
+            if key not in self.hidden_s
         )
 
     def hide(self, key: str) -> None:
         """Let a row vanish from the list."""
-        self._hidden.add(key)
+        self.hidden_s.setdefault(key, anyio.current_time())
 
     def show(self, key: str) -> None:
         """Let it be listed again."""
-        self._hidden.discard(key)
+        self.hidden_s.pop(key, None)
