@@ -13,6 +13,7 @@ from koboshi.domain.events import DestinationChosen, NoHostFound, StorageNotSeen
 from koboshi.domain.guard import tells_of_orphan
 from koboshi.domain.names import HostName
 from koboshi.domain.nova_time import nova_now
+from koboshi.domain.proof import why_host_not_proven_now
 from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import MAX_POSTS
 from koboshi.domain.shared_storage import hosts_of, was_not_seen
@@ -28,6 +29,8 @@ from koboshi.domain.verdict import Verdict, seconds
 
 NO_VALID_HOST = "no valid host"
 """nova exception.py: NoValidHost, written by the conductor with the record's `error`."""
+BEGUN = "pre-migrating"
+"""The destination has claimed it: no conductor will send it there any more (compute/manager.py)."""
 DESTINATION_GRACE = timedelta(seconds=60)
 NO_RECORD_DEADLINE = timedelta(seconds=60)
 FAULT_GRACE = timedelta(seconds=10)
@@ -62,6 +65,10 @@ def build(picture: Picture, recovery: Recovery) -> Decision:
     if record.status in FAILED_STATUSES:
         return judge_failure(picture, recovery, record)
     destination = record.destination or recovery.destination
+    if record.status == BEGUN and destination:
+        died = with_its_destination(picture, recovery, destination)
+        if died != NOTHING:
+            return died
     judgement = picture.judgements.get(destination) if destination else None
     if (
         judgement is not None
@@ -82,6 +89,18 @@ def build(picture: Picture, recovery: Recovery) -> Decision:
             f"at nova-compute on {destination}",
         )
     return NOTHING
+
+
+def with_its_destination(picture: Picture, recovery: Recovery, destination: HostName) -> Decision:
+    """Let a server whose destination is proven dead go elsewhere; do nothing while it is not."""
+    there = picture.state.open_incident(destination)
+    if there is None or why_host_not_proven_now(there, picture.world, picture.now):
+        return NOTHING
+    if recovery.posts >= MAX_POSTS:
+        return step_to(recovery, _S.GIVEN_UP, f"{destination} died too", Outcome.FAILED)
+    return step_to(
+        recovery, _S.QUEUED, f"{destination} is proven dead: no copy runs there", Outcome.FAILED
+    )
 
 
 def judge_failure(picture: Picture, recovery: Recovery, record: Migration) -> Decision:

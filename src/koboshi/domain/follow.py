@@ -1,6 +1,6 @@
 """What became of each server: which module answers for which state of its recovery."""
 
-from koboshi.domain.building import build, judge_late_end
+from koboshi.domain.building import build, judge_late_end, with_its_destination
 from koboshi.domain.cloud import (
     FAILED_STATUSES,
     Running,
@@ -9,9 +9,7 @@ from koboshi.domain.commands import Outcome
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.landing import confirm, landed, running_since, settle
 from koboshi.domain.lost import home_again, is_home, resolve
-from koboshi.domain.proof import why_host_not_proven_now
 from koboshi.domain.recovery import Recovery, RecoveryState
-from koboshi.domain.rules import MAX_POSTS
 from koboshi.domain.tracing import (
     arrived_record,
     incident_of,
@@ -81,11 +79,4 @@ def _stuck(picture: Picture, recovery: Recovery) -> Decision:
     destination = record.destination or recovery.destination
     if destination is None:
         return NOTHING
-    there = picture.state.open_incident(destination)
-    if there is None or why_host_not_proven_now(there, picture.world, picture.now):
-        return NOTHING
-    if recovery.posts >= MAX_POSTS:
-        return step_to(recovery, _S.GIVEN_UP, f"{destination} died too", Outcome.FAILED)
-    return step_to(
-        recovery, _S.QUEUED, f"{destination} is proven dead: no copy runs there", Outcome.FAILED
-    )
+    return with_its_destination(picture, recovery, destination)

@@ -416,6 +416,14 @@ def test_its_destination_proven_dead_frees_it() -> None:
     assert (to(scene), outcome(scene)) == (S.QUEUED, Outcome.FAILED)
 
 
+def test_one_that_its_destination_had_begun_need_not_be_stuck_first() -> None:
+    scene = sent(5)
+    scene.recovering(candidate(image_server("x", "h2")), host="h2", age_s=2)
+    assert not step(scene.read_records(evacuation_record("a", "accepted")))  # may still be sent on
+    scene.read_records(evacuation_record("a"))
+    assert (to(scene), outcome(scene)) == (S.QUEUED, Outcome.FAILED)
+
+
 def test_its_destination_merely_silent_does_not() -> None:
     scene = stuck().dark("h2", for_s=100)
     assert not step(scene)
