@@ -239,6 +239,7 @@ def _recovery(recovery: Recovery) -> RecoveryView:
         requests=recovery.posts,
         local_disks=list(candidate.local_disks),
         is_data_loss_committed=recovery.data_loss_committed,
+        waits_for=list(recovery.awaits) if recovery.waits_for_others else [],
         moved_at=recovery.moved_at.wall,
     )
 

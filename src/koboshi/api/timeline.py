@@ -130,6 +130,7 @@ class _Teller:
         | ev.RecoveryMoved
         | ev.DataLossCommitted
         | ev.DestinationChosen
+        | ev.WaitsForOthers
         | ev.StorageNotSeen
         | ev.NoHostFound
         | ev.PoisonSuspected,
@@ -166,6 +167,7 @@ class _Teller:
                 return name, f"data loss committed: {', '.join(event.disks)}", event.policy
             case (
                 ev.DestinationChosen()
+                | ev.WaitsForOthers()
                 | ev.StorageNotSeen()
                 | ev.NoHostFound()
                 | ev.PoisonSuspected()
@@ -176,12 +178,21 @@ class _Teller:
 
     def _learned(
         self,
-        event: ev.DestinationChosen | ev.StorageNotSeen | ev.NoHostFound | ev.PoisonSuspected,
+        event: ev.DestinationChosen
+        | ev.WaitsForOthers
+        | ev.StorageNotSeen
+        | ev.NoHostFound
+        | ev.PoisonSuspected,
     ) -> _Told:
         match event:
             case ev.DestinationChosen():
                 name = self._name(event.server)
                 return name, f"goes to {event.destination}", "Nova chose it"
+            case ev.WaitsForOthers():
+                what = f"waits for {', '.join(event.awaits)}" if event.awaits else "waits no more"
+                if event.without:
+                    what = f"goes on without {', '.join(event.without)}"
+                return self._name(event.server), what, event.reason
             case ev.PoisonSuspected():
                 why = f"{event.host} died within ten minutes of receiving it"
                 return self._name(event.server), "may have killed its host", why

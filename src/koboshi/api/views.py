@@ -177,6 +177,8 @@ class RecoveryView(View):
     local_disks: list[str]
     """Disks on the dead host's own storage."""
     is_data_loss_committed: bool
+    waits_for: list[str]
+    """Servers that must be up before it, and are not yet; it waits for them for a while."""
     moved_at: Utc
 
 

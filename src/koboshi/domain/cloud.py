@@ -186,6 +186,8 @@ class ServerGroup:
     policy: str
     """`affinity`, `anti-affinity`, `soft-affinity` or `soft-anti-affinity`."""
     members: frozenset[ServerId]
+    name: str = ""
+    project_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -244,6 +244,20 @@ class StorageNotSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitsForOthers:
+    """A server whose turn has come waits until others are up; or it waits for nobody any more."""
+
+    kind: Literal["waits_for_others"] = "waits_for_others"
+    incident: IncidentId
+    server: ServerId
+    awaits: tuple[str, ...]
+    """Those of the named that are not up; empty: it goes on."""
+    without: tuple[str, ...] = ()
+    """Those without which it goes on, though they are not up."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopsSeen:
     """Nova stopped these servers of a living host by itself, and nobody had asked for it."""
 
@@ -438,6 +452,7 @@ Event = (
     | DataLossCommitted
     | DestinationChosen
     | StorageNotSeen
+    | WaitsForOthers
     | NoHostFound
     | PoisonSuspected
     | StopsSeen

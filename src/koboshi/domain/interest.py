@@ -10,9 +10,11 @@ from koboshi.domain.homecoming import asked_at_home
 from koboshi.domain.incident import ACTING, Incident, IncidentState
 from koboshi.domain.laid_down import is_laid_down
 from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.policies.readiness import Readiness
 from koboshi.domain.policy import images_wanted
 from koboshi.domain.quarantine import to_look_at
 from koboshi.domain.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
+from koboshi.domain.restart_order import RestartOrder
 from koboshi.domain.rules import Mode
 from koboshi.domain.stranded import volumes_wanted
 from koboshi.domain.verdict import WORSE_THAN_UP, Judgement, Network
@@ -72,6 +74,10 @@ class Interest:
     images: frozenset[str] = frozenset()
     volumes: frozenset[str] = frozenset()
     """Of servers whose dead host serves volumes itself."""
+    projects: frozenset[str] = frozenset()
+    """Projects in which servers wait for each other: all their servers are listed."""
+    ready: frozenset[Readiness] = frozenset()
+    """Where servers are asked whether they are ready."""
     groups: bool = False
     """Whether server groups and host aggregates are wanted."""
     api_is_unwell: bool = False
@@ -90,6 +96,8 @@ def interest_of(picture: Picture) -> Interest:
     recoveries = [r for i in incidents for r in state.recoveries.get(i.id, {}).values()]
     listed = {i.host for i in incidents if i.state in _LISTED}
     unwell = picture.brake.brownouts.of_api() is not None
+    order = RestartOrder(picture)
+    awaiting = [r for r in order.waiting() if order.of(r)]
     return Interest(
         api_is_unwell=unwell and picture.world.services_read_at is not None,
         suspicion=bool(suspects or hosts),
@@ -116,6 +124,8 @@ def interest_of(picture: Picture) -> Interest:
         sweep_soon=must_be_swept_soon(picture),
         images=_images(picture, listed),
         volumes=_volumes(picture, listed),
+        projects=frozenset(r.candidate.project for r in awaiting),
+        ready=frozenset(order.asked),
         groups=bool(hosts),
     )
 

@@ -15,6 +15,7 @@ from koboshi.domain.proof import is_ours, why_host_not_proven_now
 from koboshi.domain.recovering import recover
 from koboshi.domain.recovery import WAITING
 from koboshi.domain.steps import (
+    idle_for,
     is_anything_moving,
     is_anything_unfinished,
     is_unreachable,
@@ -67,7 +68,7 @@ def give_over(picture: Picture, incident: Incident) -> Decision:
 
 
 def _waited_long(picture: Picture, incident: Incident) -> bool:
-    return picture.now.since(incident.progressed_at) >= picture.rules.stuck_after
+    return idle_for(picture, incident) >= picture.rules.stuck_after
 
 
 def _why_not_on(picture: Picture, incident: Incident) -> str | None:

@@ -16,10 +16,11 @@ from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import DataLossCommitted, Event, RecoveryMoved
 from koboshi.domain.fitting import in_order, in_turns
 from koboshi.domain.incident import Incident, IncidentState
-from koboshi.domain.names import CellName, HostName
+from koboshi.domain.names import CellName, HostName, ServerId
 from koboshi.domain.poison import is_suspect
 from koboshi.domain.proof import why_host_not_proven_now
 from koboshi.domain.recovery import Recovery, RecoveryState, Treatment
+from koboshi.domain.restart_order import RestartOrder
 from koboshi.domain.rules import MAX_POSTS, NEWEST_SUSPECT_WAIT, WAITED_LONG
 from koboshi.domain.slots import Slots, all_recoveries, capacity_came
 from koboshi.domain.verdict import Network, Verdict
@@ -37,15 +38,18 @@ def plan(picture: Picture) -> Decision:
     if picture.why_not_acting or picture.world.api.failing_since is not None:
         return NOTHING
     queues = [q for q in (_queue(picture, i) for i in picture.state.open_incidents()) if q]
-    slots = Slots(picture)
+    slots, order = Slots(picture), RestartOrder(picture)
     events: list[Event] = []
     commands: list[Command] = []
-    turns = in_turns(queues, lambda waiting: _next(slots, waiting), lambda: False)
+    waits: dict[ServerId, Event] = {}
+    turns = in_turns(queues, lambda waiting: _next(slots, order, waits, waiting), lambda: False)
     for incident, recovery, destination in turns:
         slots.take(recovery, destination)
+        if told := order.event(recovery):
+            events.append(told)
         events.extend(_committed_loss(recovery))
         commands.append(_command(picture, incident, recovery, destination))
-    return Decision(events=tuple(events), commands=tuple(commands))
+    return Decision(events=(*events, *waits.values()), commands=tuple(commands))
 
 
 def _queue(picture: Picture, incident: Incident) -> tuple[Incident, list[Recovery]] | None:
@@ -111,11 +115,21 @@ def retry_after(recovery: Recovery) -> timedelta:
     return min(doubled, RETRY_AT_LEAST_EVERY)
 
 
-def _next(slots: Slots, waiting: Sequence[Recovery]) -> tuple[Recovery, HostName] | None:
+def _next(
+    slots: Slots, order: RestartOrder, waits: dict[ServerId, Event], waiting: Sequence[Recovery]
+) -> tuple[Recovery, HostName] | None:
+    """Return who goes next, and where to; note in `waits` who could, and must wait for others."""
     for recovery in waiting:
+        held = order.holds(recovery)
+        told = order.event(recovery) if held else None
+        if recovery.server in waits or (held and told is None):
+            continue
         destination = slots.destination_for(recovery)
-        if destination is not None:
+        if destination is None:
+            continue
+        if told is None:
             return recovery, destination
+        waits[recovery.server] = told
     return None
 
 

@@ -263,6 +263,9 @@ def candidate_of(
         separate_from=_separate_from(server.id, groups),
         priority=policy.priority,
         rebuild_after=meant.rebuild_after,
+        project=server.project_id,
+        after=policy.after,
+        ready=policy.ready,
     )
 
 

@@ -8,6 +8,7 @@ from koboshi.domain.cloud import Demand
 from koboshi.domain.instant import Instant
 from koboshi.domain.lifecycle import Table
 from koboshi.domain.names import CommandId, HostName, IncidentId, MigrationId, ServerId
+from koboshi.domain.policies.readiness import Readiness
 from koboshi.domain.priority import Priority
 
 
@@ -150,6 +151,11 @@ class Candidate:
     """How much its return matters beside the others'."""
     rebuild_after: timedelta | None = None
     """How long it is held before it is rebuilt after all, should its host stay off; None: for good."""
+    project: str = ""
+    after: tuple[str, ...] = ()
+    """Which servers must be up before it, as they were named (`koboshi:after`)."""
+    ready: Readiness | None = None
+    """What must answer before it counts as up for those that wait for it."""
 
     @property
     def shape(self) -> Shape:
@@ -186,6 +192,23 @@ class Recovery:
     data_loss_committed: bool = False
     unseen_by: HostName | None = None
     """Which host that is declared to share its storage did not see its disks."""
+    waits_since: Instant | None = None
+    """Since when it could have been sent, had it not to wait for others; None: it never had to."""
+    awaits: tuple[str, ...] = ()
+    """For whom it waits; empty when it waits for nobody, or no longer."""
+    wait_is_over: bool = False
+    """Whether it goes on, because all that it waited for is up, or without it: it waits once only."""
+
+    @property
+    def waits_for_others(self) -> bool:
+        """Return whether it is left alone until others are up, or its wait has lasted for too long."""
+        return self.state in WAITING and bool(self.awaits)
+
+    def waited_for_others(self, now: Instant) -> timedelta:
+        """Return for how long it has waited for others, whatever a clock did meanwhile."""
+        if self.waits_since is None:
+            return timedelta()
+        return max(now.since(self.waits_since), now.surely_since(self.waits_since))
 
     @property
     def server(self) -> ServerId:

@@ -195,7 +195,11 @@ class Slots:
         state = self._picture.state
         if why_nowhere_any_more(state, recovery.server):
             return False
-        waiting = (r for r in all_recoveries(self._picture) if r.state is RecoveryState.QUEUED)
+        waiting = (
+            r
+            for r in all_recoveries(self._picture)
+            if r.state is RecoveryState.QUEUED and not r.waits_for_others
+        )
         return all(is_suspect(state, r.server) for r in waiting) and not any(
             is_suspect(state, r.server) for r in self._moving
         )

@@ -8,6 +8,7 @@ from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.names import HostName
 from koboshi.domain.proof import why_host_not_proven_now
 from koboshi.domain.recovery import HOLDS_A_SLOT, ON_ITS_WAY, WAITING, RecoveryState
+from koboshi.domain.steps import idle_for
 from koboshi.domain.verdict import seconds
 
 STALLED_AFTER = timedelta(minutes=3)
@@ -30,7 +31,7 @@ def stalled_notice(picture: Picture, host: HostName) -> str | None:
         incident is None
         or picture.why_not_acting is not None
         or incident.state not in _SHOULD_GET_ON
-        or picture.now.since(incident.progressed_at) < STALLED_AFTER
+        or idle_for(picture, incident) < STALLED_AFTER
     ):
         return None
     recoveries = picture.state.recoveries.get(incident.id, {}).values()

@@ -202,7 +202,7 @@ def apply(state: State, at: Instant, event: ev.Event) -> State:
             | ev.StorageNotSeen()
         ):
             return _with_recovery(state, _recovery_event(state, at, event))
-        case ev.NoHostFound() | ev.PoisonSuspected():
+        case ev.NoHostFound() | ev.PoisonSuspected() | ev.WaitsForOthers():
             return _lesson(state, at, event)
         case ev.CommandIntended():
             return _intended(state, at, event.command)
@@ -311,6 +311,21 @@ def _recovery_event(
             return replace(recovery, unseen_by=event.host)
 
 
+def _waits(state: State, at: Instant, event: ev.WaitsForOthers) -> State:
+    recovery = state.recoveries[event.incident][event.server]
+    if not event.awaits:  # it gets on: what held it up is no stall
+        incident = state.incidents[event.incident]
+        state = _with_incident(state, replace(incident, progressed_at=at))
+    waits = replace(
+        recovery,
+        reason=event.reason,
+        waits_since=recovery.waits_since or at,
+        awaits=event.awaits,
+        wait_is_over=not event.awaits,
+    )
+    return _with_recovery(state, waits)
+
+
 def _health_event(
     state: State, at: Instant, event: ev.HealthLost | ev.HealthBack | ev.HealthGivenUp
 ) -> State:
@@ -325,8 +340,12 @@ def _health_event(
     return replace(state, unwell={**state.unwell, event.server: known})
 
 
-def _lesson(state: State, at: Instant, event: ev.NoHostFound | ev.PoisonSuspected) -> State:
+def _lesson(
+    state: State, at: Instant, event: ev.NoHostFound | ev.PoisonSuspected | ev.WaitsForOthers
+) -> State:
     """Return the state that knows what a server's evacuation taught of it, or of its like."""
+    if isinstance(event, ev.WaitsForOthers):
+        return _waits(state, at, event)
     if isinstance(event, ev.PoisonSuspected):
         hosts = state.poison.get(event.server, frozenset()) | {event.host}
         return replace(state, poison={**state.poison, event.server: hosts})

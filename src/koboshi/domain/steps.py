@@ -78,6 +78,19 @@ def is_anything_moving(picture: Picture, incident: Incident) -> bool:
     )
 
 
+def idle_for(picture: Picture, incident: Incident) -> timedelta:
+    """Return for how long nothing has come of the incident though something should have.
+
+    Servers that wait for others go on by themselves, at the end of their wait at the latest.
+    """
+    idle = picture.now.since(incident.progressed_at)
+    waiting = [r for r in recoveries_of(picture, incident) if r.state in WAITING]
+    if not waiting or not all(r.waits_for_others for r in waiting):
+        return idle
+    longest = max(r.waited_for_others(picture.now) for r in waiting)
+    return min(idle, max(longest - picture.rules.policy.wait_at_most, timedelta()))
+
+
 def is_anything_unfinished(picture: Picture, incident: Incident) -> bool:
     """Return whether a recovery is not at its end yet: its incident may not be closed."""
     return is_anything_moving(picture, incident) or any(

@@ -12,6 +12,7 @@ from koboshi.domain.cloud import (
     Hypervisor,
     InstanceAction,
     Migration,
+    ProbeAnswer,
     Room,
     Running,
     Server,
@@ -22,6 +23,7 @@ from koboshi.domain.evidence import Heartbeat, PowerTrack, ProbeTrack
 from koboshi.domain.hearsay import AgentTrack, KdumpSeen, SampleTrack
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import CellName, DomainName, HostName, NetworkName, ServerId
+from koboshi.domain.policies.readiness import Readiness
 from koboshi.domain.stock import Image
 from koboshi.domain.sweep import Sweep
 
@@ -31,7 +33,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServersRead:
-    """One complete listing of a host's servers."""
+    """One complete listing of a host's servers, or of a project's."""
 
     at: Instant
     servers: tuple[Server, ...]
@@ -92,6 +94,15 @@ class ImageRead:
     def active(self) -> bool:
         """Return whether it can be served."""
         return self.image is not None and self.image.active
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyRead:
+    """What a server that others wait for answered."""
+
+    at: Instant
+    """When it was asked."""
+    answer: ProbeAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +203,10 @@ class World:
     """Servers read by id, because their recovery needs it."""
     health: Mapping[ServerId, HealthTrack] = field(default_factory=dict[ServerId, HealthTrack])
     """What servers that want to be asked answered."""
+    of_project: Mapping[str, ServersRead] = field(default_factory=dict[str, ServersRead])
+    """All servers of projects in which servers wait for each other."""
+    ready: Mapping[Readiness, ReadyRead] = field(default_factory=dict[Readiness, ReadyRead])
+    """What servers that others wait for answered last."""
     actions: Mapping[ServerId, ActionsRead] = field(default_factory=dict[ServerId, ActionsRead])
     """Of servers that were seen to have stopped."""
     running: Mapping[ServerId, RunningRead] = field(default_factory=dict[ServerId, RunningRead])

@@ -190,6 +190,9 @@ class Observers:
         for volume in interest.volumes:
             work = partial(self._volume, volume)
             yield Order(key=("volume", volume), every=pace.images, work=work)
+        for project in interest.projects:
+            work = partial(self._listing_of, project)
+            yield Order(key=("project", project), every=pace.calm, work=work)
         if interest.groups:
             yield Order(key="groups", every=pace.groups, work=self._groups)
 
@@ -364,6 +367,18 @@ class Observers:
             read = ServersRead(at=started, servers=servers)
             self._board.world = replace(
                 self._board.world, on_host=with_item(self._board.world.on_host, host, read)
+            )
+
+    async def _listing_of(self, project: str) -> None:
+        started = self._clock.now()
+        servers = await self._ask(
+            f"servers of project {project}", lambda: self._cloud.servers(project=project)
+        )
+        if servers is not None:
+            read = ServersRead(at=started, servers=servers)
+            self._board.world = replace(
+                self._board.world,
+                of_project=with_item(self._board.world.of_project, project, read),
             )
 
     async def _server(self, server: ServerId) -> None:

@@ -15,6 +15,8 @@ class Pace:
     """How often Prometheus is asked: a sample is fresh for 30 s."""
     checks: timedelta = timedelta(seconds=10)
     """How often servers that want to be asked are."""
+    ready: timedelta = timedelta(seconds=2)
+    """How often a server that others wait for is asked whether it is ready."""
     boots: timedelta = timedelta(seconds=15)
     """How often Prometheus is asked when hosts booted: what follows from it takes longer anyway."""
     services: timedelta = timedelta(seconds=5)

@@ -113,10 +113,8 @@ def _told(event: ev.Event, state: State) -> _Told | None:
             host = _host(event.incident, state)
             text = f"host {host} is ASSUMED dead after long silence, not proven: its servers are recovered"
             return Severity.CRITICAL, text, host, event.incident, ""
-        case ev.DataLossCommitted():
-            name = _server_name(event.incident, event.server, state)
-            text = f"server {name} is given up to its image: {event.policy}"
-            return Severity.CRITICAL, text, _host(event.incident, state), event.incident, ""
+        case ev.DataLossCommitted() | ev.WaitsForOthers():
+            return _of_server(event, state)
         case ev.RecoveryMoved():
             return _recovery_moved(event, state)
         case ev.StopsSeen() | ev.StopMoved():
@@ -223,6 +221,19 @@ def _incident_moved(event: ev.IncidentMoved, state: State) -> _Told | None:
             f". {held} servers are held: 'koboshi incident show {event.incident}' says how to go on"
         )
     return severity, text, host, event.incident, ""
+
+
+def _of_server(event: ev.DataLossCommitted | ev.WaitsForOthers, state: State) -> _Told | None:
+    name, host = (
+        _server_name(event.incident, event.server, state),
+        _host(event.incident, state),
+    )
+    if isinstance(event, ev.DataLossCommitted):
+        text = f"server {name} is given up to its image: {event.policy}"
+        return Severity.CRITICAL, text, host, event.incident, ""
+    if not event.without:
+        return None  # who waits, and ends it well, stands in the incident
+    return Severity.WARNING, f"server {name}: {event.reason}", host, event.incident, ""
 
 
 def _recovery_moved(event: ev.RecoveryMoved, state: State) -> _Told | None:

@@ -44,8 +44,16 @@ from koboshi.domain.instant import Instant
 from koboshi.domain.interest import Interest
 from koboshi.domain.names import MANAGEMENT, HostName, NetworkName, ServerId
 from koboshi.domain.places import Places
+from koboshi.domain.policies.readiness import Readiness
 from koboshi.domain.sweep import Sweep, without_stop
-from koboshi.domain.world import ActionsRead, ApiHealth, MigrationsRead, World, with_item
+from koboshi.domain.world import (
+    ActionsRead,
+    ApiHealth,
+    MigrationsRead,
+    ReadyRead,
+    World,
+    with_item,
+)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -321,6 +329,11 @@ class Whiteboard:
         if health or known:
             self.world = replace(self.world, health=health)
 
+    def see_ready(self, asked: Readiness, answer: ProbeAnswer, at: Instant) -> None:
+        """Add one answer of a server that others wait for; `at` is when it was asked."""
+        read = ReadyRead(at=at, answer=answer)
+        self.world = replace(self.world, ready=with_item(self.world.ready, asked, read))
+
     def see_actions(self, server: ServerId, read: ActionsRead) -> None:
         """Add what was asked of a server that stopped; a stop that somebody wanted is forgotten."""
         world = self.world
@@ -355,6 +368,8 @@ class Whiteboard:
             servers=_kept(world.servers, interest.servers),
             actions=_kept(world.actions, interest.actions),
             running=_kept(world.running, interest.running),
+            of_project=_kept(world.of_project, interest.projects),
+            ready=_kept(world.ready, interest.ready),
             room=_kept(world.room, interest.demands),
             images=_kept(world.images, interest.images),
             served_by=_kept(world.served_by, interest.volumes),

@@ -16,6 +16,7 @@ from koboshi.domain.cloud import ProbeAnswer
 from koboshi.domain.errors import CloudError
 from koboshi.domain.interest import Interest
 from koboshi.domain.names import HostName, NetworkName, ServerId
+from koboshi.domain.policies.readiness import Readiness
 from koboshi.domain.sweep import Checked
 from koboshi.engine.pace import MAX_CHECKS_AT_ONCE, MAX_PROBES_AT_ONCE, Pace
 from koboshi.engine.schedule import Order
@@ -85,6 +86,10 @@ class WitnessObservers:
         if who.servers is not None and who.server_networks:
             work = partial(self._checks, who.servers)
             yield Order(key="checks", every=pace.checks, work=work)
+        if who.servers is not None:
+            for asked in interest.ready:
+                work = partial(self._ready, who.servers, asked)
+                yield Order(key=("ready", asked), every=pace.ready, work=work)
         if who.samples is not None:
             work = partial(self._samples, who.samples)
             yield Order(key="samples", every=pace.samples, work=work)
@@ -135,6 +140,11 @@ class WitnessObservers:
             for _ in range(min(MAX_CHECKS_AT_ONCE, len(targets))):
                 tasks.start_soon(in_turn)
         self._board.see_checks(answers, self._clock.now())
+
+    async def _ready(self, prober: ServerProbe, asked: Readiness) -> None:
+        at = self._clock.now()
+        answer = await prober.ask(asked.target)
+        self._board.see_ready(asked, answer, at)
 
     async def _boots(self, reader: SampleReader) -> None:
         asked_at = self._clock.now()

@@ -49,11 +49,13 @@ class CloudReader(Protocol):
         """Return every host aggregate."""
         ...
 
-    async def servers(self, host: HostName | None = None) -> tuple[Server, ...]:
-        """Return all servers of all projects (or of one host), every page of them.
+    async def servers(
+        self, host: HostName | None = None, *, project: str | None = None
+    ) -> tuple[Server, ...]:
+        """Return all servers of all projects (or of one host, or of one project), every page of them.
 
-        A server listed for another host than asked raises InvalidAnswer: Nova drops the `host`
-        filter silently for who may not use it.
+        A server listed for another host or project than asked raises InvalidAnswer: Nova drops such
+        a filter silently for who may not use it.
         """
         ...
 

@@ -130,6 +130,7 @@ class Chronicle:
         | ev.RecoveryMoved
         | ev.DataLossCommitted
         | ev.DestinationChosen
+        | ev.WaitsForOthers
         | ev.StorageNotSeen
         | ev.NoHostFound
         | ev.PoisonSuspected,
@@ -154,6 +155,8 @@ class Chronicle:
                 return f"data_loss {event.server} {', '.join(event.disks)}", event.policy
             case ev.DestinationChosen():
                 return f"server {event.server} goes to {event.destination}", "Nova chose it"
+            case ev.WaitsForOthers():
+                return f"server {event.server} {_waits(event)}", event.reason
             case ev.PoisonSuspected():
                 return f"poison {event.server} suspected", f"{event.host} died after receiving it"
             case ev.NoHostFound():
@@ -201,6 +204,12 @@ def _treatments(candidates: tuple[Candidate, ...]) -> str:
         if names:
             parts.append(f"{treatment} {' '.join(names)}")
     return ", ".join(parts)
+
+
+def _waits(event: ev.WaitsForOthers) -> str:
+    if event.awaits:
+        return f"waits for {', '.join(event.awaits)}"
+    return f"goes on without {', '.join(event.without)}" if event.without else "waits no more"
 
 
 def _reasons(event: ev.ServersListed) -> str:

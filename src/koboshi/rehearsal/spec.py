@@ -254,7 +254,9 @@ def furnish(cloud: SimCloud, spec: CloudSpec) -> None:
             cloud.backends.update(dict.fromkeys(row.volume_ids, f"{server.served_by}@lvm#lvm"))
         cloud.add(row)
     cloud.groups.extend(
-        ServerGroup(id=name, policy=g.policy, members=frozenset(map(ServerId, g.members)))
+        ServerGroup(
+            id=name, name=name, policy=g.policy, members=frozenset(map(ServerId, g.members))
+        )
         for name, g in spec.group.items()
     )
     cloud.catalogue.images.update({name: _image(name, i) for name, i in spec.image.items()})

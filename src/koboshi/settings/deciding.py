@@ -48,7 +48,8 @@ class SaidSettings(Section):
     )
     after: tuple[str, ...] = Field(
         default=(),
-        description="Read and explained only: this version's recovery does not wait yet. Names or ids of servers (or `group:NAME`) that must be up before them.",
+        description="Names or ids of servers of the project, or server groups of it (`group:NAME`), that must be "
+        "up before them.",
     )
 
     @field_validator("on_local_disk", "priority")
@@ -105,7 +106,7 @@ class PolicySettings(Section):
     )
     ready_networks: Patterns = Field(
         default=(),
-        description="Read and explained only: this version's recovery does not wait yet. Networks (`192.0.2.0/24`) in which servers may be asked whether they are ready, by "
+        description="Networks (`192.0.2.0/24`) in which servers may be asked whether they are ready, by "
         "`koboshi:ready`. None by default: Koboshi sits where hosts are managed, and what stands in "
         "metadata must not make it knock at any door.",
     )
@@ -113,7 +114,7 @@ class PolicySettings(Section):
         default=minutes(10),
         ge=seconds(1),
         le=minutes(10),
-        description="Read and explained only: this version's recovery does not wait yet. How long a server waits for those that must be up before it (`koboshi:after`), before "
+        description="How long a server waits for those that must be up before it (`koboshi:after`), before "
         "it goes on without them, and that is told.",
     )
     project: dict[str, SaidSettings] = Field(default_factory=dict[str, SaidSettings])

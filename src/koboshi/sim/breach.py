@@ -19,6 +19,7 @@ class Rule(StrEnum):
     NOT_OURS = "not_ours"
     UNEXPLAINED = "unexplained"
     HELD = "held"
+    ORDER = "order"
     UNFINISHED = "unfinished"
     UNACCOUNTED = "unaccounted"
     BUG = "bug"
@@ -37,6 +38,7 @@ RULE_MEANING: dict[Rule, str] = {
     Rule.NOT_OURS: "what somebody else disabled, forced down or found down is left to them",
     Rule.UNEXPLAINED: "every effect has its intent in the journal before it",
     Rule.HELD: "what must wait for its host or a person is never sent",
+    Rule.ORDER: "who names others is sent after them, or the journal says why not",
     Rule.UNFINISHED: "what may be recovered is recovered, soon after the troubles end",
     Rule.UNACCOUNTED: "every other server is accounted for, with the reason",
     Rule.BUG: "the daemon's own log tells of no bug",

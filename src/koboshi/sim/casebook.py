@@ -87,6 +87,11 @@ class Casebook:
         """Return when Koboshi last heard of each shape that Nova has no host for it."""
         return {}
 
+    @cached_property
+    def goes_without(self) -> dict[ServerId, set[str]]:
+        """Return of whom the journal says that they go on without those whom they name."""
+        return {}
+
     def tell(self, rule: Rule, facts: str) -> None:
         """Write a breach down."""
         self.breaches.append(Breach(at_s=anyio.current_time(), rule=rule, facts=facts))

@@ -221,7 +221,7 @@ SHAPES: Mapping[FaultKind, Shape] = {
         "a guest's programs stand still; its QEMU runs on, and a reboot mends it, or (with times) not the "
         "first ones",
         "server",
-        "times",
+        "times for_s",
     ),
     _K.KERNEL_CRASHES: _shape(
         "the host's kernel panics and sends kdump messages; with for_s it reboots after that",

@@ -365,8 +365,16 @@ def _guest_dies(world: World, _tasks: TaskGroup, fault: Fault) -> None:
     world.cloud.guest_dies(_server(fault))
 
 
-def _guest_hangs(world: World, _tasks: TaskGroup, fault: Fault) -> None:
-    world.physics.hanging[_server(fault)] = 1 + (fault.times or 0)
+def _guest_hangs(world: World, tasks: TaskGroup, fault: Fault) -> None:
+    hanging, server = world.physics.hanging, _server(fault)
+    hanging[server] = 1 + (fault.times or 0)
+
+    async def answers_later(after_s: float) -> None:
+        await anyio.sleep(after_s)
+        hanging.pop(server, None)
+
+    if fault.for_s is not None:
+        tasks.start_soon(answers_later, fault.for_s)
 
 
 def _late_heartbeat(world: World, _tasks: TaskGroup, fault: Fault) -> None:

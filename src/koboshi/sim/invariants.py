@@ -35,6 +35,7 @@ from koboshi.domain.events import (
     NoHostFound,
     StopMoved,
     StopsSeen,
+    WaitsForOthers,
     WordGiven,
     WordVoided,
 )
@@ -133,7 +134,7 @@ class Judge(Casebook):
             case WordVoided():
                 self.words.discard(self.state.incidents[event.incident].host)
                 self.near["word_voided"] += 1
-            case NoHostFound() | DataLossCommitted():
+            case NoHostFound() | DataLossCommitted() | WaitsForOthers():
                 self._of_server(event, now_s)
             case StopsSeen():
                 self.stops_moved_s |= {server.id: now_s for server in event.servers}
@@ -148,7 +149,12 @@ class Judge(Casebook):
 
     # The journal
 
-    def _of_server(self, event: NoHostFound | DataLossCommitted, now_s: float) -> None:
+    def _of_server(
+        self, event: NoHostFound | DataLossCommitted | WaitsForOthers, now_s: float
+    ) -> None:
+        if isinstance(event, WaitsForOthers):
+            self.goes_without.setdefault(event.server, set()).update(event.without)
+            return
         if isinstance(event, DataLossCommitted):
             self.committed.add((event.incident, event.server))
             if event.by:

@@ -101,8 +101,10 @@ class SimCloud(Database):
         made = tuple(Aggregate(name=n, hosts=frozenset(of)) for n, of in members.items())
         return (*made, *self.catalogue.aggregates.values())
 
-    async def servers(self, host: HostName | None = None) -> tuple[Server, ...]:
-        """Answer with the servers (of one host).
+    async def servers(
+        self, host: HostName | None = None, *, project: str | None = None
+    ) -> tuple[Server, ...]:
+        """Answer with the servers (of one host, or of one project).
 
         With a limit or a filter, which every client sends, a dead cell's servers are not there
         (api/openstack/compute/servers.py:_is_cell_down_supported).
@@ -111,7 +113,8 @@ class SimCloud(Database):
         found: tuple[Server, ...] = ()
         if self.cell_works:
             found = tuple(self.servers_by_id.values()) if host is None else self.servers_on(host)
-        found = self.line.told("servers", host or "", found)
+            found = tuple(s for s in found if project in {None, s.project_id})
+        found = self.line.told("servers", host or project or "", found)
         await self.line.way_back("servers")
         return found
 

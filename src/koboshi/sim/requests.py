@@ -13,6 +13,7 @@ from koboshi.sim import scheduler
 from koboshi.sim.breach import Rule
 from koboshi.sim.brownouts import judge_in_brownout
 from koboshi.sim.casebook import ASKED_S, LOOK_S, SEEN_S, Casebook
+from koboshi.sim.in_order import judge_order
 from koboshi.sim.proofs import BY_POWER, why_proof_is_stale
 from koboshi.sim.truth import By
 from koboshi.sim.wanted import is_protected, local_disk_policy
@@ -40,6 +41,7 @@ def judge_evacuate(book: Casebook, command: Evacuate, now_s: float) -> None:
         book.tell(Rule.ELSEWHERE, facts)
     if server is not None:
         _judge_server(book, command, server, now_s)
+        judge_order(book, command, server)
 
 
 def _judge_proof(book: Casebook, command: Evacuate, now_s: float) -> None:

@@ -11,6 +11,12 @@ TIMEOUT_S = 3.0
 ANSWER_S = 0.01
 
 
+def _as_url(ready: str) -> str:
+    """Return what others wait for as a check is written: `tcp:ADDRESS:PORT` is told without slashes."""
+    kind, _, rest = ready.partition(":")
+    return f"{kind}://{rest.removeprefix('//')}"
+
+
 class SimServerProbe:
     """Implements `koboshi.ports.probe.ServerProbe`."""
 
@@ -30,7 +36,7 @@ class SimServerProbe:
         physics = self._cloud.physics
         wanted = {str(target), str(target).removesuffix("/")}
         return any(
-            row.metadata.get(HEALTH_KEY) in wanted
+            wanted & {row.metadata.get(HEALTH_KEY), _as_url(row.metadata.get("koboshi:ready", ""))}
             and row.id not in physics.hanging
             and any(
                 physics.hosts[h].userland and physics.hosts[h].tenant_link

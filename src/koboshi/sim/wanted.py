@@ -52,6 +52,15 @@ def is_protected(cloud: Database, rules: Rules, server: Server) -> bool:
     return not rules.policy.tagged_only
 
 
+def named_before(cloud: Database, rules: Rules, server: Server) -> tuple[str, ...]:
+    """Return whom the server names that are to be up before it."""
+    for _, said in _levels(cloud, rules, server):
+        texts = [text for key, text in said if _plain(key) == "after" and not _is_mistyped(key)]
+        if words := [w.strip() for text in texts for w in text.split(",") if w.strip()]:
+            return tuple(words)
+    return ()
+
+
 def _levels(cloud: Database, rules: Rules, server: Server) -> Iterator[tuple[str, Said]]:
     """Give who says what, the most specific first."""
     yield TENANT, [*server.metadata.items(), *map(_tag, server.tags)]

@@ -134,17 +134,20 @@ class OpenStackCloud:
             for row in rows
         )
 
-    async def servers(self, host: HostName | None = None) -> tuple[Server, ...]:
-        """Return all servers of all projects (or of one host), every page of them."""
+    async def servers(
+        self, host: HostName | None = None, *, project: str | None = None
+    ) -> tuple[Server, ...]:
+        """Return all servers of all projects (or of one host or project), every page of them."""
 
         def page(answer: Answer) -> tuple[list[shapes.Server], bool]:
             parsed = shapes.parse(shapes.Servers, answer)
             return parsed.servers, _has_next(parsed.links)
 
         params = {"all_tenants": "1"} | ({"host": host} if host is not None else {})
+        params |= {"project_id": project} if project is not None else {}
         request = _compute("GET", "/servers/detail", "2.72", params)
         rows = await by_marker(self.calls, request, page, lambda row: row.id)
-        return facts.only_of(host, tuple(facts.server(row) for row in rows))
+        return facts.only_of(host, project, tuple(facts.server(row) for row in rows))
 
     async def sweep(
         self, *, since: datetime | None = None, after: ServerId | None = None

@@ -124,14 +124,20 @@ def _hidden_host(server: str) -> NotAuthorised:
 
 def only_of(
     host: HostName | None,
+    project: str | None,
     servers: tuple[cloud.Server, ...],
 ) -> tuple[cloud.Server, ...]:
-    """Return the servers, all of `host` if one was asked for."""
+    """Return the servers, all of `host` and of `project` if one was asked for."""
     for found in servers:
         if host is not None and found.host != host:
             raise InvalidAnswer(
                 f"GET /servers/detail?host={host}: server {found.id} is of host {found.host}: "
                 "Nova ignored the filter, as it does for who may not use it (admin is needed)",
+            )
+        if project is not None and found.project_id != project:
+            raise InvalidAnswer(
+                f"GET /servers/detail?project_id={project}: server {found.id} is of project "
+                f"{found.project_id}: Nova ignored the filter, as it does for who may not use it",
             )
     return servers
 
@@ -192,4 +198,6 @@ def server_group(row: shapes.ServerGroup) -> cloud.ServerGroup:
         id=row.id,
         policy=row.policy or "",
         members=frozenset(ServerId(member) for member in row.members),
+        name=row.name,
+        project_id=row.project_id,
     )

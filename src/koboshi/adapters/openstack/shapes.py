@@ -191,6 +191,8 @@ class ServerGroup(Shape):
     id: str
     policy: str | None
     members: list[str]
+    name: str = ""
+    project_id: str = ""
 
 
 class ServerGroups(Shape):

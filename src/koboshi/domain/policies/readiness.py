@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Final
 
+from koboshi.domain.alone.checks import Target
+
 FORMS: Final = "tcp:ADDRESS:PORT or http:ADDRESS:PORT/PATH"
 _FORM: Final = re.compile(r"(tcp|http):(?://)?(\[[0-9a-fA-F:.]+\]|[0-9.]+):(\d{1,5})(/[!-~]*)?")
 MAX_PORT: Final = 65_535
@@ -27,6 +29,12 @@ class Readiness:
         """Return it as it is written."""
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{'http' if self.path else 'tcp'}:{host}:{self.port}{self.path}"
+
+    @property
+    def target(self) -> Target:
+        """Return where that is asked, and how."""
+        kind = "http" if self.path else "tcp"
+        return Target(kind=kind, address=self.address, port=self.port, path=self.path or "/")
 
     def is_within(self, networks: tuple[str, ...]) -> bool:
         """Return whether the address is in one of these networks."""
