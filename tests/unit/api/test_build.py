@@ -14,13 +14,14 @@ from koboshi.api.build import (
 )
 from koboshi.api.lookup import NoSuchIncident, find_incident
 from koboshi.api.views import Source, StatusView
+from koboshi.domain import events as ev
 from koboshi.domain.incident import ProofKind
 from koboshi.domain.names import IncidentId
 from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.state import State
 from koboshi.domain.verdict import Verdict
 
-from .story import DB, INCIDENT, OPENING, WEB, StorySource, after, recorded, state
+from .story import DB, EVENTS, INCIDENT, OPENING, WEB, StorySource, after, recorded, state
 
 
 def test_the_overview_says_what_is_going_on() -> None:
@@ -145,3 +146,22 @@ def test_a_beginning_that_several_incidents_share_names_them() -> None:
     with pytest.raises(NoSuchIncident, match=f"may mean 2 incidents.*{second.id}, {first.id}"):
         find_incident(both, "cmp1-2026030")
     assert find_incident(both, "cmp1-20260302").id == second.id
+
+
+def test_a_server_that_waits_for_others_says_for_whom_and_why() -> None:
+    listed = next(n for n, (_, e) in enumerate(EVENTS) if isinstance(e, ev.ServersListed))
+    waits = ev.WaitsForOthers(
+        incident=INCIDENT, server=WEB, awaits=("db",), reason="it waits for db"
+    )
+    over = replace(waits, awaits=(), without=("db",), reason="it goes on without db")
+    events = [*EVENTS[: listed + 1], (8.0, waits)]
+    shown = incident_detail(state(events).incidents[INCIDENT], state(events), recorded(events), ())
+    (web,) = [r for r in shown.recoveries if r.server == WEB]
+    assert (web.state, web.waits_for) == (RecoveryState.QUEUED, ["db"])
+    assert web.reason == "it waits for db"
+    assert shown.timeline[-1].what == "waits for db"
+    events = [*events, (9.0, over)]
+    shown = incident_detail(state(events).incidents[INCIDENT], state(events), recorded(events), ())
+    (web,) = [r for r in shown.recoveries if r.server == WEB]
+    assert (web.waits_for, web.reason) == ([], "it goes on without db")
+    assert shown.timeline[-1].what == "goes on without db"

@@ -13,6 +13,7 @@ from koboshi.domain.events import (
     IncidentMoved,
     IncidentOpened,
     RecoveryMoved,
+    WaitsForOthers,
     WitnessTrusted,
 )
 from koboshi.domain.incident import IncidentState
@@ -56,6 +57,13 @@ def moved(to: RecoveryState) -> RecoveryMoved:
         (HostNoticeCleared(host=H1, topic="hung"), Severity.INFO, "over"),
         (HostFoundDown(host=H1), Severity.CRITICAL, "not recovered by itself"),
         (IncidentOpened(incident=INCIDENT, host=H1, evidence=("silent",)), Severity.CRITICAL, "h1"),
+        (
+            WaitsForOthers(
+                incident=INCIDENT, server=A, awaits=(), without=("db",), reason="without db"
+            ),
+            Severity.WARNING,
+            "server a: without db",
+        ),
         (
             DataLossCommitted(incident=INCIDENT, server=A, disks=("root", "swap"), policy="rule"),
             Severity.CRITICAL,
@@ -101,6 +109,8 @@ def test_what_goes_well_is_not_told_server_by_server(to: RecoveryState) -> None:
     [
         WitnessTrusted(host=H1, target="ssh:22@h1"),
         CommandEnded(command=CommandId("c"), outcome=Outcome.DONE),
+        WaitsForOthers(incident=INCIDENT, server=A, awaits=("db",), reason="it waits"),
+        WaitsForOthers(incident=INCIDENT, server=A, awaits=(), reason="db is up"),
     ],
 )
 def test_what_only_the_timeline_needs_is_not_told(event: Event) -> None:

@@ -116,7 +116,7 @@ class _Records:
 
     def _group(self, call: Call, group: ServerGroup) -> Document:
         members = sorted(m for m in group.members if m in self.world.cloud.servers_by_id)
-        shown: Document = {"id": group.id, "name": group.id, "members": members}
+        shown: Document = {"id": group.id, "name": group.name or group.id, "members": members}
         if call.version >= (2, 13):
             shown |= {"project_id": self._project_of(group), "user_id": id_of("user", "admin")}
         if call.version >= (2, 64):

@@ -226,6 +226,19 @@ async def test_servers_are_read_page_by_page(tmp_path: Path) -> None:
     assert found[0].image_id is None
 
 
+async def test_the_servers_of_one_project(tmp_path: Path) -> None:
+    """Whoever may not use the filter is told of all: another project's server is no answer."""
+    fake = SimCloud()
+    fake.json(f"{NOVA}/servers/detail", {"servers": [server()]})
+    async with connected(fake, tmp_path) as cloud:
+        project = (await cloud.servers())[0].project_id
+        assert [item.id for item in await cloud.servers(project=project)] == ["a"]
+        asked = fake.server.asked("GET", f"{NOVA}/servers/detail")[-1]
+        assert asked.query == {"all_tenants": "1", "project_id": project, "limit": "500"}
+        with pytest.raises(InvalidAnswer, match="another"):
+            await cloud.servers(project="another")
+
+
 async def test_a_deleted_marker_starts_the_list_again(tmp_path: Path) -> None:
     fake = SimCloud()
     gone = Reply(status=400, body={"badRequest": {"message": "marker [a] not found"}})
@@ -358,7 +371,8 @@ async def test_hypervisors_tell_type_and_address(tmp_path: Path) -> None:
 
 async def test_server_groups_are_read_to_the_end(tmp_path: Path) -> None:
     fake = SimCloud()
-    rows = [{"id": f"g{n}", "policy": "anti-affinity", "members": ["a"]} for n in range(5)]
+    one = {"policy": "anti-affinity", "members": ["a"], "name": "apart", "project_id": "p1"}
+    rows = [one | {"id": f"g{n}"} for n in range(5)]
 
     def page(seen: Seen) -> Behaviour:
         offset = int(seen.query["offset"])
@@ -366,7 +380,9 @@ async def test_server_groups_are_read_to_the_end(tmp_path: Path) -> None:
 
     fake.on("GET", f"{NOVA}/os-server-groups", page)
     async with connected(fake, tmp_path) as cloud:
-        assert [group.id for group in await cloud.server_groups()] == ["g0", "g1", "g2", "g3", "g4"]
+        groups = await cloud.server_groups()
+        assert [group.id for group in groups] == ["g0", "g1", "g2", "g3", "g4"]
+        assert (groups[0].name, groups[0].project_id) == ("apart", "p1")
         fake.json(f"{NOVA}/os-server-groups", {"server_groups": []})
         assert await cloud.server_groups() == ()
         # A list that ignores the offset, or changes with every page, is no list.
