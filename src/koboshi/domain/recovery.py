@@ -44,7 +44,7 @@ RECOVERY_MEANING: dict[RecoveryState, str] = {
     RecoveryState.STUCK: "the evacuation does not end; nothing may be repeated until it does",
     RecoveryState.DONE: "up again on its destination",
     RecoveryState.GONE: "deleted, or moved by somebody else, meanwhile",
-    RecoveryState.GIVEN_UP: "every allowed try failed; a person must look",
+    RecoveryState.GIVEN_UP: "no try is left, or no host can take it now: a host must open, or a person look",
     RecoveryState.ORPHAN_SUSPECTED: "an orphaned copy may run somewhere: no more commands",
     RecoveryState.FOREIGN: "somebody else evacuates it: Koboshi only watches",
     RecoveryState.REFUSED: "Nova refuses to evacuate it; the reason is Nova's own",

@@ -17,6 +17,8 @@ CLAIMS = {
     "no_host_retry": "ERROR for want of a host is no end: the next evacuate ends ACTIVE",
     "spawn_fails": "a start that fails: ERROR with the fault, record `failed`, host unchanged",
     "spawn_fails_course": "a start that fails: the server's and its record's states in order",
+    "not_shared": "at 2.13 with `onSharedStorage` a host that does not see the disk refuses: ERROR with"
+    " the fault, record `failed`, the disk untouched",
     "retry": "after a failed start an evacuate to another host ends ACTIVE",
     "second_accepted": "a second evacuate during the first is accepted",
     "second_ruins": "a second evacuate during the first: what becomes of records and server",
@@ -31,8 +33,11 @@ CLAIMS = {
 def play(stage: Stage) -> None:
     """Kill the host, and let each of its servers meet its own trouble."""
     pinned, failing, doubled, orphan, waiting = stage.boot(DEAD, Kind.BFV, 5)
+    unseen = stage.boot(DEAD, Kind.IMAGE)[0]
+    disk = stage.disks(unseen, DEAD)
     stage.side.pull(DEAD, Lever.POWER)
     stage.put_service(DEAD, status="disabled", disabled_reason="x", forced_down=True)
+    _not_shared(stage, unseen, disk)
     _spawn_fails(stage, failing)
     _second(stage, doubled)
     _destination_dies(stage, orphan)
@@ -69,6 +74,14 @@ def _no_host(stage: Stage, server: str) -> None:
         stage.put_service(host, status="enabled")
     stage.api.act(server, "evacuate", {"host": "cmp3"})
     _end(stage, "no_host_retry", server)
+
+
+def _not_shared(stage: Stage, server: str, disk: tuple[str, ...]) -> None:
+    asked = {"host": "cmp4", "onSharedStorage": True}
+    stage.tell("not_shared", refusal(stage.api.act(server, "evacuate", asked, version="2.13")))
+    _end(stage, "not_shared", server)
+    stage.tell("not_shared", stage.runs_on(server), stage.disks(server, "cmp4"))
+    stage.tell("not_shared", disk != () and stage.disks(server, DEAD) == disk)
 
 
 def _spawn_fails(stage: Stage, server: str) -> None:

@@ -69,7 +69,9 @@ async def _evacuate(cloud: SimCloud, call: Call, server: Server, told: Document)
         ON_SHARED_STORAGE if says["onSharedStorage"] else str(host or ""),
     )
     if call.version < (2, 14):
-        return json_answer({"adminPass": secrets.token_urlsafe(9)})
+        # A disk that is there keeps its password (nova api/openstack/compute/evacuate.py: _get_password).
+        made = None if says["onSharedStorage"] else secrets.token_urlsafe(9)
+        return json_answer({"adminPass": told.get("adminPass", made)})
     return Response(status_code=200)
 
 

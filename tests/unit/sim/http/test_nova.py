@@ -268,6 +268,17 @@ async def test_evacuate_is_held_to_its_microversion() -> None:
         assert (await a.act("a", {"evacuate": {"host": "h2"}}, "2.68")).status_code == 200
 
 
+async def test_before_2_14_an_evacuate_tells_a_password_but_not_for_a_disk_that_is_there() -> None:
+    async with asked([server("a"), server("b")]) as a:
+        a.cloud.edit("nova-compute@h1", forced_down=True)
+        said = {
+            name: (await a.act(name, {"evacuate": {"onSharedStorage": shared}}, "2.13")).json()
+            for name, shared in (("a", False), ("b", True))
+        }
+        assert said["a"]["adminPass"]
+        assert said["b"] == {"adminPass": None}
+
+
 async def test_evacuate_is_refused_in_novas_words() -> None:
     async with asked([server("a"), server("b", vm_state="paused")]) as a:
         answer = await a.act("a", {"evacuate": {"host": "nowhere"}}, "2.68")
