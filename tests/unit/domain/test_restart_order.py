@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from koboshi.domain.cloud import Power, ProbeAnswer, Server, ServerGroup
 from koboshi.domain.commands import Outcome
@@ -274,6 +276,28 @@ def test_a_chain_goes_one_by_one() -> None:
     made = scene(named("c", "b"), named("b", "a"), named("a"))
     assert look(made)[0] == {"a"}
     assert look(end(made, "a", *TO_DONE))[0] == {"b"}
+
+
+NAMES = ("a", "b", "c", "d", "e")
+
+
+@given(st.fixed_dictionaries({n: st.sets(st.sampled_from((*NAMES, "nobody"))) for n in NAMES}))
+@settings(max_examples=60, deadline=None)
+def test_whatever_they_say_of_each_other_all_go(says: dict[str, set[str]]) -> None:
+    """Nobody waits for a cap where all that can come back do, and nobody overtakes whom it waits for."""
+    made = scene(*(named(n, ",".join(sorted(says[n]))) for n in NAMES))
+    done: list[str] = []
+    for _ in NAMES:
+        sent, told = look(made)
+        without = {e.server: set(e.without) for e in told}
+        for name in sent:
+            missing = says[name] - set(done) - {name}
+            assert missing == without.get(ServerId(name), set())
+        made.tell(10, *told)
+        for name in sent:
+            end(made, name, *TO_DONE)
+        done += sent
+    assert sorted(done) == list(NAMES)
 
 
 def group(made: Scene, *members: str, project: str = "p") -> Scene:
