@@ -16,6 +16,7 @@ from koboshi.domain.hearing import Crash
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
 from koboshi.domain.world import World
+from koboshi.engine.whiteboard import Whiteboard
 from koboshi.rehearsal.play import play
 from koboshi.rehearsal.scenario import load_scenario
 from koboshi.sim.breach import Rule
@@ -45,6 +46,13 @@ def _believes_anybody(
     return believing
 
 
+def _with_none_of_ours(see: Callable[..., None]) -> Callable[..., None]:
+    def seeing(board: Whiteboard, rows: Any, protected: Any, _ours: Any = None) -> None:
+        see(board, rows, protected)
+
+    return seeing
+
+
 MUTATIONS = (
     Mutation(
         sentence="an unsigned kdump message is no proof: anybody can send it",
@@ -69,6 +77,14 @@ MUTATIONS = (
         instead=lambda *_: 99,
         scenario="rack-s-switch-dies",
         breaks=Rule.BRAKED,
+    ),
+    Mutation(
+        sentence="the host that carries Koboshi or its database is never switched off",
+        module=Whiteboard,
+        name="see_hypervisors",
+        instead=_with_none_of_ours(Whiteboard.see_hypervisors),
+        scenario="never-fenced-host",
+        breaks=Rule.NOT_OURS,
     ),
     Mutation(
         sentence="brownout: no fence on control-plane evidence alone",

@@ -115,6 +115,10 @@ class Stage:
         self.notifier = SimNotifier()
         self.chronicle = Chronicle()
         self.judge = Judge(self.world, self.disk, settings.rules())
+        never = settings.brake.never_fence
+        self.judge.never_fenced = frozenset(
+            h for h in self.world.physics.hosts if any(fnmatchcase(h, p) for p in never)
+        )
         self.daemon: Daemon | None = None
         """The newest daemon, alive or not; None before the first start."""
         self._compose = compose

@@ -75,6 +75,8 @@ class Judge(Casebook):
     def __init__(self, world: World, disk: Disk, rules: Rules) -> None:
         super().__init__(world, rules)
         self._arming = Arming()
+        self.never_fenced: frozenset[HostName] = frozenset()
+        """Hosts that the settings forbid to switch off: they carry Koboshi, or its database."""
         world.physics.witnesses.watch(self._see)
         disk.watchers.append(self._read)
 
@@ -307,6 +309,8 @@ class Judge(Casebook):
     def _fence(self, command: FenceOff, now_s: float) -> None:
         """Judge an *off*: a host that answers is switched off only to save what is on its way."""
         judge_in_brownout(self, command, now_s)
+        if command.host in self.never_fenced:
+            self.tell(Rule.NOT_OURS, f"{command.host} is switched off, and never may be")
         probe, host = self.world.probe, command.host
         heard_s, since_s = probe.heard.get(host, -1.0), probe.answering_since.get(host, now_s)
         answers = now_s - heard_s < SEEN_S and now_s - since_s > LOOK_S
