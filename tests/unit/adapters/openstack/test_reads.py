@@ -226,19 +226,6 @@ async def test_servers_are_read_page_by_page(tmp_path: Path) -> None:
     assert found[0].image_id is None
 
 
-async def test_the_servers_of_one_project(tmp_path: Path) -> None:
-    """Whoever may not use the filter is told of all: another project's server is no answer."""
-    fake = SimCloud()
-    fake.json(f"{NOVA}/servers/detail", {"servers": [server()]})
-    async with connected(fake, tmp_path) as cloud:
-        project = (await cloud.servers())[0].project_id
-        assert [item.id for item in await cloud.servers(project=project)] == ["a"]
-        asked = fake.server.asked("GET", f"{NOVA}/servers/detail")[-1]
-        assert asked.query == {"all_tenants": "1", "project_id": project, "limit": "500"}
-        with pytest.raises(InvalidAnswer, match="another"):
-            await cloud.servers(project="another")
-
-
 async def test_a_deleted_marker_starts_the_list_again(tmp_path: Path) -> None:
     fake = SimCloud()
     gone = Reply(status=400, body={"badRequest": {"message": "marker [a] not found"}})
