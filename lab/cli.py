@@ -28,6 +28,7 @@ process  nova-compute alone is killed; servers run on, ssh answers
 restart  nova-compute alone is killed and started again at once
 cut      both cables are out; the host runs on
 cut-management, cut-storage   one of them
+plug     both cables are in again, whether it has power or not
 hang     all its processes stop; its kernel still accepts connections
 reboot   off and on again within about 2 s; its servers stay stopped
 start    power on, and mend all of the above"""

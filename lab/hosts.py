@@ -75,8 +75,7 @@ def _power_on(lab: Layout, host: str, disk: HostDisk) -> None:
 def start(lab: Layout, host: str) -> None:
     """Do what an operator does: cable in, power on, and whatever hangs or died goes again."""
     with _switch(lab, host) as disk:
-        for port in _ports(host):
-            _cut_marker(lab, port).unlink(missing_ok=True)
+        _mend_cables(lab, host)
         _power_on(lab, host, disk)
         for port in _ports(host):
             network.set_cable(lab, port, connected=True)
@@ -127,6 +126,20 @@ def cut(lab: Layout, host: str) -> None:
         _pull(lab, host, port)
 
 
+def plug(lab: Layout, host: str) -> None:
+    """Put the host's cables in again; one without power stays so, and finds them when it gets it."""
+    with _switch(lab, host) as disk:
+        _mend_cables(lab, host)
+        if disk.powered:
+            for port in _ports(host):
+                network.set_cable(lab, port, connected=True)
+
+
+def _mend_cables(lab: Layout, host: str) -> None:
+    for port in _ports(host):
+        _cut_marker(lab, port).unlink(missing_ok=True)
+
+
 def cut_management(lab: Layout, host: str) -> None:
     """Pull the host's cable of the management network alone."""
     _pull(lab, host, host)
@@ -158,6 +171,7 @@ FAULTS = {
     "cut": cut,
     "cut-management": cut_management,
     "cut-storage": cut_storage,
+    "plug": plug,
     "hang": hang,
     "reboot": reboot,
     "start": start,

@@ -168,7 +168,7 @@ class Scene:
     """World, memory, rules and time, put together step by step."""
 
     def __init__(self, hosts: int = 6, rules: Rules | None = None) -> None:
-        self.rules = rules or Rules(mode=Mode.ACT, install="test")
+        self.rules = rules or Rules(mode=Mode.ACT, install="test", comes_home=False)
         self.now = at(NOW_S)
         names = [HostName(f"h{n}") for n in range(1, hosts + 1)]
         self.state = State(

@@ -14,6 +14,7 @@ from koboshi import __version__
 from koboshi.api.answers import answer_with
 from koboshi.api.build import (
     Snapshot,
+    comes_home_by_itself,
     health_view,
     incident_detail,
     incidents_of,
@@ -69,7 +70,8 @@ def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
         state = source.state()
         found = find_incident(state, incident)
         read = source.world().from_host.get(found.host)
-        return incident_detail(found, state, recorded, read.records if read else None)
+        acts = comes_home_by_itself(source.rules())
+        return incident_detail(found, state, recorded, read.records if read else None, acts=acts)
 
     @app.get("/v1/hosts", summary="All hosts with their verdicts", response_model=list[HostView])
     async def hosts() -> Response:

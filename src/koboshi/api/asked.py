@@ -49,6 +49,10 @@ class RebuildAsked(Asked):
     """Why; stands in the journal."""
 
 
+class ReleaseAsked(Asked):
+    """A person's word that a host that failed again and again may serve again."""
+
+
 class TestFenceAsked(Asked):
     """The order to switch an empty, disabled host off and on."""
 

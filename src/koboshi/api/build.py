@@ -100,7 +100,7 @@ def status_of(snapshot: Snapshot) -> StatusView:
         notices=_notices(state),
         time_bombs=[bomb_view(b) for b in bombs_seen(world, state)],
         found_down=sorted(state.found_down),
-        ways_home=_ways_home(state, world),
+        ways_home=_ways_home(state, world, acts=comes_home_by_itself(snapshot.rules)),
         next=_next(state, is_running=True, hosts=hosts),
     )
 
@@ -123,7 +123,7 @@ def status_of_journal(state: State, now: Instant) -> StatusView:
         stopped=_stopped(state),
         notices=_notices(state),
         found_down=sorted(state.found_down),
-        ways_home=_ways_home(state, World(began_at=now)),
+        ways_home=_ways_home(state, World(began_at=now), acts=False),
         next=_next(state, is_running=False, hosts=[]),
     )
 
@@ -177,10 +177,13 @@ def incident_detail(
     state: State,
     recorded: Iterable[Recorded],
     records: Iterable[Migration] | None,
+    *,
+    acts: bool,
 ) -> IncidentDetail:
     """Return everything about one incident.
 
-    `records` are the evacuation records of its host, as read last; None when nobody read them.
+    `records` are the evacuation records of its host, as read last; None when nobody read them. Where
+    nobody `acts`, the way home is told as a person must go it.
     """
     return IncidentDetail(
         incident=incident_view(incident, state),
@@ -190,22 +193,29 @@ def incident_detail(
         marker=incident.isolation.marker if incident.isolation else None,
         recoveries=[_recovery(r) for r in _recoveries(incident, state)],
         timeline=timeline(incident, recorded),
-        way_home=_steps_home(incident, state, records),
+        way_home=_steps_home(incident, state, records, acts=acts),
     )
 
 
+def comes_home_by_itself(rules: Rules) -> bool:
+    """Return whether a daemon with these rules takes the steps home itself."""
+    return rules.comes_home and rules.mode is Mode.ACT
+
+
 def _steps_home(
-    incident: Incident, state: State, records: Iterable[Migration] | None
+    incident: Incident, state: State, records: Iterable[Migration] | None, *, acts: bool
 ) -> list[HomeStepView]:
-    steps = way_home(incident, state.recoveries.get(incident.id, {}), records)
+    steps = way_home(incident, state.recoveries.get(incident.id, {}), records, acts=acts)
     return [HomeStepView(text=s.text, commands=list(s.commands)) for s in steps]
 
 
-def _ways_home(state: State, world: World) -> list[WayHomeView]:
+def _ways_home(state: State, world: World, *, acts: bool) -> list[WayHomeView]:
     """Return the ways home of the open incidents that have one by now."""
     read = {host: listing.records for host, listing in world.from_host.items()}
     found = [
-        WayHomeView(incident=i.id, host=i.host, steps=_steps_home(i, state, read.get(i.host)))
+        WayHomeView(
+            incident=i.id, host=i.host, steps=_steps_home(i, state, read.get(i.host), acts=acts)
+        )
         for i in state.open_incidents()
     ]
     return [one for one in found if one.steps]

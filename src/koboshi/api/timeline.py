@@ -9,9 +9,12 @@ from koboshi.domain import events as ev
 from koboshi.domain.alone.telling import AloneEvent
 from koboshi.domain.commands import (
     Command,
+    EnableService,
     Evacuate,
     FenceOff,
     Isolate,
+    LiftForceDown,
+    PowerOn,
     RebootServer,
     StartServer,
     StopServer,
@@ -104,6 +107,8 @@ class _Teller:
                 return self._command(event.command)
             case ev.CommandAccepted() | ev.CommandUnknown() | ev.CommandEnded():
                 return self._answer(event)
+            case ev.HostBeat() | ev.HostReleased():
+                return self._home(event) if event.incident == self._incident.id else None
             case _:
                 return self._step(event) if event.incident == self._incident.id else None
 
@@ -117,6 +122,12 @@ class _Teller:
         if isinstance(event, ev.HostNoticed):
             return event.host, f"noticed: {event.topic}", event.text
         return event.host, f"no longer: {event.topic}", ""
+
+    def _home(self, event: ev.HostBeat | ev.HostReleased) -> _Told:
+        host = self._incident.host
+        if isinstance(event, ev.HostBeat):
+            return host, "nova-compute reports", f"updated_at {event.updated_at:%H:%M:%S} in Nova"
+        return host, "released from quarantine", event.by
 
     def _step(
         self,
@@ -217,6 +228,12 @@ class _Teller:
                 return command.host, "switch off and on", "intended; being sent"
             case StopServer():
                 return self._name(command.server), "stop again", "intended; being sent"
+            case PowerOn():
+                return command.host, "switch on", "intended; being sent"
+            case LiftForceDown():
+                return command.host, "lift force-down", "intended; being sent"
+            case EnableService():
+                return command.host, "enable in Nova", "intended; being sent"
             case StartServer():
                 what = f"start on {command.host}: {command.why}"
                 return self._name(command.server), what, "intended; being sent"

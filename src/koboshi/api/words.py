@@ -19,6 +19,7 @@ from koboshi.api.asked import (
     ConfirmDomainAsked,
     DisarmAsked,
     RebuildAsked,
+    ReleaseAsked,
     TestFenceAsked,
 )
 from koboshi.api.caller import Caller
@@ -36,6 +37,7 @@ from koboshi.domain.word import (
     ConfirmDomain,
     Disarm,
     RebuildServer,
+    ReleaseHost,
     TestFence,
     Word,
 )
@@ -98,6 +100,15 @@ def add_words(app: FastAPI, source: StatusSource) -> None:
         return await hear(request, TestFence(host=known_host(source, host)))
 
     @routes.post(
+        "/v1/hosts/{host}/release",
+        summary="Let a quarantined host serve again, though it failed again and again",
+        responses=_ERRORS,
+    )
+    async def release(host: str, asked: ReleaseAsked, request: Request) -> AnswerView:
+        del asked
+        return await hear(request, ReleaseHost(host=known_host(source, host)))
+
+    @routes.post(
         "/v1/domains/{domain}/confirm",
         summary="A person's word that the silent hosts of a domain are dead",
         responses=_ERRORS,
@@ -127,7 +138,7 @@ def add_words(app: FastAPI, source: StatusSource) -> None:
         return await hear(request, Disarm(until=until, reason=asked.reason))
 
     app.include_router(routes)
-    _ = (confirm_dead, test_fence, confirm_domain, rebuild, arm, disarm)
+    _ = (confirm_dead, test_fence, release, confirm_domain, rebuild, arm, disarm)
     _add_refusals(app)
 
 
@@ -204,6 +215,8 @@ def _sentence(event: ev.Event) -> str:
             return f"the loss of its {' and '.join(event.disks) or 'place'} stands in the journal: {event.policy}"
         case ev.RecoveryMoved():
             return f"it is {event.to}: {RECOVERY_MEANING[event.to]}"
+        case ev.HostReleased():
+            return f"{event.host} is released from quarantine: it is enabled in Nova now"
         case _ if isinstance(event, HoldEvent):
             what, why = words_for(event)
             return f"{what} ({why})"

@@ -98,6 +98,12 @@ COMMANDS = (
         target="koboshi.cli.server:rebuild_server",
     ),
     CommandLine(
+        words=("host", "release"),
+        arguments="HOST",
+        help="Let a host that failed again and again serve again.",
+        target="koboshi.cli.host:release",
+    ),
+    CommandLine(
         words=("domain", "list"),
         arguments="",
         help="List the declared domains and their hosts.",

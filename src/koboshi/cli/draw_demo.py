@@ -21,6 +21,7 @@ _STYLE = {
     Kind.HOLDS: "yellow",
     Kind.EVACUATES: "blue",
     Kind.STARTS: "blue",
+    Kind.HOME: "blue",
     Kind.BACK: "bold green",
     Kind.NOTICE: "yellow",
     Kind.TROUBLE: "bold red",

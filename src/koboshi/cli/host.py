@@ -103,6 +103,30 @@ def try_fence(
     return ExitCode.DONE if test.ok else ExitCode.ERROR
 
 
+def release(
+    host: str,
+    /,
+    *,
+    output: Output | None = None,
+    context: Annotated[Context, Parameter(parse=False)],
+) -> ExitCode:
+    """Let a quarantined host serve again: it is enabled in Nova.
+
+    A host that fails twice within a day comes home, and stays disabled until you are sure of it.
+
+    Parameters
+    ----------
+    host
+        The host, as Nova spells it.
+    """
+    from koboshi.client import ApiClient  # noqa: PLC0415 - slow to import
+
+    with ApiClient(context.settings().socket_path) as client:
+        answer = client.release(host)
+    write_answer(context, output or Output(), answer)
+    return ExitCode.DONE
+
+
 def _await_test(
     context: Context, client: "ApiClient", host: str, before: "FenceTestView | None"
 ) -> "FenceTestView | None":

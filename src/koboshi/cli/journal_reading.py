@@ -32,7 +32,7 @@ class JournalReading:
     def incident(self, wanted: str) -> IncidentDetail:
         """Return one incident by its id, the beginning of it, or `last`."""
         incident = find_incident(self._state, wanted)
-        return incident_detail(incident, self._state, self._recorded, None)
+        return incident_detail(incident, self._state, self._recorded, None, acts=False)
 
 
 async def _read(path: Path) -> tuple[Recorded, ...]:

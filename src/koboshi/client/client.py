@@ -16,6 +16,7 @@ from koboshi.api.asked import (
     ConfirmDomainAsked,
     DisarmAsked,
     RebuildAsked,
+    ReleaseAsked,
     TestFenceAsked,
 )
 from koboshi.api.views import (
@@ -109,6 +110,11 @@ class ApiClient:
         """Give up a held server's local disks, by its id; raises SafetyRefusal."""
         asked = RebuildAsked(confirm=server, note=note)
         return self._post(f"/v1/servers/{quote(server, safe='')}/rebuild", asked, AnswerView)
+
+    def release(self, host: str) -> AnswerView:
+        """Let a quarantined host serve again; raises SafetyRefusal."""
+        path = f"/v1/hosts/{quote(host, safe='')}/release"
+        return self._post(path, ReleaseAsked(), AnswerView)
 
     def confirm_dead(self, host: str, *, note: str = "") -> AnswerView:
         """Say that a host is dead; raises SafetyRefusal when a witness speaks against it."""

@@ -1,13 +1,21 @@
 """One step of a host incident: which module answers for which state."""
 
+from koboshi.domain.arming import is_disarmed
 from koboshi.domain.confirm_dead import void
 from koboshi.domain.confirming import begin, wait
 from koboshi.domain.decision import NOTHING, Decision, Picture
+from koboshi.domain.enabling import await_release, enable
 from koboshi.domain.fencing import await_better_evidence, await_proof
 from koboshi.domain.homecoming import until_home
-from koboshi.domain.incident import ACTING, Incident, IncidentState
+from koboshi.domain.incident import ACTING, DEADLINES, Incident, IncidentState
+from koboshi.domain.instant import latest
 from koboshi.domain.laid_down import give_over, lay_down
+from koboshi.domain.powering import await_power
 from koboshi.domain.recovering import isolate, recover, source_back
+from koboshi.domain.restoring import restore
+from koboshi.domain.returning import await_beats, reconcile
+from koboshi.domain.steps import is_in_service, move
+from koboshi.domain.verdict import seconds
 
 _S = IncidentState
 
@@ -36,17 +44,48 @@ def advance(picture: Picture, incident: Incident) -> Decision:
             return recover(picture, incident) or give_over(picture, incident)
         case _S.SOURCE_BACK:
             return source_back(picture, incident)
-        case _S.SETTLED | _S.NEEDS_HUMAN | _S.FOREIGN:
-            return until_home(picture, incident)
-        case (
-            _S.PARKED
-            | _S.POWERING_ON
-            | _S.RETURNING
-            | _S.RECONCILING
-            | _S.RESTORING
-            | _S.ENABLING
-            | _S.QUARANTINED
-        ):
-            return NOTHING  # not entered yet
         case _S.CLOSED:
             return NOTHING
+        case _:
+            return _homeward(picture, incident)
+
+
+def _homeward(picture: Picture, incident: Incident) -> Decision:
+    """Return the next step home. Nothing is sent while Koboshi must not act; what is seen is seen."""
+    decision = _home_step(picture, incident)
+    if decision.commands and picture.why_not_acting:
+        return NOTHING
+    return decision or _overdue(picture, incident)
+
+
+def _home_step(picture: Picture, incident: Incident) -> Decision:
+    match incident.state:
+        case _S.POWERING_ON:
+            return await_power(picture, incident)
+        case _S.RETURNING:
+            return await_beats(picture, incident)
+        case _S.RECONCILING:
+            return reconcile(picture, incident)
+        case _S.RESTORING:
+            return restore(picture, incident)
+        case _S.ENABLING if not is_in_service(picture, incident):
+            return enable(picture, incident)
+        case _S.QUARANTINED:
+            return await_release(picture, incident)
+        case _:
+            return until_home(picture, incident)
+
+
+def _overdue(picture: Picture, incident: Incident) -> Decision:
+    """Ask a person when a step of the way home has taken too long: Nova times nothing out."""
+    deadline = DEADLINES.get(incident.state)
+    waited = picture.now.since(latest(incident.moved_at, picture.world.began_at))
+    disarmed = is_disarmed(picture.rules, picture.state, picture.now)
+    if deadline is None or waited < deadline or disarmed or not picture.rules.comes_home:
+        return NOTHING
+    return move(
+        incident,
+        _S.NEEDS_HUMAN,
+        f"{incident.host} is {incident.state} for {seconds(waited)}, and does not get on "
+        f"({incident.reason}): bring it home by hand; 'koboshi incident show {incident.id}' says how",
+    )

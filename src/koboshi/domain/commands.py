@@ -127,6 +127,59 @@ class TryFence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PowerOn:
+    """Switch a host on again that we had switched off."""
+
+    type: Literal["power_on"] = "power_on"
+    may_be_repeated: ClassVar[bool] = True
+    """If no newer *off* was meant."""
+    id: CommandId
+    incident: IncidentId
+    host: HostName
+
+    @property
+    def subject(self) -> str:
+        """Return what only one open command may be about."""
+        return f"host:{self.host}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiftForceDown:
+    """Lift force-down from a compute service that came back; it stays disabled."""
+
+    type: Literal["lift_force_down"] = "lift_force_down"
+    may_be_repeated: ClassVar[bool] = True
+    id: CommandId
+    incident: IncidentId
+    host: HostName
+    service: ServiceId
+    marker: str
+
+    @property
+    def subject(self) -> str:
+        """Return what only one open command may be about."""
+        return f"host:{self.host}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnableService:
+    """Enable a compute service that we had disabled, and nobody else."""
+
+    type: Literal["enable_service"] = "enable_service"
+    may_be_repeated: ClassVar[bool] = True
+    id: CommandId
+    incident: IncidentId
+    host: HostName
+    service: ServiceId
+    marker: str
+
+    @property
+    def subject(self) -> str:
+        """Return what only one open command may be about."""
+        return f"host:{self.host}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartServer:
     """Start a server that Nova has stopped, on the host where its disks are."""
 
@@ -168,4 +221,15 @@ class RebootServer:
         return f"server:{self.server}"
 
 
-Command = FenceOff | Isolate | Evacuate | StopServer | TryFence | StartServer | RebootServer
+Command = (
+    FenceOff
+    | Isolate
+    | Evacuate
+    | StopServer
+    | TryFence
+    | PowerOn
+    | LiftForceDown
+    | EnableService
+    | StartServer
+    | RebootServer
+)

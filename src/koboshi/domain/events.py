@@ -4,6 +4,7 @@ Every event has its one-sentence meaning beside its name: API, pages and documen
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from koboshi.domain.alone.stops import StopCause, StoppedServer, StopState
@@ -186,6 +187,26 @@ class HostIsolated:
     kind: Literal["host_isolated"] = "host_isolated"
     incident: IncidentId
     isolation: Isolation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostBeat:
+    """The nova-compute of a host that returns has sent a heartbeat: the first comes after its clean-up."""
+
+    kind: Literal["host_beat"] = "host_beat"
+    incident: IncidentId
+    updated_at: datetime
+    """By Nova's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostReleased:
+    """A person said that a host that failed again and again may serve again."""
+
+    kind: Literal["host_released"] = "host_released"
+    incident: IncidentId
+    host: HostName
+    by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -447,6 +468,8 @@ Event = (
     | WordVoided
     | DeathProven
     | HostIsolated
+    | HostBeat
+    | HostReleased
     | ServersListed
     | RecoveryMoved
     | DataLossCommitted

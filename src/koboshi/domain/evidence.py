@@ -5,12 +5,12 @@ measured on our own boot clock from the moment a value was *seen* to change; Nov
 compared with ours.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from koboshi.domain.cloud import ComputeService, Power, ProbeAnswer
-from koboshi.domain.device import BMC
+from koboshi.domain.device import BMC, OUTLETS
 from koboshi.domain.instant import Instant
 from koboshi.domain.rules import PROOF_READS, PROOF_SPACING
 
@@ -170,6 +170,8 @@ class PowerTrack:
     readings: tuple[PowerReading, ...]
     on_since: Instant | None = None
     """Since when every clear answer was *on*."""
+    bmc: Power = Power.UNKNOWN
+    """The newest clear answer of the host's first device, however long ago."""
 
     @property
     def newest(self) -> PowerReading:
@@ -190,7 +192,28 @@ def observe_power(track: PowerTrack | None, reading: PowerReading) -> PowerTrack
         on_since = on_since or reading.at
     elif reading.power is Power.OFF:
         on_since = None
-    return PowerTrack(readings=(*before, reading)[-READINGS_REMEMBERED:], on_since=on_since)
+    bmc = track.bmc if track else Power.UNKNOWN
+    if reading.device == BMC and reading.power is not Power.UNKNOWN:
+        bmc = reading.power
+    readings = (*before, reading)[-READINGS_REMEMBERED:]
+    return PowerTrack(readings=readings, on_since=on_since, bmc=bmc)
+
+
+def machine_on(track: PowerTrack) -> Iterator[PowerReading]:
+    """Return the readings that say that the machine is on, oldest first.
+
+    That its outlets are fed says so only where nothing closer to the machine said off: a host whose
+    BMC read off has fed outlets all the while, and they are all that is heard of it when the BMC does
+    not answer any more. Outlets that were off themselves and are fed again may have started it.
+    """
+    were_off = False
+    for reading in track.readings:
+        if reading.device == OUTLETS:
+            were_off = were_off or reading.power is Power.OFF
+            if track.bmc is Power.OFF and not were_off:
+                continue
+        if reading.power is Power.ON:
+            yield reading
 
 
 QUARANTINED = "it reads off, but this device is quarantined: its word is not taken"
@@ -205,10 +228,14 @@ def distrusting(
     track: PowerTrack, devices: Collection[str], detail: str = QUARANTINED
 ) -> PowerTrack:
     """Return the track as if no *off* of these devices had been a clear answer; the same if none was."""
-    if not any(r.power is Power.OFF and r.device in devices for r in track.readings):
+    off_by_bmc = BMC in devices and track.bmc is Power.OFF
+    if not off_by_bmc and not any(
+        r.power is Power.OFF and r.device in devices for r in track.readings
+    ):
         return track
     return replace(
         track,
+        bmc=Power.UNKNOWN if off_by_bmc else track.bmc,
         readings=tuple(
             replace(r, power=Power.UNKNOWN, detail=detail)
             if r.power is Power.OFF and r.device in devices

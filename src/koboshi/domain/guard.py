@@ -175,7 +175,9 @@ def _by_policy(look: LastLook) -> Refusal | None:
 def _by_proof(command: Evacuate, look: LastLook) -> Refusal | None:
     incident = look.incident
     why: str | None = None
-    if incident.state is not IncidentState.RECOVERING:
+    if incident.home.power_ons:
+        why = "its host was switched on again in this incident"
+    elif incident.state is not IncidentState.RECOVERING:
         why = f"its host's incident is {incident.state}"
     elif incident.isolation is None or command.baseline != incident.isolation.baseline:
         why = "its host was isolated anew meanwhile"

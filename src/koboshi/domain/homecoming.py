@@ -11,7 +11,10 @@ from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.laid_down import is_laid_down, take_up
 from koboshi.domain.listing import list_new_servers
 from koboshi.domain.names import ServerId
+from koboshi.domain.powering import comes_back, go_home, may_settle_again
+from koboshi.domain.proof import is_ours
 from koboshi.domain.recovery import WAITING, RecoveryState
+from koboshi.domain.returning import BEATS
 from koboshi.domain.steps import (
     hold_waiting,
     is_anything_unfinished,
@@ -27,16 +30,18 @@ from koboshi.domain.steps import (
 
 _S = IncidentState
 
-AT_REST = frozenset({_S.SETTLED, _S.NEEDS_HUMAN, _S.FOREIGN})
+AT_REST = frozenset({_S.SETTLED, _S.PARKED, _S.NEEDS_HUMAN, _S.FOREIGN, _S.ENABLING})
+_MAY_RECOVER = frozenset({_S.SETTLED, _S.PARKED})
+"""States in which another server of it may still be evacuated: the host is off."""
 ASKED_BEFORE = timedelta(seconds=30)
 """So long before its host counts as home a held server's hypervisor is asked, again and again."""
 
 
 def until_home(picture: Picture, incident: Incident) -> Decision:
-    """Close when the host is in service and healthy; look for servers that came late."""
+    """Close when the host is in service and healthy; look for servers that came late, then go home."""
     if taken := take_up(picture, incident):
         return taken
-    left = incident.state is not _S.SETTLED and not is_laid_down(picture, incident)
+    left = incident.state in {_S.NEEDS_HUMAN, _S.FOREIGN} and not is_laid_down(picture, incident)
     if left and (
         held := hold_waiting(
             picture, incident, f"its incident is {incident.state}: left to a person"
@@ -51,7 +56,9 @@ def until_home(picture: Picture, incident: Incident) -> Decision:
         return move(incident, _S.CLOSED, "Nova lists no compute service of this host any more")
     if is_in_service(picture, incident):
         return _in_service(picture, incident)
-    if incident.state is not _S.SETTLED:
+    if incident.state is _S.NEEDS_HUMAN:
+        return _after_a_person(picture, incident)
+    if incident.state not in _MAY_RECOVER:
         return NOTHING
     waits = any(r.state in WAITING for r in recoveries_of(picture, incident))
     if life := life_of(picture, incident):
@@ -60,10 +67,32 @@ def until_home(picture: Picture, incident: Incident) -> Decision:
             waits or list_new_servers(picture, incident)
         ):
             return move(incident, _S.SOURCE_BACK, life)
-        return NOTHING
+        if picture.rules.comes_home and not is_only_a_late_message(picture, incident):
+            return comes_back(picture, incident, life)
     if waits:
         return move(incident, _S.RECOVERING, "another of its servers can be recovered")
-    return list_new_servers(picture, incident)
+    if late := list_new_servers(picture, incident):
+        return late
+    return go_home(picture, incident) if picture.rules.comes_home else NOTHING
+
+
+def _after_a_person(picture: Picture, incident: Incident) -> Decision:
+    """Go on by itself when a person did what was asked: the host lives anew, or may be switched on."""
+    track, isolation = picture.world.services.get(incident.host), incident.isolation
+    if not picture.rules.comes_home:
+        return NOTHING
+    if track is None or isolation is None or not is_ours(isolation, track.service):
+        return NOTHING
+    probe = picture.world.probes.get(incident.host)
+    answers = probe.answering_since if probe else None
+    if answers and answers.is_after(incident.moved_at):
+        return comes_back(picture, incident, "its management address answers again")
+    beats = track.advanced_at is not None and track.advanced_at.is_after(incident.moved_at)
+    if answers and beats and incident.home.beats < BEATS:
+        return comes_back(picture, incident, "its nova-compute reports again")
+    if may_settle_again(picture, incident):
+        return move(incident, _S.SETTLED, "what kept it off is over")
+    return NOTHING
 
 
 def _in_service(picture: Picture, incident: Incident) -> Decision:
@@ -98,7 +127,7 @@ def _fails_still(picture: Picture, incident: Incident) -> Decision:
             _S.CLOSED,
             "the host was in service again, and fails anew: a new incident follows",
         )
-    if incident.state is _S.SETTLED:
+    if incident.state in _MAY_RECOVER:
         return move(
             incident,
             _S.NEEDS_HUMAN,

@@ -4,8 +4,9 @@ Up to `settled` its servers are recovered; from there the host comes home: switc
 until a person does), cleared of what was evacuated, given back to Nova, and watched until `closed`.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from koboshi.domain.instant import Instant
@@ -103,6 +104,21 @@ COMING_HOME = frozenset({_S.POWERING_ON, _S.RETURNING, _S.RECONCILING, _S.RESTOR
 NO_MORE_EVACUATIONS = COMING_HOME | {_S.ENABLING, _S.QUARANTINED}
 """States after a power-on, or a return: nothing is evacuated from the host in this incident."""
 
+DEADLINES: Mapping[IncidentState, timedelta] = {
+    _S.SETTLED: timedelta(hours=1),
+    _S.POWERING_ON: timedelta(minutes=5),
+    _S.RETURNING: timedelta(minutes=15),
+    _S.RECONCILING: timedelta(hours=1),
+    _S.RESTORING: timedelta(minutes=30),
+    _S.ENABLING: timedelta(hours=1),
+}
+"""How long a host may be in a state of its way home before a person is asked: Nova times nothing out."""
+
+WAITS_FOR_A_PERSON = frozenset(
+    {_S.HELD, _S.WOULD_ACT, _S.UNPROVEN, _S.PARKED, _S.QUARANTINED, _S.NEEDS_HUMAN, _S.FOREIGN}
+)
+"""States that end by a person's doing, or when the evidence changes: they are told when they begin."""
+
 
 class ProofKind(StrEnum):
     """What counts as proof that a host is dead."""
@@ -153,6 +169,26 @@ class Isolation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Homeway:
+    """How far a host's way home has come."""
+
+    power_ons: int = 0
+    """How often *on* was meant: from the first on nothing is evacuated in this incident."""
+    powered_on_at: Instant | None = None
+    beats: int = 0
+    """Heartbeats of its nova-compute since it returned."""
+    beat: datetime | None = None
+    """The newest of them, by Nova's clock."""
+    asked_at: Instant | None = None
+    """When Nova was last asked to lift force-down, or to enable the host."""
+    refused_since: Instant | None = None
+    """Since when Nova has refused to lift it."""
+    refusal: str = ""
+    released_by: str = ""
+    """Who let the host serve again though it had failed again and again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """One failure of one host, as folded from the journal."""
 
@@ -170,6 +206,9 @@ class Incident:
     """When something last came of it: a step, a request that Nova took, one that ended."""
     servers_listed: bool = False
     fence_attempts: int = 0
+    switched_off: bool = False
+    """Whether its power device took an *off* of ours."""
+    home: Homeway = field(default_factory=Homeway)
 
     @property
     def is_over(self) -> bool:

@@ -7,7 +7,7 @@ from koboshi.domain.cloud import Demand, Power
 from koboshi.domain.control_plane import is_overdue_unasked
 from koboshi.domain.decision import Picture
 from koboshi.domain.homecoming import asked_at_home
-from koboshi.domain.incident import ACTING, Incident, IncidentState
+from koboshi.domain.incident import ACTING, COMING_HOME, Incident, IncidentState
 from koboshi.domain.laid_down import is_laid_down
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.policies.readiness import Readiness
@@ -15,12 +15,13 @@ from koboshi.domain.policy import images_wanted
 from koboshi.domain.quarantine import to_look_at
 from koboshi.domain.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
 from koboshi.domain.restart_order import RestartOrder
+from koboshi.domain.restoring import asked_while_restoring
 from koboshi.domain.rules import Mode
 from koboshi.domain.stranded import volumes_wanted
 from koboshi.domain.verdict import WORSE_THAN_UP, Judgement, Network
 from koboshi.domain.waited import hosts_waited_for
 
-_POWER_WATCHED = ACTING | {IncidentState.HELD, IncidentState.CONFIRMED}
+_POWER_WATCHED = ACTING | {IncidentState.HELD, IncidentState.CONFIRMED, IncidentState.POWERING_ON}
 _LISTED = frozenset(
     {
         IncidentState.RECOVERING,
@@ -115,9 +116,12 @@ def interest_of(picture: Picture) -> Interest:
         list_servers=frozenset(listed),
         list_again=frozenset(i.host for i in incidents if i.servers_listed),
         list_records=frozenset(hosts),
-        servers=frozenset(r.server for r in recoveries if _needs_reading(picture, r)),
+        servers=frozenset(r.server for r in recoveries if _needs_reading(picture, r)).union(
+            *(asked_while_restoring(picture, i) for i in incidents)
+        ),
         running=frozenset(r.server for r in recoveries if _asks_hypervisor(r)).union(
-            *(asked_at_home(picture, i) for i in incidents)
+            *(asked_at_home(picture, i) for i in incidents),
+            *(asked_while_restoring(picture, i) for i in incidents),
         ),
         demands=frozenset(r.candidate.demand for r in recoveries if r.state in _ROOM_MATTERS),
         actions=to_look_into(picture),
@@ -178,7 +182,8 @@ def _reads_off_and_answers(picture: Picture, judgement: Judgement) -> bool:
 def _is_urgent(incident: Incident) -> bool:
     """Return whether the incident itself moves; a recovery's servers speak for themselves."""
     is_listed = incident.state is IncidentState.RECOVERING and incident.servers_listed
-    return incident.state in ACTING and not is_listed
+    begins = incident.state is IncidentState.CONFIRMED
+    return (begins or incident.state in ACTING | COMING_HOME) and not is_listed
 
 
 def _asks_hypervisor(recovery: Recovery) -> bool:

@@ -92,6 +92,8 @@ def is_laid_down(picture: Picture, incident: Incident) -> bool:
     """Return whether the incident waits for what would let it go on: its host is dead and ours still."""
     if incident.state is not _S.NEEDS_HUMAN or not incident.is_begun:
         return False
+    if incident.home.power_ons or incident.home.beats:
+        return False  # it may have lived since: nothing more of it is evacuated
     if life_of(picture, incident) is not None:
         return False
     track = picture.world.services.get(incident.host)

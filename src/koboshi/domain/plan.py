@@ -174,7 +174,7 @@ def give_up_without_room(picture: Picture) -> Decision:
                 events.append(_moved(recovery, RecoveryState.GIVEN_UP, why))
         elif (
             recovery.state is RecoveryState.GIVEN_UP
-            and state in {IncidentState.RECOVERING, IncidentState.SETTLED}
+            and state in {IncidentState.RECOVERING, IncidentState.SETTLED, IncidentState.PARKED}
             and _may_try_again(picture, recovery)
             and slots.destination_for(recovery)
         ):

@@ -5,7 +5,13 @@ executor right before the request leaves.
 """
 
 from koboshi.domain.cloud import ComputeService, Power
-from koboshi.domain.evidence import HEARTBEAT_SLACK, PowerTrack, ProbeTrack, off_proven_at
+from koboshi.domain.evidence import (
+    HEARTBEAT_SLACK,
+    PowerTrack,
+    ProbeTrack,
+    machine_on,
+    off_proven_at,
+)
 from koboshi.domain.hearing import crash_of
 from koboshi.domain.incident import BY_POWER, Incident, Isolation, Proof, ProofKind
 from koboshi.domain.instant import Instant
@@ -94,12 +100,8 @@ def signs_of_life(
         return "its management address answers again"
     if elsewhere is not None:
         return elsewhere
-    if power is not None:
-        on = next(
-            (r for r in power.readings if r.power is Power.ON and _after(r.at, proof.at)), None
-        )
-        if on is not None:
-            return "its power reads on again"
+    if power is not None and any(_after(r.at, proof.at) for r in machine_on(power)):
+        return "its power reads on again"
     isolation = incident.isolation
     if (
         isolation is not None

@@ -41,8 +41,8 @@ RECOVERY_MEANING: dict[RecoveryState, str] = {
     RecoveryState.BUILDING: "Nova is rebuilding it on its destination",
     RecoveryState.CONFIRMING: "Nova says done; host and task state are being read back",
     RecoveryState.SETTLING: "moved; its hypervisor is being asked whether it runs",
-    RecoveryState.STUCK: "the evacuation does not end; nothing may be repeated until it does",
-    RecoveryState.DONE: "up again on its destination",
+    RecoveryState.STUCK: "it does not come to an end; nothing may be repeated until it does",
+    RecoveryState.DONE: "up again, on its destination or with its host",
     RecoveryState.GONE: "deleted, or moved by somebody else, meanwhile",
     RecoveryState.GIVEN_UP: "no try is left, or no host can take it now: a host must open, or a person look",
     RecoveryState.ORPHAN_SUSPECTED: "an orphaned copy may run somewhere: no more commands",
@@ -53,7 +53,7 @@ RECOVERY_MEANING: dict[RecoveryState, str] = {
 _S = RecoveryState
 
 RECOVERY_STEPS: Table[RecoveryState] = {
-    _S.HELD: frozenset({_S.QUEUED, _S.GONE, _S.FOREIGN, _S.DONE}),
+    _S.HELD: frozenset({_S.QUEUED, _S.GONE, _S.FOREIGN, _S.DONE, _S.STUCK}),
     _S.IGNORED: frozenset({_S.GONE}),
     _S.QUEUED: frozenset(
         {_S.POSTING, _S.HELD, _S.GONE, _S.FOREIGN, _S.GIVEN_UP, _S.REFUSED, _S.STUCK},
@@ -91,10 +91,10 @@ RECOVERY_STEPS: Table[RecoveryState] = {
     ),
     _S.DONE: frozenset(),
     _S.GONE: frozenset(),
-    _S.GIVEN_UP: frozenset({_S.QUEUED, _S.GONE}),
+    _S.GIVEN_UP: frozenset({_S.QUEUED, _S.HELD, _S.GONE}),
     _S.ORPHAN_SUSPECTED: frozenset({_S.GONE}),
     _S.FOREIGN: frozenset({_S.GONE, _S.DONE}),
-    _S.REFUSED: frozenset({_S.QUEUED, _S.GONE}),
+    _S.REFUSED: frozenset({_S.QUEUED, _S.HELD, _S.GONE}),
 }
 
 HOLDS_A_SLOT = frozenset({_S.POSTING, _S.UNKNOWN, _S.BUILDING, _S.STUCK})
@@ -186,6 +186,11 @@ class Recovery:
     refusals: int = 0
     """How often in a row a request was not sent, or was refused: it is tried ever less often."""
     stop_asked_at: Instant | None = None
+    starts: int = 0
+    """How often it was started where its disks are."""
+    reboots: int = 0
+    """How often it was rebooted HARD there; what Nova refused does not count."""
+    start_asked_at: Instant | None = None
     failed_destinations: frozenset[HostName] = frozenset()
     no_host_found: bool = False
     """Whether Nova's scheduler found no host for its newest request."""

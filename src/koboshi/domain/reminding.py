@@ -12,7 +12,14 @@ from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.steps import recoveries_of
 
 WAITING_FOR_A_PERSON = "waiting_for_a_person"
-WAITS = frozenset({IncidentState.HELD, IncidentState.UNPROVEN, IncidentState.NEEDS_HUMAN})
+WAITS = frozenset(
+    {
+        IncidentState.HELD,
+        IncidentState.UNPROVEN,
+        IncidentState.NEEDS_HUMAN,
+        IncidentState.QUARANTINED,
+    }
+)
 FIRST_AFTER = timedelta(minutes=15)
 """It is told when it begins to wait; so long after that for the first time again."""
 LONGEST = timedelta(hours=24)

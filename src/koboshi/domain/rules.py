@@ -169,3 +169,15 @@ class Rules:
     """Whether a server whose guest ended alone is started, whatever ended it."""
     stuck_after: timedelta = timedelta(minutes=10)
     """How long one evacuation may be on its way before a person is told."""
+    comes_home: bool = True
+    """Whether a host comes home by itself once its servers are safe; else a person brings it."""
+    power_on: bool = True
+    """Whether a host that Koboshi switched off is switched on again when its servers are safe."""
+    hosts_home_at_once: int = 2
+    """How many hosts may be on their way home together."""
+    starts_per_host: int = 4
+    """Held servers of one host that may be starting together."""
+    starts_at_once: int = 16
+    """... of all hosts."""
+    flapping: timedelta = timedelta(hours=24)
+    """A host that fails twice within this time stays disabled until a person says otherwise."""

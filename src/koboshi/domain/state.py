@@ -11,10 +11,13 @@ from koboshi.domain.alone.unwell import Unwell, Unwells, with_lost, with_reboote
 from koboshi.domain.commands import (
     NO_INCIDENT,
     Command,
+    EnableService,
     Evacuate,
     FenceOff,
     Isolate,
+    LiftForceDown,
     Outcome,
+    PowerOn,
     RebootServer,
     StartServer,
     StopServer,
@@ -22,8 +25,16 @@ from koboshi.domain.commands import (
 )
 from koboshi.domain.devices import DeviceEvent, Devices, learned
 from koboshi.domain.holds import HoldEvent, Holds, held, restarted
-from koboshi.domain.incident import INCIDENT_STEPS, GivenWord, Incident, IncidentState
+from koboshi.domain.incident import INCIDENT_STEPS, Incident, IncidentState
 from koboshi.domain.instant import Instant
+from koboshi.domain.learning import (
+    IncidentLesson,
+    RecoveryLesson,
+    incident_learned,
+    recovery_ended,
+    recovery_learned,
+    recovery_moved,
+)
 from koboshi.domain.lifecycle import step
 from koboshi.domain.names import (
     MANAGEMENT,
@@ -33,7 +44,7 @@ from koboshi.domain.names import (
     NetworkName,
     ServerId,
 )
-from koboshi.domain.recovery import RECOVERY_STEPS, Recovery, RecoveryState, Shape, Treatment
+from koboshi.domain.recovery import Recovery, RecoveryState, Shape, Treatment
 
 Recoveries = Mapping[ServerId, Recovery]
 
@@ -148,6 +159,12 @@ def apply(state: State, at: Instant, event: ev.Event) -> State:
         return replace(state, holds=held(state.holds, at, event))
     if isinstance(event, DeviceEvent):
         return replace(state, devices=learned(state.devices, at, event))
+    if isinstance(event, IncidentLesson):
+        incident = incident_learned(state.incidents[event.incident], at, event)
+        return _with_incident(state, incident)
+    if isinstance(event, RecoveryLesson):
+        recovery = state.recoveries[event.incident][event.server]
+        return _with_recovery(state, recovery_learned(recovery, at, event))
     match event:
         case ev.DaemonStarted():
             return replace(
@@ -183,25 +200,9 @@ def apply(state: State, at: Instant, event: ev.Event) -> State:
             )
             return _with_incident(state, incident)
         case ev.IncidentMoved():
-            incident = state.incidents[event.incident]
-            to = step(INCIDENT_STEPS, incident.state, event.to)
-            if to is IncidentState.FENCING:  # what was proven before a new fence proves nothing
-                incident = replace(incident, proof=None, isolation=None)
-            return _with_incident(
-                state,
-                replace(incident, state=to, reason=event.reason, moved_at=at, progressed_at=at),
-            )
-        case ev.WordGiven() | ev.WordVoided() | ev.DeathProven() | ev.HostIsolated():
-            return _with_incident(state, _learned(state.incidents[event.incident], at, event))
+            return _incident_moved(state, at, event)
         case ev.ServersListed():
             return _servers_listed(state, at, event)
-        case (
-            ev.RecoveryMoved()
-            | ev.DataLossCommitted()
-            | ev.DestinationChosen()
-            | ev.StorageNotSeen()
-        ):
-            return _with_recovery(state, _recovery_event(state, at, event))
         case ev.NoHostFound() | ev.PoisonSuspected() | ev.WaitsForOthers():
             return _lesson(state, at, event)
         case ev.CommandIntended():
@@ -217,20 +218,16 @@ def fold(recorded: Iterable[tuple[Instant, ev.Event]], state: State | None = Non
     return reduce(lambda s, r: apply(s, r[0], r[1]), recorded, state or State())
 
 
-def _learned(
-    incident: Incident,
-    at: Instant,
-    event: ev.WordGiven | ev.WordVoided | ev.DeathProven | ev.HostIsolated,
-) -> Incident:
-    match event:
-        case ev.WordGiven():
-            return replace(incident, word=GivenWord(at=at, by=event.by, note=event.note))
-        case ev.WordVoided():
-            return replace(incident, word=None)
-        case ev.DeathProven():
-            return replace(incident, proof=event.proof)
-        case ev.HostIsolated():
-            return replace(incident, isolation=event.isolation)
+def _incident_moved(state: State, at: Instant, event: ev.IncidentMoved) -> State:
+    incident = state.incidents[event.incident]
+    to = step(INCIDENT_STEPS, incident.state, event.to)
+    if to is IncidentState.FENCING:  # what was proven before a new fence proves nothing
+        incident = replace(incident, proof=None, isolation=None)
+    if to is IncidentState.RETURNING:  # each return counts its own heartbeats
+        home = replace(incident.home, beats=0, beat=None, refused_since=None)
+        incident = replace(incident, home=home)
+    moved = replace(incident, state=to, reason=event.reason, moved_at=at, progressed_at=at)
+    return _with_incident(state, moved)
 
 
 def _with_incident(state: State, incident: Incident) -> State:
@@ -240,21 +237,6 @@ def _with_incident(state: State, incident: Incident) -> State:
 def _with_recovery(state: State, recovery: Recovery) -> State:
     of_incident = {**state.recoveries.get(recovery.incident, {}), recovery.server: recovery}
     return replace(state, recoveries={**state.recoveries, recovery.incident: of_incident})
-
-
-def _moved(recovery: Recovery, to: RecoveryState, reason: str, at: Instant) -> Recovery:
-    was, to = recovery.state, step(RECOVERY_STEPS, recovery.state, to)
-    if was is RecoveryState.GIVEN_UP and to is RecoveryState.QUEUED:
-        recovery = replace(recovery, posts=0)  # what has changed since is worth three tries anew
-    return replace(recovery, state=to, reason=reason, moved_at=at)
-
-
-def _given_up(recovery: Recovery, event: ev.DataLossCommitted) -> Recovery:
-    """Return the recovery whose disks will be lost; held until now, or until a person ordered it."""
-    candidate = recovery.candidate
-    if event.by or candidate.treatment is Treatment.HOLD:
-        candidate = replace(candidate, treatment=Treatment.REBUILD, reason=event.policy)
-    return replace(recovery, candidate=candidate, data_loss_committed=True)
 
 
 def _host_event(
@@ -292,23 +274,6 @@ def _host_event(
         case ev.HostNoticeCleared():
             topic = (event.host, event.topic)
             return replace(state, notices={k: n for k, n in state.notices.items() if k != topic})
-
-
-def _recovery_event(
-    state: State,
-    at: Instant,
-    event: ev.RecoveryMoved | ev.DataLossCommitted | ev.DestinationChosen | ev.StorageNotSeen,
-) -> Recovery:
-    recovery = state.recoveries[event.incident][event.server]
-    match event:
-        case ev.RecoveryMoved():
-            return _moved(recovery, event.to, event.reason, at)
-        case ev.DataLossCommitted():
-            return _given_up(recovery, event)
-        case ev.DestinationChosen():
-            return replace(recovery, destination=event.destination)
-        case ev.StorageNotSeen():
-            return replace(recovery, unseen_by=event.host)
 
 
 def _waits(state: State, at: Instant, event: ev.WaitsForOthers) -> State:
@@ -410,7 +375,7 @@ def _intended(state: State, at: Instant, command: Command) -> State:
             )
         case Evacuate():
             recovery = state.recoveries[command.incident][command.server]
-            recovery = _moved(recovery, RecoveryState.POSTING, command.to, at)
+            recovery = recovery_moved(recovery, RecoveryState.POSTING, command.to, at)
             return _with_recovery(
                 state,
                 replace(
@@ -434,8 +399,36 @@ def _intended(state: State, at: Instant, command: Command) -> State:
         case StopServer():
             recovery = state.recoveries[command.incident][command.server]
             return _with_recovery(state, replace(recovery, stop_asked_at=at))
-        case _:
-            return state
+        case PowerOn() | LiftForceDown() | EnableService():
+            return _on_its_way_home(state, at, command)
+        case StartServer() | RebootServer():
+            return _starting(state, at, command)
+
+
+def _on_its_way_home(
+    state: State, at: Instant, command: PowerOn | LiftForceDown | EnableService
+) -> State:
+    incident = state.incidents[command.incident]
+    home = replace(incident.home, asked_at=at)
+    if isinstance(command, PowerOn):
+        home = replace(home, power_ons=home.power_ons + 1, powered_on_at=at)
+    return _with_incident(state, replace(incident, home=home))
+
+
+def _starting(state: State, at: Instant, command: StartServer | RebootServer) -> State:
+    recovery = state.recoveries.get(command.incident, {}).get(command.server)
+    if recovery is None:  # no host's failure: the server alone had stopped
+        return state
+    by_reboot = isinstance(command, RebootServer)
+    return _with_recovery(
+        state,
+        replace(
+            recovery,
+            start_asked_at=at,
+            starts=recovery.starts + (not by_reboot),
+            reboots=recovery.reboots + by_reboot,
+        ),
+    )
 
 
 def _answered(
@@ -455,10 +448,11 @@ def _answered(
     )
     if isinstance(event, ev.CommandEnded):
         state = _alone_ended(state, at, opened.command, event)
+        state = _learned_on_the_way_home(state, at, opened.command, event)
         state = replace(
             state, commands={k: c for k, c in state.commands.items() if k != event.command}
         )
-        return _with_recovery(state, _ended(recovery, event)) if recovery else state
+        return _with_recovery(state, recovery_ended(recovery, event)) if recovery else state
     if isinstance(event, ev.CommandAccepted):
         opened, to = replace(opened, accepted=True, unknown_since=None), RecoveryState.BUILDING
         recovery = replace(recovery, refusals=0) if recovery else None
@@ -468,7 +462,7 @@ def _answered(
     state = replace(state, commands={**state.commands, event.command: opened})
     if recovery is None:
         return state
-    return _with_recovery(state, _moved(recovery, to, event.detail, at))
+    return _with_recovery(state, recovery_moved(recovery, to, event.detail, at))
 
 
 def _alone_ended(state: State, at: Instant, command: Command, event: ev.CommandEnded) -> State:
@@ -481,12 +475,22 @@ def _alone_ended(state: State, at: Instant, command: Command, event: ev.CommandE
     return replace(state, stops=moved)
 
 
-def _ended(recovery: Recovery, event: ev.CommandEnded) -> Recovery:
-    """Return the recovery without its command; where it goes on is said by a RecoveryMoved."""
-    ended = replace(recovery, command=None)
-    if event.outcome is Outcome.REFUSED:
-        return replace(ended, posts=recovery.posts - 1, refusals=recovery.refusals + 1)
-    if event.outcome is Outcome.FAILED and recovery.destination is not None:
-        failed = recovery.failed_destinations | {recovery.destination}
-        return replace(ended, failed_destinations=failed, pinned=None)
-    return ended
+def _learned_on_the_way_home(
+    state: State, at: Instant, command: Command, event: ev.CommandEnded
+) -> State:
+    """Remember what Nova refused: since when it will not lift, and a reboot that was none."""
+    refused = event.outcome is Outcome.REFUSED
+    if isinstance(command, FenceOff) and event.outcome is Outcome.DONE:
+        incident = state.incidents[command.incident]
+        return _with_incident(state, replace(incident, switched_off=True))
+    if isinstance(command, LiftForceDown):
+        incident = state.incidents[command.incident]
+        home = incident.home
+        since = (home.refused_since or at) if refused else None
+        home = replace(home, refused_since=since, refusal=event.detail if refused else "")
+        return _with_incident(state, replace(incident, home=home))
+    if isinstance(command, RebootServer) and refused:
+        recovery = state.recoveries.get(command.incident, {}).get(command.server)
+        if recovery is not None:
+            return _with_recovery(state, replace(recovery, reboots=recovery.reboots - 1))
+    return state

@@ -1,4 +1,4 @@
-"""The way home, until it is automatic: the exact commands that bring a host and its servers back.
+"""The way home in words: what Koboshi does by itself, and the exact commands where a person must.
 
 The order matters (nova 34, and measured on the lab): nova-compute must start while the host is
 still forced down, so that it clears away what was evacuated; only then does Nova let force-down be
@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from koboshi.domain.cloud import Migration
-from koboshi.domain.incident import Incident, IncidentState
+from koboshi.domain.incident import NO_MORE_EVACUATIONS, Incident, IncidentState
 from koboshi.domain.names import ServerId
 from koboshi.domain.recovery import ON_ITS_WAY, Recovery, RecoveryState
+from koboshi.domain.restoring import waits_for_its_host
 from koboshi.domain.stale import cure
 
 
@@ -26,23 +27,72 @@ class HomeStep:
 
 _AFTERWARDS = frozenset({IncidentState.SETTLED, IncidentState.NEEDS_HUMAN, IncidentState.FOREIGN})
 _MOVING = ON_ITS_WAY | {RecoveryState.STUCK}
+_BY_ITSELF = frozenset({IncidentState.SETTLED, IncidentState.PARKED}) | NO_MORE_EVACUATIONS
+_NEXT: Mapping[IncidentState, int] = {
+    IncidentState.SETTLED: 0,
+    IncidentState.PARKED: 0,
+    IncidentState.POWERING_ON: 1,
+    IncidentState.RETURNING: 1,
+    IncidentState.RECONCILING: 2,
+    IncidentState.RESTORING: 3,
+    IncidentState.ENABLING: 4,
+    IncidentState.QUARANTINED: 4,
+}
+"""Which of the steps home comes next."""
+
+
+def _by_itself(incident: Incident, recoveries: Mapping[ServerId, Recovery]) -> Iterable[HomeStep]:
+    """Return the steps that Koboshi takes by itself from here, and the one that is a person's."""
+    host = incident.host
+    waiting = sum(waits_for_its_host(r) for r in recoveries.values())
+    if incident.state is IncidentState.QUARANTINED:
+        yield HomeStep(
+            text=f"{host} is home, and stays disabled because it failed again and again. When you are "
+            "sure of it, let it serve",
+            commands=(f"koboshi host release {host}",),
+        )
+        return
+    by_a_person = incident.state is IncidentState.PARKED or (
+        incident.state is IncidentState.SETTLED and not incident.switched_off
+    )
+    first = (
+        f"Koboshi switches {host} on, 30 s after its off at the earliest and two hosts at a time"
+    )
+    if by_a_person:
+        why = incident.reason if incident.state is IncidentState.PARKED else "it died by itself"
+        yield HomeStep(text=f"Yours: find out why {host} died, mend it, and switch it on ({why})")
+        first = f"Koboshi goes on from the first sign of life of {host}"
+    steps = (
+        first,
+        "waits until its nova-compute has reported twice: by then Nova has removed what was evacuated",
+        "lifts force-down as soon as no evacuation record stands against it",
+        (
+            f"starts the {waiting} servers that waited for their disks, where its hypervisor says that "
+            "they do not run; what its owner had stopped stays off"
+        ),
+        "enables it in Nova, and closes the incident when it has been healthy for a while",
+    )
+    for text in steps[_NEXT[incident.state] :]:
+        yield HomeStep(text=text if text.startswith("Koboshi") else f"Koboshi {text}")
 
 
 def way_home(
     incident: Incident,
     recoveries: Mapping[ServerId, Recovery],
     records: Iterable[Migration] | None = None,
+    *,
+    acts: bool = True,
 ) -> tuple[HomeStep, ...]:
     """Return the steps home for the incident's host; empty while there is nothing to bring home.
 
     `records` are the evacuation records with this source as read last; without them the first step
-    is to look at them.
+    is to look at them. Unless Koboshi `acts`, a person does all of it.
     """
     host = incident.host
     if incident.proof is None or incident.is_over:
         return ()
     moving = sum(r.state in _MOVING and r.command is not None for r in recoveries.values())
-    if incident.state not in _AFTERWARDS or moving:
+    if incident.state not in _AFTERWARDS | _BY_ITSELF or moving:
         return (
             HomeStep(
                 text=f"Leave {host} off: its servers are being recovered ({moving} on their way), and a "
@@ -50,6 +100,8 @@ def way_home(
             ),
         )
     bombs = [r for r in records or () if r.is_open and r.is_evacuation]
+    if acts and not bombs and incident.state in _BY_ITSELF:
+        return (*_by_itself(incident, recoveries), *_unfinished_steps(recoveries))
     steps = [
         HomeStep(
             text=f"Find out why {host} died, and mend it. Keep it off until the next step is done",

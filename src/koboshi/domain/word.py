@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from koboshi.domain.confirm_dead import confirm_dead
 from koboshi.domain.decision import Decision, Picture, Refused
+from koboshi.domain.enabling import release
 from koboshi.domain.fence_trial import try_fence
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import DomainName, HostName, ServerId
@@ -61,7 +62,14 @@ class RebuildServer:
     note: str = ""
 
 
-Word = ConfirmDead | ConfirmDomain | Arm | Disarm | TestFence | RebuildServer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseHost:
+    """A host that failed again and again may serve again."""
+
+    host: HostName
+
+
+Word = ConfirmDead | ConfirmDomain | Arm | Disarm | TestFence | RebuildServer | ReleaseHost
 
 
 def answer(picture: Picture, word: Word, by: str) -> Decision | Refused:
@@ -79,3 +87,5 @@ def answer(picture: Picture, word: Word, by: str) -> Decision | Refused:
             return try_fence(picture, word.host, by)
         case RebuildServer():
             return order_rebuild(picture, word.server, by, word.note)
+        case ReleaseHost():
+            return release(picture, word.host, by)

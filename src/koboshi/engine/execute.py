@@ -15,10 +15,13 @@ from koboshi.domain.brake import why_first_fence_held
 from koboshi.domain.cloud import ComputeService
 from koboshi.domain.commands import (
     Command,
+    EnableService,
     Evacuate,
     FenceOff,
     Isolate,
+    LiftForceDown,
     Outcome,
+    PowerOn,
     RebootServer,
     StartServer,
     StopServer,
@@ -52,6 +55,7 @@ from koboshi.domain.recovery import RecoveryState
 from koboshi.domain.rules import Mode, Rules
 from koboshi.domain.shared_storage import storage_of
 from koboshi.engine.fence_trial import FenceTrial
+from koboshi.engine.homeward import Homecomer
 from koboshi.engine.memory import Memory
 from koboshi.engine.starting import start_or_reboot
 from koboshi.engine.whiteboard import Whiteboard
@@ -128,6 +132,8 @@ class Executor:
                     return await self._stop(command)
                 case TryFence():
                     return await self._try_fence(command)
+                case PowerOn() | LiftForceDown() | EnableService():
+                    return (await self._go_home(command),)
                 case StartServer() | RebootServer():
                     ended = await start_or_reboot(
                         command, memory=self._memory, board=self._board, cloud=self._cloud
@@ -143,7 +149,7 @@ class Executor:
     def _assert_may_act(self, command: Command) -> None:
         if self._rules.mode is not Mode.ACT and self._memory.state.holds.armed is None:
             raise SafetyRefusal("observe mode: no command may be carried out")
-        if isinstance(command, FenceOff) and command.host in self._board.world.ours:
+        if isinstance(command, FenceOff | PowerOn) and command.host in self._board.world.ours:
             raise SafetyRefusal(f"{command.host} carries Koboshi itself or its database")
         opened = self._memory.state.commands.get(command.id)
         if opened is None or opened.command != command:
@@ -195,6 +201,21 @@ class Executor:
         if fence is None:
             raise SafetyRefusal(f"the power device of {host} is quarantined")
         return fence
+
+    async def _go_home(self, command: PowerOn | LiftForceDown | EnableService) -> CommandEnded:
+        async def read(host: HostName) -> ComputeService | None:
+            return await self._read_service(host, fresh=True)
+
+        homecomer = Homecomer(
+            memory=self._memory, clock=self._clock, cloud=self._cloud, read_service=read
+        )
+        match command:
+            case PowerOn():
+                return await homecomer.power_on(command, self._fence_of(command.host))
+            case LiftForceDown():
+                return await homecomer.lift(command)
+            case EnableService():
+                return await homecomer.enable(command)
 
     async def _identified(self, host: HostName) -> tuple[Fence | None, str]:
         """Return what may switch the host after its device said whose it is; None, and why not."""

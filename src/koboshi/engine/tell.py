@@ -20,6 +20,10 @@ _INCIDENT_SEVERITY = {
     IncidentState.FOREIGN: Severity.WARNING,
     IncidentState.RECOVERING: Severity.WARNING,
     IncidentState.SETTLED: Severity.WARNING,
+    IncidentState.PARKED: Severity.WARNING,
+    IncidentState.POWERING_ON: Severity.INFO,
+    IncidentState.RETURNING: Severity.INFO,
+    IncidentState.QUARANTINED: Severity.CRITICAL,
     IncidentState.CLOSED: Severity.INFO,
 }
 """Incident states that are told; the others pass quickly, and stand in the timeline."""
@@ -35,6 +39,7 @@ _TOPIC_SEVERITY = {
     "bmc_mistaken": Severity.CRITICAL,
     "waiting_for_a_person": Severity.CRITICAL,
     "servers_held": Severity.CRITICAL,
+    "lift_refused": Severity.CRITICAL,
 }
 
 

@@ -121,6 +121,14 @@ class CloudCommands(Protocol):
         """Disable the service with `reason` and force it down, in one PUT (2.53)."""
         ...
 
+    async def lift(self, service: ServiceId) -> None:
+        """Lift force-down from the service; it stays disabled. Nova may refuse (400)."""
+        ...
+
+    async def enable(self, service: ServiceId) -> None:
+        """Enable the service."""
+        ...
+
     async def evacuate(self, server: ServerId, destination: HostName) -> None:
         """Ask Nova to evacuate the server to `destination` (2.68: the scheduler checks it)."""
         ...

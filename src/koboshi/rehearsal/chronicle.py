@@ -17,9 +17,12 @@ from koboshi.domain.alone import telling
 from koboshi.domain.alone.telling import AloneEvent
 from koboshi.domain.commands import (
     Command,
+    EnableService,
     Evacuate,
     FenceOff,
     Isolate,
+    LiftForceDown,
+    PowerOn,
     RebootServer,
     StartServer,
     StopServer,
@@ -126,6 +129,8 @@ class Chronicle:
         | ev.WordVoided
         | ev.DeathProven
         | ev.HostIsolated
+        | ev.HostBeat
+        | ev.HostReleased
         | ev.ServersListed
         | ev.RecoveryMoved
         | ev.DataLossCommitted
@@ -139,6 +144,10 @@ class Chronicle:
         match event:
             case ev.IncidentMoved():
                 return f"incident {host} {event.to}", event.reason
+            case ev.HostBeat():
+                return f"beat {host}", ""
+            case ev.HostReleased():
+                return f"host {host} released", event.by
             case ev.WordGiven():
                 return f"word {host} given", f"{event.by}: {event.note}"
             case ev.WordVoided():
@@ -149,23 +158,8 @@ class Chronicle:
                 return f"isolated {host}", event.isolation.marker
             case ev.ServersListed():
                 return f"listed {host} {_treatments(event.candidates)}".strip(), _reasons(event)
-            case ev.RecoveryMoved():
-                return f"server {event.server} {event.to}", event.reason
-            case ev.DataLossCommitted():
-                return f"data_loss {event.server} {', '.join(event.disks)}", event.policy
-            case ev.DestinationChosen():
-                return f"server {event.server} goes to {event.destination}", "Nova chose it"
-            case ev.WaitsForOthers():
-                return f"server {event.server} {_waits(event)}", event.reason
-            case ev.PoisonSuspected():
-                return f"poison {event.server} suspected", f"{event.host} died after receiving it"
-            case ev.NoHostFound():
-                names = ", ".join(sorted(event.open_hosts)) or "none"
-                return f"no_host {event.server}", f"open as far as is known: {names}"
-            case ev.StorageNotSeen():
-                return f"storage {event.storage} not seen by {event.host}", f"of {event.server}"
             case _:
-                assert_never(event)
+                return _of_server(event)
 
     def _command(
         self, event: ev.CommandIntended | ev.CommandAccepted | ev.CommandUnknown | ev.CommandEnded
@@ -185,9 +179,38 @@ class Chronicle:
         return f"command {name} {outcome}", event.detail
 
 
+def _of_server(
+    event: ev.RecoveryMoved
+    | ev.DataLossCommitted
+    | ev.DestinationChosen
+    | ev.StorageNotSeen
+    | ev.NoHostFound
+    | ev.PoisonSuspected
+    | ev.WaitsForOthers,
+) -> tuple[str, str]:
+    match event:
+        case ev.RecoveryMoved():
+            return f"server {event.server} {event.to}", event.reason
+        case ev.DataLossCommitted():
+            return f"data_loss {event.server} {', '.join(event.disks)}", event.policy
+        case ev.DestinationChosen():
+            return f"server {event.server} goes to {event.destination}", "Nova chose it"
+        case ev.PoisonSuspected():
+            return f"poison {event.server} suspected", f"{event.host} died after receiving it"
+        case ev.NoHostFound():
+            names = ", ".join(sorted(event.open_hosts)) or "none"
+            return f"no_host {event.server}", f"open as far as is known: {names}"
+        case ev.StorageNotSeen():
+            return f"storage {event.storage} not seen by {event.host}", f"of {event.server}"
+        case ev.WaitsForOthers():
+            return f"server {event.server} {_waits(event)}", event.reason
+        case _:
+            assert_never(event)
+
+
 def _named(command: Command) -> str:
     match command:
-        case FenceOff() | Isolate() | TryFence():
+        case FenceOff() | Isolate() | TryFence() | PowerOn() | LiftForceDown() | EnableService():
             return f"{command.type} {command.host}"
         case Evacuate():
             return f"evacuate {command.server} {command.to}"

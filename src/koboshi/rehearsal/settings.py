@@ -1,6 +1,7 @@
 """A story's settings: the keys of koboshi.toml that a simulated daemon has a use for.
 
-The defaults are koboshi's own, but for the windows that `windows.shortened` shortens.
+The defaults are koboshi's own, but for the windows that `windows.shortened` shortens, and for the
+way home, which most stories leave out.
 """
 
 from datetime import timedelta
@@ -20,6 +21,7 @@ from koboshi.settings.deciding import (
     StorageSettings,
     rules_of,
 )
+from koboshi.settings.homeward import HomeSettings
 from koboshi.settings.watching import EvidenceSettings, HostsSettings, WindowsSettings
 
 _SHORT = shortened()
@@ -32,12 +34,19 @@ class StoryWindows(WindowsSettings):
     new_evidence: Duration = Field(default=_SHORT.new_evidence, ge=seconds(1))
     incident_memory: Duration = Field(default=_SHORT.incident_memory, ge=seconds(1))
     latch: Duration = Field(default=_SHORT.latch, ge=seconds(1))
+    flapping: Duration = Field(default=_SHORT.flapping, ge=seconds(1))
 
 
 class StoryNetwork(Section):
     """A further network over which hosts are asked: `storage` or `tenant`."""
 
     independent: bool = False
+
+
+class StoryHome(HomeSettings):
+    """The way home; a story is over when its servers are safe, unless it says `automatic = true`."""
+
+    automatic: bool = False
 
 
 class StorySettings(Section):
@@ -58,6 +67,7 @@ class StorySettings(Section):
     alone: AloneSettings = Field(default_factory=AloneSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     pace: PaceSettings = Field(default_factory=PaceSettings)
+    home: StoryHome = Field(default_factory=StoryHome)
 
     def rules(self) -> Rules:
         """Return the settings as the domain sees them."""

@@ -13,7 +13,7 @@ from structlog.typing import EventDict
 from koboshi.domain.cloud import Power, Server
 from koboshi.domain.commands import Evacuate
 from koboshi.domain.events import CommandIntended, HostNoticed, WordGiven
-from koboshi.domain.incident import Incident, IncidentState
+from koboshi.domain.incident import NO_MORE_EVACUATIONS, Incident, IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import Rules
@@ -214,7 +214,8 @@ class Story:
 
     async def until_settled(self, name: str = "h1", within_s: float = 120.0) -> None:
         """Wait until nothing of a host is on its way any more."""
-        await self.until_incident(IncidentState.SETTLED, name=name, within_s=within_s)
+        rest = {IncidentState.SETTLED, IncidentState.PARKED} | NO_MORE_EVACUATIONS
+        await self.until_incident(*rest, name=name, within_s=within_s)
 
     def judge(self) -> None:
         """Hold what happened to the rules that no story may break."""

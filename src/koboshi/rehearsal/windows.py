@@ -1,7 +1,7 @@
 """The one place where tests and the demo shorten the windows of the safety argument.
 
 Only warm-up, incident memory and latching; never proof, order or read-back. One story keeps every
-default (tests/unit/engine/test_defaults.py).
+default (tests/unit/engine/test_defaults.py). The way home is left out unless a story is about it.
 """
 
 from collections.abc import Mapping
@@ -24,6 +24,7 @@ def shortened(
         new_evidence=timedelta(seconds=15),
         latch=timedelta(seconds=30),
         incident_memory=incident_memory,
+        comes_home=False,
     )
 
 

@@ -15,6 +15,7 @@ from koboshi.domain.word import (
     ConfirmDomain,
     Disarm,
     RebuildServer,
+    ReleaseHost,
     TestFence,
     Word,
 )
@@ -32,6 +33,7 @@ class WordKind(StrEnum):
     ARMS = "operator_arms"
     TESTS_FENCE = "operator_tests_fence"
     ORDERS_REBUILD = "operator_orders_rebuild"
+    RELEASES = "operator_releases"
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -67,6 +69,7 @@ WORD_SHAPES: Mapping[WordKind, tuple[frozenset[str], frozenset[str]]] = {
     WordKind.ARMS: (_NONE, frozenset({"keep"})),
     WordKind.TESTS_FENCE: (frozenset({"host"}), _NONE),
     WordKind.ORDERS_REBUILD: (frozenset({"server"}), frozenset({"text"})),
+    WordKind.RELEASES: (frozenset({"host"}), _NONE),
 }
 """Which fields each kind needs, and which others it takes."""
 WORD_MEANING: Mapping[WordKind, str] = {
@@ -74,6 +77,7 @@ WORD_MEANING: Mapping[WordKind, str] = {
     WordKind.CONFIRMS_DOMAIN: "an operator says that a silent domain is dead (koboshi domain confirm)",
     WordKind.DISARMS: "an operator tells Koboshi to begin nothing new; with for_s only so long",
     WordKind.ARMS: "an operator lets Koboshi act again",
+    WordKind.RELEASES: "an operator lets a quarantined host serve again (koboshi host release)",
     WordKind.TESTS_FENCE: "an operator has an empty, disabled host switched off and on",
     WordKind.ORDERS_REBUILD: "an operator gives up a held server's disks (koboshi server rebuild)",
 }
@@ -96,3 +100,5 @@ def word_of(spoken: Spoken, now: Instant) -> Word:
             return TestFence(host=host)
         case WordKind.ORDERS_REBUILD:
             return RebuildServer(server=ServerId(spoken.server or ""), note=spoken.text)
+        case WordKind.RELEASES:
+            return ReleaseHost(host=host)

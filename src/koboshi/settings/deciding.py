@@ -15,6 +15,7 @@ from koboshi.domain.priority import Priority
 from koboshi.domain.rules import Mode, OnLocalDisk, PolicyRules, ProofPolicy, Rules, TenantMay
 from koboshi.settings.base import Duration, Patterns, Section, minutes, seconds
 from koboshi.settings.braking import BrakeSettings
+from koboshi.settings.homeward import HomeSettings
 from koboshi.settings.watching import EvidenceSettings, WindowsSettings
 
 
@@ -297,6 +298,11 @@ class Decides(Protocol):
         ...
 
     @property
+    def home(self) -> HomeSettings:
+        """Return how a host comes home."""
+        ...
+
+    @property
     def pace(self) -> PaceSettings:
         """Return how much is done at once."""
         ...
@@ -334,4 +340,10 @@ def rules_of(said: Decides) -> Rules:
         per_destination=said.pace.per_destination,
         per_destination_rebuilds=said.pace.per_destination_rebuilds,
         stuck_after=said.pace.stuck_after,
+        comes_home=said.home.automatic,
+        power_on=said.home.power_on,
+        hosts_home_at_once=said.home.hosts_at_once,
+        starts_per_host=said.home.starts_per_host,
+        starts_at_once=said.home.starts_at_once,
+        flapping=said.windows.flapping,
     )

@@ -241,3 +241,10 @@ class WindowsSettings(Section):
         description="How long a host must have been healthy before its incident is closed: one "
         "that dies again at once is the same incident.",
     )
+    flapping: Duration = Field(
+        default=minutes(24 * 60),
+        ge=seconds(1),
+        le=minutes(31 * 24 * 60),
+        description="A host that fails twice within this time comes home and stays disabled, until a "
+        "person says otherwise (`koboshi host release`).",
+    )

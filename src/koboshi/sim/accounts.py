@@ -16,6 +16,7 @@ from koboshi.domain.recovery import Recovery, RecoveryState, Treatment
 from koboshi.domain.rules import MAX_POSTS, Mode
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import AUTO
+from koboshi.sim.coming_home import HOMEWARD, comes_home, why_left_to_a_person
 from koboshi.sim.invariants import Judge
 from koboshi.sim.requests import MOST_DEATHS
 from koboshi.sim.stopped_alone import stops_at_the_end
@@ -40,6 +41,8 @@ MOVING = frozenset(
 SHORT_S = 60.0
 TOLD_WITHIN = timedelta(minutes=25)
 """Ten until nobody can be working on a record, and two looks, of which one may fail."""
+AT_REST = frozenset({_I.SETTLED, _I.PARKED})
+"""The host is off, and nothing of it is on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,7 @@ def _goes_on(judge: Judge, incident: Incident) -> bool:
     waits = [r for r in recoveries if r.state is _R.STUCK or _waits_for_others(judge, incident, r)]
     if any(r.state in MOVING and r not in waits for r in recoveries):
         return True
-    return incident.state in ON_THE_WAY and not waits
+    return (incident.state in ON_THE_WAY and not waits) or comes_home(judge, incident)
 
 
 def _waits_for_others(judge: Judge, incident: Incident, recovery: Recovery) -> bool:
@@ -128,11 +131,11 @@ def _host(judge: Judge, closing: Closing, host: HostName) -> Iterator[tuple[Rule
     if incident is not None:
         if why := _why_not_there(judge, closing, incident):
             yield Rule.UNFINISHED, f"{host} is {incident.state} ({incident.reason}): {why}"
-        elif machine.power or incident.state is not _I.SETTLED:
+        elif machine.power or incident.state not in AT_REST:
             return
         known = judge.state.recoveries.get(incident.id, {})
         missed = sorted(s.id for s in _on(judge, host) if s.id not in known)
-        if missed and incident.state is _I.SETTLED:
+        if missed and incident.state in AT_REST:
             yield Rule.UNACCOUNTED, f"{', '.join(missed)} of {host} is in no list of its incident"
         return
     silent_s = closing.now_s - judge.world.probe.dark_since.get(host, closing.now_s)
@@ -163,6 +166,8 @@ def _why_not_there(judge: Judge, closing: Closing, incident: Incident) -> str | 
     match incident.state:
         case state if state in ON_THE_WAY:
             return None if not _goes_on(judge, incident) else "it must have come to an end by now"
+        case state if state in HOMEWARD:
+            return None if not comes_home(judge, incident) else "it must be home by now"
         case _I.WOULD_ACT:
             return None if judge.rules.mode is Mode.OBSERVE else "it may act"
         case _I.HELD:
@@ -180,7 +185,8 @@ def _why_not_there(judge: Judge, closing: Closing, incident: Incident) -> str | 
             beats = "again and again" in incident.reason
             deaf = judge.world.fences[host].is_silent
             stands = judge.may_not_act() or judge.state.devices.distrusted(host) or deaf
-            return None if known or beats or stands else "nobody had touched it"
+            left = why_left_to_a_person(judge, incident)
+            return None if known or beats or stands or left else "nobody had touched it"
         case _I.FOREIGN:
             return None if touched else "nobody else had touched it"
         case _:
@@ -303,7 +309,7 @@ def _why_not_held(judge: Judge, incident: Incident, recovery: Recovery, row: Ser
     touched = host in judge.edited_by_others or _others_work_there(judge, host)
     stale = any(r.is_open for r in judge.world.cloud.records_of(row.id))
     lived = judge.world.physics.hosts[host].power
-    odd = row.vm_state not in {"active", "stopped"} or incident.state is not _I.SETTLED
+    odd = row.vm_state not in {"active", "stopped"} or incident.state not in AT_REST
     # A device that is another host's says on of a host that is off: whoever believes it waits for that.
     proven_s, reads = judge.proven_s.get(incident.id), judge.world.fences[host].reads
     said_on = proven_s is not None and any(r.power is Power.ON for r in reads if r.at_s > proven_s)
@@ -316,7 +322,7 @@ def _why_not_held(judge: Judge, incident: Incident, recovery: Recovery, row: Ser
 def _why_not_given_up(
     judge: Judge, incident: Incident, recovery: Recovery, row: Server
 ) -> str | None:
-    if recovery.posts >= MAX_POSTS or incident.state is not _I.SETTLED:
+    if recovery.posts >= MAX_POSTS or incident.state not in AT_REST:
         return None
     if len(judge.state.poison.get(recovery.server, ())) >= MOST_DEATHS:
         return None

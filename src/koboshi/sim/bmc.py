@@ -158,6 +158,8 @@ class SimFence:
             raise FenceError(f"the BMC of {self._host} refuses: 403")
         await self._answer()
         self.ons.append(anyio.current_time())
+        arrived = CommandArrived(at_s=self.ons[-1], call="power_on", subject=self._host)
+        self._physics.witnesses.tell(arrived)
         self._half_off = False
         on = self._physics.hosts[self.wired_to].power
         if not on and self.mode not in {Bmc.ACCEPT_ONLY, Bmc.LIE_OFF} and self._boot is not None:

@@ -30,7 +30,7 @@ AUTO = "AUTO: "
 class Casebook:
     """The facts of one play."""
 
-    def __init__(self, world: World, rules: Rules) -> None:
+    def __init__(self, world: World, rules: Rules) -> None:  # noqa: PLR0915 fact by fact
         self.rules = rules
         self.breaches: list[Breach] = []
         self.assumed: list[Breach] = []
@@ -53,6 +53,8 @@ class Casebook:
         self.edited_by_others: dict[HostName, float] = {}
         """When somebody other than Koboshi last changed each host's row."""
         self.opened_s: dict[IncidentId, float] = {}
+        self.moved_s: dict[IncidentId, float] = {}
+        """When each incident made its newest step."""
         self.switched_on_s: dict[HostName, float] = {}
         """When each host was last given power."""
         self.died_alone: set[ServerId] = set()

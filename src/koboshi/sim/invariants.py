@@ -12,10 +12,13 @@ from koboshi.domain.commands import (
     NO_INCIDENT,
     ON_SHARED_STORAGE,
     Command,
+    EnableService,
     Evacuate,
     FenceOff,
     Isolate,
+    LiftForceDown,
     Outcome,
+    PowerOn,
     RebootServer,
     StartServer,
     StopServer,
@@ -31,6 +34,7 @@ from koboshi.domain.events import (
     Disarmed,
     DisarmEnded,
     DomainConfirmed,
+    IncidentMoved,
     IncidentOpened,
     NoHostFound,
     StopMoved,
@@ -49,7 +53,7 @@ from koboshi.sim.braking import Arming, hear_domain, judge_first_act
 from koboshi.sim.breach import Rule
 from koboshi.sim.brownouts import judge_in_brownout
 from koboshi.sim.casebook import LOOK_S, SEEN_S, Casebook
-from koboshi.sim.coming_home import judge_start
+from koboshi.sim.coming_home import judge_homeward, judge_start
 from koboshi.sim.journal import Disk
 from koboshi.sim.proofs import judge_new_proof, judge_word
 from koboshi.sim.requests import judge_evacuate
@@ -67,6 +71,9 @@ from koboshi.sim.truth import (
     TrueEvent,
 )
 from koboshi.sim.world import World
+
+SEVERAL_DEVICES = frozenset({"fence_off", "power_on", "try_fence"})
+"""Commands that may come to every power device of a host, and there and back again."""
 
 
 class Judge(Casebook):
@@ -125,9 +132,8 @@ class Judge(Casebook):
                 self._arming.hear(event, recorded.at, now_s)
             case DomainConfirmed():
                 hear_domain(self, event)
-            case IncidentOpened():
-                self.opened_s[event.incident] = now_s
-                self.fell_silent_s[event.host] = now_s
+            case IncidentOpened() | IncidentMoved():
+                self._stepped(event, now_s)
             case DeathProven():
                 self._proven(event, now_s)
             case WordGiven():
@@ -165,6 +171,12 @@ class Judge(Casebook):
         recovery = self.state.recoveries[event.incident][event.server]
         self.full_s[recovery.candidate.shape] = now_s
 
+    def _stepped(self, event: IncidentOpened | IncidentMoved, now_s: float) -> None:
+        self.moved_s[event.incident] = now_s
+        if isinstance(event, IncidentOpened):
+            self.opened_s[event.incident] = now_s
+            self.fell_silent_s[event.host] = now_s
+
     def _proven(self, event: DeathProven, now_s: float) -> None:
         host = self.state.incidents[event.incident].host
         self.proven_s[event.incident] = now_s
@@ -179,6 +191,9 @@ class Judge(Casebook):
             self.fenced_s[command.host] = now_s
             if self._is_on_its_way(command.incident):
                 self.saves.add(command.id)
+        if isinstance(command, Evacuate) and self.state.incidents[command.incident].home.power_ons:
+            facts = f"{command.server} is evacuated, and {command.host} was switched on before"
+            self.tell(Rule.UNPROVEN, facts)
         if isinstance(command, Evacuate):
             self.maybe.setdefault(command.server, {})[command.id] = command.destination
             self.meant_s.setdefault(command.server, []).append(now_s)
@@ -255,13 +270,15 @@ class Judge(Casebook):
                 recovery = self.state.recoveries[command.incident][command.server]
                 if recovery.candidate.vm_state != "stopped":
                     self.tell(Rule.HELD, f"{command.server} is stopped, and was running before")
-            case StartServer() | RebootServer():
+            case StartServer() if command.incident == NO_INCIDENT:
                 judge_start(self, command)
-                if isinstance(command, StartServer) and command.incident == NO_INCIDENT:
-                    judge_lone_start(self, command)
-                    judge_reboots(self, command, event.at_s)
-                elif isinstance(command, RebootServer) and command.incident == NO_INCIDENT:
-                    judge_lone_reboot(self, command)
+                judge_lone_start(self, command)
+                judge_reboots(self, command, event.at_s)
+            case RebootServer() if command.incident == NO_INCIDENT:
+                judge_start(self, command)
+                judge_lone_reboot(self, command)
+            case _:
+                judge_homeward(self, command, event.at_s)
 
     def _is_to_another_device(self, event: CommandArrived) -> bool:
         """Return whether an *off* went to one more of the host's devices: it is one command still."""
@@ -275,7 +292,7 @@ class Judge(Casebook):
     def _explains(self, event: CommandArrived) -> Command | None:
         # One off goes to every outlet that feeds the host.
         unsent = (
-            c for c in self.intents.values() if c.id not in self.sent or c.type == "fence_off"
+            c for c in self.intents.values() if c.id not in self.sent or c.type in SEVERAL_DEVICES
         )
         for command in unsent:
             match event.call, command:
@@ -293,6 +310,12 @@ class Judge(Casebook):
                 ):
                     return c
                 case "power_off", FenceOff() as c if c.host == event.subject:
+                    return c
+                case "power_on", PowerOn() | TryFence() as c if c.host == event.subject:
+                    return c
+                case "lift", LiftForceDown() as c if f"nova-compute@{c.host}" == event.subject:
+                    return c
+                case "enable", EnableService() as c if f"nova-compute@{c.host}" == event.subject:
                     return c
                 case "power_off", TryFence() as c if c.host == event.subject:
                     return c

@@ -226,6 +226,21 @@ class SimCloud(Database):
         self.edit_by(By.KOBOSHI, key, changes)
         await self.line.answer("isolate", fault)
 
+    async def lift(self, service: ServiceId) -> None:
+        """Lift force-down from a service."""
+        await self._give_back("lift", service, {"forced_down": False})
+
+    async def enable(self, service: ServiceId) -> None:
+        """Enable a service."""
+        await self._give_back("enable", service, {"enabled": True})
+
+    async def _give_back(self, call: str, service: ServiceId, changes: dict[str, bool]) -> None:
+        key = self.service_table.key_by_id(service)
+        host = HostName(key.partition("@")[2])
+        await self._carry(
+            call, key, lambda: operating.update_service(self, host, dict(changes), By.KOBOSHI)
+        )
+
     async def evacuate(self, server: ServerId, destination: HostName) -> None:
         """Take an evacuate request, as Nova's API does."""
         await self._carry(

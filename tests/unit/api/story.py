@@ -283,7 +283,7 @@ class StorySource:
 
     def rules(self) -> Rules:
         """Return the defaults."""
-        return Rules(mode=Mode.ACT)
+        return Rules(mode=Mode.ACT, comes_home=False)
 
     def now(self) -> Instant:
         """Return the end of the story."""

@@ -88,7 +88,9 @@ class TestWithDaemon:
         ):
             assert words in out
         assert re.search(r"^ *\+8\.0 s +web +evacuate to cmp2: accepted", out, re.MULTILINE)
-        assert out.index("incident opened") < out.index("done: up again on its destination")
+        assert out.index("incident opened") < out.index(
+            "done: up again, on its destination or with its host"
+        )
 
     def test_incident_show_for_programs(self, environ: Environ) -> None:
         data = koboshi("incident", "show", "last", "-f", "json", environ=environ).json()

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from koboshi.domain.cloud import ComputeService, Power, ProbeAnswer
+from koboshi.domain.device import BMC, OUTLETS
 from koboshi.domain.evidence import (
     READINGS_REMEMBERED,
     Heartbeat,
@@ -13,6 +14,8 @@ from koboshi.domain.evidence import (
     PowerTrack,
     ProbeTrack,
     beats_while_off,
+    distrusting,
+    machine_on,
     observe_power,
     observe_probe,
     observe_service,
@@ -150,3 +153,35 @@ def test_off_for_long_while_heartbeats_go_on_is_a_contradiction() -> None:
     assert not beats_while_off(heartbeat("h1", 15), off)
     assert not beats_while_off(heartbeat("h1", None), off)
     assert not beats_while_off(heartbeat("h1", 2), readings((20, OFF), (1, ON)))
+
+
+def told(*of: tuple[Power, str]) -> PowerTrack:
+    track = None
+    for number, (power, device) in enumerate(of):
+        track = observe_power(track, PowerReading(at=at(2.0 * number), power=power, device=device))
+    assert track is not None
+    return track
+
+
+def test_fed_outlets_say_nothing_of_a_machine_whose_bmc_read_off() -> None:
+    gap = [(Power.ON, OUTLETS)] * 20  # longer than readings are remembered
+    assert list(machine_on(told((OFF, BMC), *gap))) == []
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        [(Power.ON, OUTLETS)],
+        [(Power.ON, BMC), (Power.ON, OUTLETS)],
+        [(OFF, BMC), (Power.ON, BMC)],
+        [(OFF, BMC), (OFF, OUTLETS), (Power.ON, OUTLETS)],
+    ],
+    ids=["outlets alone", "after the bmc's on", "the bmc itself", "outlets that were off"],
+)
+def test_whatever_else_reads_on_says_so(of: list[tuple[Power, str]]) -> None:
+    assert list(machine_on(told(*of)))[-1].power is Power.ON
+
+
+def test_what_a_quarantined_bmc_read_hides_nothing() -> None:
+    track = told((OFF, BMC), *[(Power.ON, OUTLETS)] * 20)
+    assert list(machine_on(distrusting(track, {BMC})))

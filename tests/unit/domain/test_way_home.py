@@ -1,5 +1,7 @@
 """The exact commands home: in the one order that loses nothing, and not a step too early."""
 
+from dataclasses import replace
+
 import pytest
 
 from koboshi.domain.commands import Outcome
@@ -22,6 +24,12 @@ def settled() -> Scene:
     return scene.tell(3, IncidentMoved(incident=INCIDENT, to=SETTLED, reason=""))
 
 
+def by_hand() -> Scene:
+    """Return an incident that Koboshi left to a person."""
+    to = IncidentState.NEEDS_HUMAN
+    return settled().tell(2, IncidentMoved(incident=INCIDENT, to=to, reason=""))
+
+
 def home(scene: Scene, *records: object) -> tuple[HomeStep, ...]:
     return way_home(
         scene.the_incident(),
@@ -36,7 +44,7 @@ def commands(steps: tuple[HomeStep, ...]) -> list[str]:
 
 def test_the_order_of_the_way_home() -> None:
     """nova-compute starts while forced down; then the lift; then the servers; enabling comes last."""
-    found = commands(home(settled()))
+    found = commands(home(by_hand()))
     order = (
         "migration list",
         "service list",
@@ -49,7 +57,7 @@ def test_the_order_of_the_way_home() -> None:
 
 
 def test_only_held_servers_are_started() -> None:
-    assert not [c for c in commands(home(settled())) if "server start a" in c]
+    assert not [c for c in commands(home(by_hand())) if "server start a" in c]
 
 
 @pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
@@ -62,6 +70,27 @@ def test_a_bomb_comes_before_everything_else(status: str) -> None:
 
 def test_an_ended_record_is_no_bomb() -> None:
     assert "DANGER" not in " ".join(s.text for s in home(settled(), evacuation_record("a", "done")))
+
+
+def test_what_koboshi_does_by_itself_needs_no_command() -> None:
+    scene = settled()
+    incident = replace(scene.the_incident(), switched_off=True)
+    steps = way_home(incident, scene.state.recoveries[INCIDENT], ())
+    assert all(s.text.startswith("Koboshi") and not s.commands for s in steps)
+    assert "starts the 1 servers" in " ".join(s.text for s in steps)
+
+
+def test_a_host_that_died_by_itself_is_a_persons_to_switch_on() -> None:
+    assert home(settled())[0].text.startswith("Yours")
+
+
+def test_a_parked_host_is_a_persons_to_switch_on_and_nothing_more() -> None:
+    parked = settled().tell(
+        2, IncidentMoved(incident=INCIDENT, to=IncidentState.PARKED, reason="found off")
+    )
+    steps = home(parked)
+    assert [s.text.startswith("Yours") for s in steps][:2] == [True, False]
+    assert not commands(steps)
 
 
 def test_nothing_leads_home_while_servers_are_on_their_way() -> None:

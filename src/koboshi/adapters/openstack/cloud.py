@@ -311,6 +311,20 @@ class OpenStackCloud:
             accept=_is_isolated,
         )
 
+    async def lift(self, service: ServiceId) -> None:
+        """Lift force-down from the service; it stays disabled. Nova may refuse (400)."""
+        await self._update(service, {"forced_down": False})
+
+    async def enable(self, service: ServiceId) -> None:
+        """Enable the service."""
+        await self._update(service, {"status": "enabled"})
+
+    async def _update(self, service: ServiceId, body: dict[str, object]) -> None:
+        await self.calls.command(
+            _compute("PUT", f"/os-services/{quote(service, safe='')}", "2.53", body=body),
+            accept=lambda _: True,
+        )
+
     async def evacuate(self, server: ServerId, destination: HostName) -> None:
         """Ask Nova to evacuate the server to `destination` (2.68: the scheduler checks it)."""
         await self._act(server, "2.68", {"evacuate": {"host": destination}})

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 from koboshi.rehearsal.campaign.dice import chance
+from koboshi.rehearsal.campaign.homeward import draw_homeward
 from koboshi.rehearsal.campaign.meetings import draw_meeting
 from koboshi.rehearsal.campaign.subjects import VICTIM, Subjects
 from koboshi.rehearsal.script import Befalling, Happening, Script
@@ -38,7 +39,7 @@ MEETING_PERCENT = 25
 KINDS: tuple[FaultKind | TroubleKind | WordKind, ...] = (
     *(k for k in FaultKind if k is not FaultKind.CALM),
     *(k for k in TroubleKind if k is not TroubleKind.STARTED),
-    *WordKind,
+    *(w for w in WordKind if w is not WordKind.RELEASES),
 )
 """What a campaign tries: everything. The daemon is started again by itself, and calm is the end."""
 BLOWS = (
@@ -80,6 +81,7 @@ def draw_script(random: Random, cloud: CloudSpec) -> Script:
             happens.append(Happening(what=what, at_s=at_s))
     if chance(random, MEETING_PERCENT):
         happens.extend(draw_meeting(random, of, warm_s))
+    happens.extend(draw_homeward(random, of))
     calm_s = max(at_s + MAX_FOR_S, *(h.at_s + _lasts_s(h) for h in happens if not h.when), 0.0)
     happens.append(Happening(what=Fault(kind=FaultKind.CALM), at_s=calm_s))
     return Script(happens=tuple(happens), lasts_s=calm_s + 3600.0)
@@ -159,7 +161,7 @@ def _trouble(random: Random, kind: TroubleKind) -> Trouble:
 def _word(random: Random, kind: WordKind, of: Subjects) -> Spoken:
     """Return what an operator says; of a host mostly that of the victim."""
     match kind:
-        case WordKind.CONFIRMS_DEAD | WordKind.TESTS_FENCE:
+        case WordKind.CONFIRMS_DEAD | WordKind.TESTS_FENCE | WordKind.RELEASES:
             host = VICTIM if chance(random, 80) else random.choice(of.hosts)
             return Spoken(kind=kind, host=host)
         case WordKind.CONFIRMS_DOMAIN:

@@ -28,7 +28,7 @@ class Fate(StrEnum):
     MOVED = "moved"
     """It was off and is off, and belongs to another host now."""
     HELD = "held"
-    """It waits where its data is."""
+    """It waits where its data is, and runs there again when its host is home."""
     LEFT = "left"
     """Its owner does not want it to be touched."""
 

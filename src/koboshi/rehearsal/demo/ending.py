@@ -142,7 +142,7 @@ def _written(found: Look) -> str:
 def _where(found: Look, fate: Fate = Fate.BACK) -> str:
     if found.runs_on:
         return f"on {' AND '.join(found.runs_on)}"
-    state = {Fate.HELD: "waits", Fate.LEFT: "left"}.get(fate, "off")
+    state = "left" if fate is Fate.LEFT else "off"
     return f"{state} ({found.host})"
 
 
@@ -151,9 +151,12 @@ def _is_right(fate: Fate, now: Look, records: list[str]) -> bool:
     match fate:
         case Fate.BACK:
             up = now.runs_on == (now.host,) and now.status == "ACTIVE"
-            return up and elsewhere and records == ["done"]
+            return up and elsewhere and records == ["completed"]
         case Fate.MOVED:
             off = not now.runs_on and now.status == "SHUTOFF"
-            return off and elsewhere and records == ["done"]
-        case Fate.HELD | Fate.LEFT:
+            return off and elsewhere and records == ["completed"]
+        case Fate.HELD:
+            up = now.runs_on == (VICTIM,) and now.status == "ACTIVE"
+            return up and now.host == VICTIM and not records
+        case Fate.LEFT:
             return now.host == VICTIM and not now.runs_on and not records

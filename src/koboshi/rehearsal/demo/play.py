@@ -9,7 +9,14 @@ from koboshi.domain import events as ev
 from koboshi.domain.errors import KoboshiError
 from koboshi.domain.incident import IncidentState
 from koboshi.ports.journal import Recorded
-from koboshi.rehearsal.demo.cloud import DOWN_AFTER_S, HEARTBEAT_S, NEIGHBOURS, SERVERS, VICTIM
+from koboshi.rehearsal.demo.cloud import (
+    DOWN_AFTER_S,
+    HEARTBEAT_S,
+    NEIGHBOURS,
+    SERVERS,
+    VICTIM,
+    Fate,
+)
 from koboshi.rehearsal.demo.ending import Ending, end, look
 from koboshi.rehearsal.demo.show import LOOK_S, Show
 from koboshi.rehearsal.demo.telling import Kind, Line, Said, Telling
@@ -22,11 +29,10 @@ RECOVERY_S = 120.0
 STATUS_S = 0.5
 CALM_S = 1.0
 """What Koboshi may still do after all is settled, it does within this."""
-STEPS = 3
-"""How many steps of the way home are shown."""
-_OVER = frozenset(
-    {IncidentState.SETTLED, IncidentState.NEEDS_HUMAN, IncidentState.FOREIGN, IncidentState.CLOSED}
-)
+RETURN_S = 180.0
+"""... and the host's return; it takes about a minute."""
+_LEFT = frozenset({IncidentState.NEEDS_HUMAN, IncidentState.FOREIGN, IncidentState.CLOSED})
+_SAFE = _LEFT | {IncidentState.SETTLED}
 
 
 async def play(show: Show, say: Say) -> Ending:
@@ -45,14 +51,24 @@ async def play(show: Show, say: Say) -> Ending:
     teller.count()
     teller.listen()
     show.happenings.begin(Fault(kind=FaultKind.POWER_LOSS, host=VICTIM))
-    with anyio.move_on_after(RECOVERY_S) as limit:
-        await teller.until_over()
-    if limit.cancelled_caught:
-        raise KoboshiError(f"not settled after {RECOVERY_S:.0f} s:\n{show.daemon.tail()}")
+    await teller.until(_SAFE, RECOVERY_S)
     await anyio.sleep(CALM_S)
     show.following.read()
-    await _way_home(show, say)
+    _say(
+        say,
+        Kind.HAPPENS,
+        f"somebody mends {VICTIM} and presses its power button: {count(Fate.HELD)} servers wait for it",
+    )
+    show.happenings.begin(Fault(kind=FaultKind.START, host=VICTIM))
+    await teller.until(_LEFT, RETURN_S)
+    await anyio.sleep(CALM_S)
+    show.following.read()
     return end(show.judge, before)
+
+
+def count(fate: Fate) -> int:
+    """Return how many servers of the demo come to this end."""
+    return sum(cast.fate is fate for cast in SERVERS)
 
 
 def scene(show: Show, say: Say) -> None:
@@ -87,6 +103,7 @@ class Teller:
         self._say = say
         self._telling = Telling()
         self._lost_at: datetime | None = None
+        self._ends = _SAFE
         self._over = False
 
     def count(self) -> None:
@@ -98,15 +115,20 @@ class Teller:
         self._show.following.read()
         self._show.following.listeners.append(self._hear)
 
-    async def until_over(self) -> None:
-        """Go on until nothing is on its way any more, and raise if Koboshi ends."""
+    async def until(self, ends: frozenset[IncidentState], within_s: float) -> None:
+        """Go on until the incident came to such an end; raise if it does not, or if Koboshi ends."""
+        self._ends, self._over = ends, False
+        limit = anyio.move_on_after(within_s)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.watch_status)
-            while not self._over:
-                self._show.daemon.assert_alive()
-                self._show.following.read()
-                await anyio.sleep(LOOK_S)
+            with limit:
+                while not self._over:
+                    self._show.daemon.assert_alive()
+                    self._show.following.read()
+                    await anyio.sleep(LOOK_S)
             tasks.cancel_scope.cancel()
+        if limit.cancelled_caught:
+            raise KoboshiError(f"not over after {within_s:.0f} s:\n{self._show.daemon.tail()}")
 
     async def watch_status(self) -> None:
         """Tell each host's verdict when it changes, until cancelled."""
@@ -120,25 +142,9 @@ class Teller:
         event = recorded.event
         self._tell(self._telling.event(event), recorded.at.wall)
         if isinstance(event, ev.IncidentMoved):
-            self._over = event.to in _OVER
+            self._over = event.to in self._ends
 
     def _tell(self, lines: Iterator[Line], at: datetime) -> None:
         after_s = None if self._lost_at is None else (at - self._lost_at).total_seconds()
         for kind, text, details in lines:
             self._say(Said(kind=kind, text=text, details=details, after_s=after_s))
-
-
-async def _way_home(show: Show, say: Say) -> None:
-    """Tell how the host and the servers that wait for it come back."""
-    detail = await show.daemon.incident("last")
-    if detail is None or not detail.way_home:
-        return
-    steps = [step.text for step in detail.way_home]
-    more = [f"and {len(steps) - STEPS} more"] if len(steps) > STEPS else []
-    _say(
-        say,
-        Kind.NEXT,
-        f"koboshi incident show tells how {VICTIM} and what waits for it come home",
-        *(f"{number}. {text}" for number, text in enumerate(steps[:STEPS], 1)),
-        *more,
-    )

@@ -13,16 +13,19 @@ from koboshi.domain import events as ev
 from koboshi.domain.alone.stops import STOP_MEANING
 from koboshi.domain.commands import (
     Command,
+    EnableService,
     Evacuate,
     FenceOff,
     Isolate,
+    LiftForceDown,
     Outcome,
+    PowerOn,
     RebootServer,
     StartServer,
     StopServer,
     TryFence,
 )
-from koboshi.domain.incident import INCIDENT_MEANING, IncidentState, ProofKind
+from koboshi.domain.incident import COMING_HOME, INCIDENT_MEANING, IncidentState, ProofKind
 from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
 from koboshi.domain.recovery import RECOVERY_MEANING, Candidate, RecoveryState, Treatment
 from koboshi.domain.verdict import Verdict
@@ -42,6 +45,7 @@ class Kind(StrEnum):
     HOLDS = "holds"
     EVACUATES = "evacuates"
     STARTS = "starts"
+    HOME = "home"
     BACK = "back"
     NOTICE = "notice"
     TROUBLE = "trouble"
@@ -101,7 +105,7 @@ class Telling:
         self._destinations: dict[ServerId, HostName] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._back: set[ServerId] = set()
-        self._to_evacuate: set[ServerId] = set()
+        self._to_bring_back: set[ServerId] = set()
 
     def event(self, event: ev.Event) -> Iterator[Line]:
         """Yield what there is to say about one event of the journal."""
@@ -162,7 +166,7 @@ class Telling:
     def _listed(self, candidates: tuple[Candidate, ...]) -> Iterator[Line]:
         self._names |= {c.server: c for c in candidates}
         moved = {Treatment.EVACUATE, Treatment.REBUILD}
-        self._to_evacuate |= {c.server for c in candidates if c.treatment in moved}
+        self._to_bring_back |= {c.server for c in candidates if c.treatment in moved}
         chosen: dict[tuple[Treatment, str], list[str]] = {}
         for candidate in candidates:
             key = (candidate.treatment, candidate.reason)
@@ -179,19 +183,22 @@ class Telling:
             yield Kind.SETTLED, f"{host}: {INCIDENT_MEANING[event.to]}", ()
         elif event.to is IncidentState.CLOSED:
             yield Kind.SETTLED, f"{host}: {INCIDENT_MEANING[event.to]}", (event.reason,)
+        elif event.to in COMING_HOME | {IncidentState.ENABLING}:
+            yield Kind.HOME, f"{host}: {INCIDENT_MEANING[event.to]}", ()
         elif event.to in _LOUD:
             yield Kind.TROUBLE, f"{host} is {event.to}: {event.reason}", ()
 
     def _recovery(self, event: ev.RecoveryMoved) -> Iterator[Line]:
         name = self._name(event.server)
         if event.to is RecoveryState.QUEUED:  # one that was held, maybe: a person gave up its disks
-            self._to_evacuate.add(event.server)
+            self._to_bring_back.add(event.server)
         if event.to is RecoveryState.DONE:
             self._back.add(event.server)
-            candidate, on = self._names.get(event.server), self._destinations.get(event.server, "?")
+            candidate = self._names.get(event.server)
+            on = self._destinations.get(event.server) or self._hosts.get(event.incident, "?")
             off = candidate is not None and candidate.vm_state == "stopped"
             how = f"belongs to {on} now, and is off as it was" if off else f"is up again on {on}"
-            yield Kind.BACK, f"{name} {how} ({len(self._back)} of {len(self._to_evacuate)})", ()
+            yield Kind.BACK, f"{name} {how} ({len(self._back)} of {len(self._to_bring_back)})", ()
         elif event.to in _TROUBLE:
             text = f"{name} is {event.to}: {RECOVERY_MEANING[event.to]}"
             yield Kind.TROUBLE, text, (event.reason,)
@@ -213,7 +220,16 @@ class Telling:
             case StopServer():
                 text = f"stopping {self._name(command.server)} again: it was off before"
                 yield Kind.EVACUATES, text, ()
+            case PowerOn():
+                text = f"switching {command.host} on again: its servers are safe elsewhere"
+                yield Kind.HOME, text, ()
+            case LiftForceDown():
+                text = f"lifting force-down of {command.host}; it takes no new servers yet"
+                yield Kind.HOME, text, ()
+            case EnableService():
+                yield Kind.HOME, f"enabling {command.host} in Nova: we had disabled it", ()
             case StartServer() | RebootServer():
+                self._to_bring_back.add(command.server)
                 how = "starting" if isinstance(command, StartServer) else "rebooting"
                 yield Kind.STARTS, f"{how} {self._name(command.server)} on {command.host}", ()
 

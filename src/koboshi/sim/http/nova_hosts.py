@@ -80,7 +80,7 @@ class _Hosts:
         await carry(
             cloud,
             call,
-            "isolate" if wanted.get("forced_down") else "update_service",
+            _call(wanted),
             f"{row.binary}@{host}",
             lambda: cloud.accept_service_update(host, by, **wanted),
             str(wanted.get("disabled_reason") or ""),
@@ -184,6 +184,13 @@ class _Hosts:
             )
         ]
         return json_answer({"aggregates": shown})
+
+
+def _call(wanted: Document) -> str:
+    """Return which of the world's calls a PUT is."""
+    if "forced_down" in wanted:
+        return "isolate" if wanted["forced_down"] else "lift"
+    return "enable" if wanted.get("enabled") else "update_service"
 
 
 def _wanted(body: Document) -> Document:
