@@ -9,9 +9,8 @@ from koboshi.domain.guard_home import bombs_of
 from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.names import HostName
 from koboshi.domain.stale import cure
-from koboshi.domain.steps import is_in_service, is_unreachable, move
+from koboshi.domain.steps import is_in_service, is_unreachable, may_ask_nova, move
 
-ENABLE_EVERY = timedelta(seconds=5)
 RECORDS_MAX_AGE = timedelta(seconds=20)
 
 _S = IncidentState
@@ -69,12 +68,7 @@ def enable(picture: Picture, incident: Incident) -> Decision:
             f"{host} failed {failures} times within {hours:.0f} h: it stays disabled until you are sure "
             f"of it: koboshi host release {host} (or enable it in Nova)",
         )
-    asked_at = incident.home.asked_at
-    if picture.state.is_busy(f"host:{host}") or (
-        asked_at is not None
-        and asked_at.is_after(incident.moved_at)
-        and picture.now.since(asked_at) < ENABLE_EVERY
-    ):
+    if not may_ask_nova(picture, incident):
         return NOTHING
     command = EnableService(
         id=picture.new_command_id(incident, "enable"),

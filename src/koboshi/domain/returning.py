@@ -12,10 +12,9 @@ from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.events import HostBeat, HostNoticeCleared, HostNoticed
 from koboshi.domain.guard_home import BLOCKS_THE_LIFT
 from koboshi.domain.incident import Incident, IncidentState
-from koboshi.domain.steps import move
+from koboshi.domain.steps import may_ask_nova, move
 
 BEATS = 2
-LIFT_EVERY = timedelta(seconds=5)
 NOTICE_AFTER = timedelta(seconds=15)
 LIFT_REFUSED = "lift_refused"
 
@@ -68,13 +67,7 @@ def reconcile(picture: Picture, incident: Incident) -> Decision:
         )
     if noticed := _notice(picture, incident, [f"{r.id} ({r.status})" for r in blocking]):
         return noticed
-    asked_at = incident.home.asked_at
-    if (
-        blocking
-        or not service.forced_down
-        or picture.state.is_busy(f"host:{host}")
-        or (asked_at is not None and picture.now.since(asked_at) < LIFT_EVERY)
-    ):
+    if blocking or not service.forced_down or not may_ask_nova(picture, incident):
         return NOTHING
     command = LiftForceDown(
         id=picture.new_command_id(incident, "lift"),

@@ -198,6 +198,20 @@ def is_healthy_for_long(
     )
 
 
+ASKED_AGAIN = timedelta(seconds=5)
+
+
+def may_ask_nova(picture: Picture, incident: Incident) -> bool:
+    """Return whether this step home may ask Nova now: nothing is open, and its last try is a while ago."""
+    asked_at = incident.home.asked_at
+    is_recent = (
+        asked_at is not None
+        and asked_at.is_after(incident.moved_at)
+        and picture.now.since(asked_at) < ASKED_AGAIN
+    )
+    return not is_recent and not picture.state.is_busy(f"host:{incident.host}")
+
+
 def is_in_service(picture: Picture, incident: Incident) -> bool:
     """Return whether Nova may use the host: enabled, and not forced down."""
     track = picture.world.services.get(incident.host)
