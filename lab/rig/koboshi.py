@@ -19,7 +19,7 @@ from typing import Any, Self, cast
 
 import tomli_w
 
-from lab import Lab, LabError
+from lab import Lab, LabError, layout
 
 Json = dict[str, Any]
 OK = 200
@@ -119,6 +119,14 @@ class Koboshi:
         text = tomli_w.dumps(merged(base, {"state_dir": str(self.state), **changes}))
         self.config.touch(mode=0o600)
         self.config.write_text(text)
+
+    def declare_racks(self) -> Json:
+        """Write down which hosts share a rack; return the settings that declare them as domains."""
+        hosts = self._lab.hosts
+        racks = {rack: [h for h in hosts if layout.rack(h) == rack] for rack in layout.racks(hosts)}
+        declared = self.folder / "racks.toml"
+        declared.write_text(tomli_w.dumps(racks))
+        return {"domains": {"source": "file", "file": str(declared)}}
 
     # -- the daemon -------------------------------------------------------------------
     def start(self, *, wait_s: float = 30.0) -> None:

@@ -1,9 +1,6 @@
 """The switch of a rack of 4 in 12: its hosts run on and are held; a person's word has them fenced."""
 
 import time
-from pathlib import Path
-
-import tomli_w
 
 from lab import Lab, layout
 from lab.rig.nova import Nova
@@ -16,20 +13,12 @@ A_WHILE_S = 30.0
 
 
 def test_a_silent_rack_is_held_until_a_person_confirms_it(
-    wide: Lab, nova: Nova, make_koboshi: MakeKoboshi, tmp_path: Path
+    wide: Lab, nova: Nova, make_koboshi: MakeKoboshi
 ) -> None:
     hosts = wide.hosts
     dark = [host for host in hosts if layout.rack(host) == RACK]
-    declared = tmp_path / "racks.toml"
-    declared.write_text(
-        tomli_w.dumps(
-            {
-                rack: [host for host in hosts if layout.rack(host) == rack]
-                for rack in layout.racks(hosts)
-            }
-        )
-    )
-    koboshi = make_koboshi(domains={"source": "file", "file": str(declared)})
+    koboshi = make_koboshi()
+    koboshi.configure(koboshi.declare_racks())
     koboshi.start()
     servers = [server for host in dark for server in boot(wide, host, bfv=1)]
     bystanders = boot(wide, "cmp1", bfv=1)
