@@ -15,7 +15,7 @@ from datetime import timedelta
 from multiprocessing.connection import Connection
 
 from koboshi.adapters.probing import IcmpProbe, SeveralProbes, SshProbe, why_no_icmp
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 from koboshi.engine.pace import MAX_PROBES_AT_ONCE
 from koboshi.ports.probe import Probe
 

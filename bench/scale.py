@@ -25,10 +25,10 @@ import anyio
 from koboshi.adapters.probing import SshProbe
 from koboshi.api.views import IncidentView, StatusView
 from koboshi.client import ApiClient
-from koboshi.domain.cloud import ProbeAnswer
 from koboshi.domain.errors import KoboshiError
-from koboshi.domain.incident import IncidentState
-from koboshi.domain.verdict import Verdict
+from koboshi.domain.facts.cloud import ProbeAnswer
+from koboshi.domain.incidents.incident import IncidentState
+from koboshi.domain.judging.verdict import Verdict
 from koboshi.sim.http import BMC_USER, PASSWORD
 
 HERE = Path(__file__).parent

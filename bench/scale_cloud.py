@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio
 
-from koboshi.domain.cloud import Flavor, Server
+from koboshi.domain.facts.cloud import Flavor, Server
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.http import KOBOSHI, Face, serving
 from koboshi.sim.nova import SimCloud

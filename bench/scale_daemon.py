@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 
 from koboshi.daemon.compose import run
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 from koboshi.settings import load_settings
 
 

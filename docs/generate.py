@@ -19,15 +19,15 @@ from koboshi.api.app import create_app
 from koboshi.cli.app import build_app
 from koboshi.cli.exit_codes import EXIT_CODE_MEANING
 from koboshi.cli.first_page import first_page
-from koboshi.domain import events
 from koboshi.domain.alone.stops import STOP_BEGINNINGS, STOP_MEANING, STOP_STEPS
-from koboshi.domain.brake import bound
-from koboshi.domain.commands import Command
-from koboshi.domain.incident import INCIDENT_MEANING, INCIDENT_STEPS, IncidentState
-from koboshi.domain.lifecycle import Table
-from koboshi.domain.recovery import RECOVERY_MEANING, RECOVERY_STEPS, RecoveryState
+from koboshi.domain.incidents.incident import INCIDENT_MEANING, INCIDENT_STEPS, IncidentState
+from koboshi.domain.judging.verdict import VERDICT_MEANING
+from koboshi.domain.memory import events
+from koboshi.domain.memory.commands import Command
+from koboshi.domain.memory.lifecycle import Table
+from koboshi.domain.recoveries.recovery import RECOVERY_MEANING, RECOVERY_STEPS, RecoveryState
+from koboshi.domain.restraint.brake import bound
 from koboshi.domain.rules import Mode, Rules
-from koboshi.domain.verdict import VERDICT_MEANING
 from koboshi.rehearsal import brake_table
 from koboshi.settings.keys import tables
 

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from koboshi.domain.cloud import Flavor, Server
+from koboshi.domain.facts.cloud import Flavor, Server
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.faults import Fault, FaultKind
 from koboshi.sim.happening import Happenings

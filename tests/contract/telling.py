@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from koboshi.domain.cloud import Migration, Server
+from koboshi.domain.facts.cloud import Migration, Server
 from koboshi.domain.names import HostName, MigrationId, ServerId
 from koboshi.sim.nova import SimCloud
 from koboshi.sim.physics import Host

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from koboshi.domain.cloud import (
+from koboshi.domain.decision import Picture
+from koboshi.domain.facts.cloud import (
     ComputeService,
     Hypervisor,
     Migration,
@@ -15,9 +16,23 @@ from koboshi.domain.cloud import (
     Running,
     Server,
 )
-from koboshi.domain.commands import Command, Evacuate
-from koboshi.domain.decision import Picture
-from koboshi.domain.events import (
+from koboshi.domain.facts.stock import Image
+from koboshi.domain.facts.sweep import Sweep, sweep_of
+from koboshi.domain.facts.world import (
+    GroupsRead,
+    ImageRead,
+    MigrationsRead,
+    RoomRead,
+    RunningRead,
+    ServerRead,
+    World,
+)
+from koboshi.domain.incidents.incident import Incident, IncidentState, Isolation, Proof, ProofKind
+from koboshi.domain.instant import Instant
+from koboshi.domain.judging.evidence import Heartbeat, PowerReading, PowerTrack, ProbeTrack
+from koboshi.domain.judging.verdict import Judgement
+from koboshi.domain.memory.commands import Command, Evacuate
+from koboshi.domain.memory.events import (
     CommandAccepted,
     CommandIntended,
     CommandUnknown,
@@ -28,29 +43,14 @@ from koboshi.domain.events import (
     IncidentOpened,
     ServersListed,
 )
-from koboshi.domain.evidence import Heartbeat, PowerReading, PowerTrack, ProbeTrack
-from koboshi.domain.incident import Incident, IncidentState, Isolation, Proof, ProofKind
-from koboshi.domain.instant import Instant
+from koboshi.domain.memory.state import State, Trust, apply
 from koboshi.domain.names import CommandId, HostName, IncidentId, MigrationId, ServerId, ServiceId
 from koboshi.domain.picture import take_picture
+from koboshi.domain.policies.policy import candidate_of, swept
 from koboshi.domain.policies.resolving import Policy, policy_of
 from koboshi.domain.policies.statements import Sources
-from koboshi.domain.policy import candidate_of, swept
-from koboshi.domain.recovery import Candidate, Recovery
+from koboshi.domain.recoveries.recovery import Candidate, Recovery
 from koboshi.domain.rules import Mode, OnLocalDisk, PolicyRules, Rules
-from koboshi.domain.state import State, Trust, apply
-from koboshi.domain.stock import Image
-from koboshi.domain.sweep import Sweep, sweep_of
-from koboshi.domain.verdict import Judgement
-from koboshi.domain.world import (
-    GroupsRead,
-    ImageRead,
-    MigrationsRead,
-    RoomRead,
-    RunningRead,
-    ServerRead,
-    World,
-)
 from koboshi.sim.virtual_time import BEGINNING
 
 NOW_S = 7200.0

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from koboshi.domain.cloud import Server
+from koboshi.domain.facts.cloud import Server
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import Rules
 from koboshi.rehearsal.ports import simulated

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from koboshi.domain import brake, brownout, domains, proof
-from koboshi.domain.brownout import Brownouts
-from koboshi.domain.hearing import Crash
+from koboshi.domain.facts.world import World
 from koboshi.domain.instant import Instant
+from koboshi.domain.judging import proof
+from koboshi.domain.judging.hearing import Crash
 from koboshi.domain.names import HostName
-from koboshi.domain.world import World
+from koboshi.domain.restraint import brake, brownout, domains
+from koboshi.domain.restraint.brownout import Brownouts
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.rehearsal.play import play
 from koboshi.rehearsal.scenario import load_scenario

@@ -2,8 +2,8 @@
 
 import pytest
 
-from koboshi.domain import advance
 from koboshi.domain.decision import NOTHING, Decision
+from koboshi.domain.incidents import advance
 from koboshi.domain.rules import Mode
 from koboshi.rehearsal.campaign.cases import Case
 from koboshi.rehearsal.campaign.trial import try_case

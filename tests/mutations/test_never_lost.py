@@ -7,8 +7,9 @@ from typing import Any
 import anyio
 import pytest
 
-from koboshi.domain import guard, listing
+from koboshi.domain.incidents import listing
 from koboshi.domain.names import HostName
+from koboshi.domain.recoveries import guard
 from koboshi.domain.rules import OnLocalDisk
 from koboshi.engine import execute
 from koboshi.rehearsal.story import Story

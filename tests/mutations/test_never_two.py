@@ -12,28 +12,20 @@ from typing import Any
 import anyio
 import pytest
 
-from koboshi.domain import (
-    building,
-    confirming,
-    follow,
-    guard,
-    lost,
-    policy,
-    proof,
-    recovering,
-    steps,
-    watch,
-)
-from koboshi.domain import evidence as evidence_
-from koboshi.domain.brake import Brake
-from koboshi.domain.commands import Evacuate, Outcome
 from koboshi.domain.decision import Decision, Picture
-from koboshi.domain.devices import Devices
-from koboshi.domain.incident import Incident
+from koboshi.domain.incidents import confirming, recovering, steps, watch
+from koboshi.domain.incidents.incident import Incident
+from koboshi.domain.judging import evidence as evidence_
+from koboshi.domain.judging import proof
+from koboshi.domain.memory.commands import Evacuate, Outcome
+from koboshi.domain.memory.devices import Devices
 from koboshi.domain.names import HostName, ServerId
-from koboshi.domain.recovery import Recovery, RecoveryState
-from koboshi.domain.slots import Slots
-from koboshi.domain.tracing import step_to
+from koboshi.domain.policies import policy
+from koboshi.domain.recoveries import building, follow, guard, lost
+from koboshi.domain.recoveries.recovery import Recovery, RecoveryState
+from koboshi.domain.recoveries.slots import Slots
+from koboshi.domain.recoveries.tracing import step_to
+from koboshi.domain.restraint.brake import Brake
 from koboshi.engine import observe
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.rehearsal.story import Story

@@ -10,30 +10,19 @@ from typing import Any
 import anyio
 import pytest
 
-from koboshi.domain import (
-    advance,
-    building,
-    confirm_dead,
-    decision,
-    device,
-    follow,
-    guard,
-    listing,
-    lost,
-    orders,
-    proof,
-    rebuild_order,
-    steps,
-    watch,
-)
-from koboshi.domain.cloud import Server
-from koboshi.domain.commands import Outcome
+from koboshi.domain import decision, orders
 from koboshi.domain.decision import NOTHING, Decision
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.facts import device
+from koboshi.domain.facts.cloud import Server
+from koboshi.domain.incidents import advance, confirm_dead, listing, steps, watch
+from koboshi.domain.incidents.incident import IncidentState
+from koboshi.domain.judging import proof
+from koboshi.domain.memory.commands import Outcome
 from koboshi.domain.names import HostName, ServerId
-from koboshi.domain.recovery import Recovery, RecoveryState
+from koboshi.domain.recoveries import building, follow, guard, lost, rebuild_order
+from koboshi.domain.recoveries.recovery import Recovery, RecoveryState
+from koboshi.domain.recoveries.tracing import step_to
 from koboshi.domain.rules import ProofPolicy
-from koboshi.domain.tracing import step_to
 from koboshi.domain.word import ConfirmDead, Disarm, RebuildServer
 from koboshi.engine import execute, whiteboard
 from koboshi.rehearsal.story import Story

@@ -6,8 +6,8 @@ from datetime import timedelta
 import anyio
 import pytest
 
-from koboshi.domain import slots
 from koboshi.domain.names import HostName
+from koboshi.domain.recoveries import slots
 from koboshi.engine import execute
 from koboshi.rehearsal.story import Story
 from koboshi.rehearsal.windows import shortened

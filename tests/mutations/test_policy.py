@@ -6,13 +6,13 @@ from typing import Any
 import anyio
 import pytest
 
-from koboshi.domain import waited
 from koboshi.domain.decision import Picture
-from koboshi.domain.incident import Incident
+from koboshi.domain.incidents.incident import Incident
 from koboshi.domain.policies import resolving
 from koboshi.domain.policies.statements import Statement
 from koboshi.domain.policies.terms import LocalDisk
-from koboshi.domain.recovery import Recovery, RecoveryState
+from koboshi.domain.recoveries import waited
+from koboshi.domain.recoveries.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import OnLocalDisk, PolicyRules, TenantMay
 from koboshi.rehearsal.story import Story
 from koboshi.rehearsal.windows import shortened

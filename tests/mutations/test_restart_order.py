@@ -5,7 +5,7 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from koboshi.domain.restart_order import RestartOrder
+from koboshi.domain.recoveries.restart_order import RestartOrder
 from koboshi.domain.rules import PolicyRules
 from koboshi.rehearsal.story import Story
 from koboshi.rehearsal.windows import shortened

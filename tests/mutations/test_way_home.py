@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from koboshi.domain import enabling, guard_home, powering, restoring, returning
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.home import enabling, guard_home, powering, restoring, returning
+from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.names import HostName, ServerId
-from koboshi.domain.recovery import Recovery, RecoveryState
+from koboshi.domain.recoveries.recovery import Recovery, RecoveryState
 from koboshi.engine import starting
 from koboshi.rehearsal.story import Story
 from koboshi.rehearsal.windows import shortened

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from koboshi.domain.incident import IncidentState
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.incidents.incident import IncidentState
+from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.rehearsal.campaign.cases import draw_case
 from koboshi.rehearsal.campaign.counting import GROUPS, Counts
 from koboshi.rehearsal.campaign.running import run_campaign, write_story

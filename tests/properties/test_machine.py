@@ -16,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from koboshi.domain.cloud import PROTECTED_HYPERVISORS
+from koboshi.domain.facts.cloud import PROTECTED_HYPERVISORS
+from koboshi.domain.memory.state import fold
 from koboshi.domain.rules import Mode
-from koboshi.domain.state import fold
 from koboshi.rehearsal.campaign.clouds import draw_cloud, draw_settings
 from koboshi.rehearsal.campaign.scripts import BLOWS, KINDS, OF_RACKS, draw, draw_fault
 from koboshi.rehearsal.campaign.subjects import VICTIM, Subjects

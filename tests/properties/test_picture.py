@@ -11,7 +11,9 @@ from typing import TypeVar
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from koboshi.domain.cloud import (
+from koboshi.domain.decide import decide
+from koboshi.domain.decision import Picture
+from koboshi.domain.facts.cloud import (
     ComputeService,
     Hypervisor,
     NetworkAgent,
@@ -19,17 +21,15 @@ from koboshi.domain.cloud import (
     ProbeAnswer,
     Sample,
 )
-from koboshi.domain.decide import decide
-from koboshi.domain.decision import Picture
-from koboshi.domain.evidence import PowerReading
+from koboshi.domain.facts.world import MigrationsRead
 from koboshi.domain.instant import Instant
 from koboshi.domain.interest import interest_of
+from koboshi.domain.judging.evidence import PowerReading
+from koboshi.domain.judging.verdict import Judgement
+from koboshi.domain.memory.state import State, apply
 from koboshi.domain.names import MANAGEMENT, HostName, NetworkName, ServiceId
 from koboshi.domain.picture import take_picture
 from koboshi.domain.rules import Mode, Rules
-from koboshi.domain.state import State, apply
-from koboshi.domain.verdict import Judgement
-from koboshi.domain.world import MigrationsRead
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.sim.virtual_time import BEGINNING
 from tests.fakes.scene import at, evacuation_record

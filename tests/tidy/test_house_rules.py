@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from koboshi.domain import events
-from koboshi.domain.commands import Command
-from koboshi.domain.incident import INCIDENT_MEANING, INCIDENT_STEPS, IncidentState
-from koboshi.domain.recovery import RECOVERY_MEANING, RECOVERY_STEPS, RecoveryState
+from koboshi.domain.incidents.incident import INCIDENT_MEANING, INCIDENT_STEPS, IncidentState
+from koboshi.domain.memory import events
+from koboshi.domain.memory.commands import Command
+from koboshi.domain.recoveries.recovery import RECOVERY_MEANING, RECOVERY_STEPS, RecoveryState
 
 from .repository import FOLDERS, ROOT, functions, name, python_files, text_files, tree
 

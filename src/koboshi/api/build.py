@@ -28,12 +28,16 @@ from koboshi.api.views import (
     WayHomeView,
 )
 from koboshi.domain.alone.stops import ENDED, STOP_MEANING
-from koboshi.domain.arming import why_not_acting
-from koboshi.domain.cloud import Migration
-from koboshi.domain.incident import INCIDENT_MEANING, Incident
+from koboshi.domain.facts.cloud import Migration
+from koboshi.domain.facts.world import World
+from koboshi.domain.forecasting.time_bombs import TimeBomb, bombs_seen
+from koboshi.domain.home.way_home import way_home
+from koboshi.domain.incidents.incident import INCIDENT_MEANING, Incident
 from koboshi.domain.instant import Instant
+from koboshi.domain.judging.verdict import VERDICT_MEANING, Judgement, judge_all
+from koboshi.domain.memory.state import HostNotice, State
 from koboshi.domain.names import HostName, IncidentId
-from koboshi.domain.recovery import (
+from koboshi.domain.recoveries.recovery import (
     NEEDS_A_PERSON,
     ON_ITS_WAY,
     RECOVERY_MEANING,
@@ -41,12 +45,8 @@ from koboshi.domain.recovery import (
     Recovery,
     RecoveryState,
 )
+from koboshi.domain.restraint.arming import why_not_acting
 from koboshi.domain.rules import Mode, Rules
-from koboshi.domain.state import HostNotice, State
-from koboshi.domain.time_bombs import TimeBomb, bombs_seen
-from koboshi.domain.verdict import VERDICT_MEANING, Judgement, judge_all
-from koboshi.domain.way_home import way_home
-from koboshi.domain.world import World
 from koboshi.ports.journal import Recorded
 
 

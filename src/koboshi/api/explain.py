@@ -19,16 +19,16 @@ from koboshi.api.views import (
     TestimonyView,
     WordView,
 )
-from koboshi.domain.confirm_dead import WAITS_FOR_PROOF, is_untouched
-from koboshi.domain.devices import FenceTest
-from koboshi.domain.incident import Incident
+from koboshi.domain.forecasting.time_bombs import bombs_seen
+from koboshi.domain.incidents.confirm_dead import WAITS_FOR_PROOF, is_untouched
+from koboshi.domain.incidents.incident import Incident
+from koboshi.domain.judging.silence import why_not_silent
+from koboshi.domain.judging.testimony import GROUP_MEANING, Testimony
+from koboshi.domain.judging.verdict import Judge, Judgement, Verdict
+from koboshi.domain.memory.devices import FenceTest
+from koboshi.domain.memory.state import State
 from koboshi.domain.names import HostName
 from koboshi.domain.orders import is_silent
-from koboshi.domain.silence import why_not_silent
-from koboshi.domain.state import State
-from koboshi.domain.testimony import GROUP_MEANING, Testimony
-from koboshi.domain.time_bombs import bombs_seen
-from koboshi.domain.verdict import Judge, Judgement, Verdict
 
 
 def explain(source: StatusSource, host: HostName) -> HostDetail:

@@ -1,8 +1,8 @@
 """Finding the incident that somebody means: by its id, the beginning of it, or `last`."""
 
 from koboshi.domain.errors import KoboshiError
-from koboshi.domain.incident import Incident
-from koboshi.domain.state import State
+from koboshi.domain.incidents.incident import Incident
+from koboshi.domain.memory.state import State
 
 LAST = "last"
 SHOWN = 5

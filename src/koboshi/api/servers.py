@@ -3,11 +3,11 @@
 from koboshi.api.build import Snapshot
 from koboshi.api.views import DiskView, ServerDetail
 from koboshi.domain.errors import KoboshiError
+from koboshi.domain.memory.state import State
 from koboshi.domain.names import ServerId
 from koboshi.domain.picture import take_picture
-from koboshi.domain.rebuild_order import cost_of_rebuild, known_server, why_not_rebuild
-from koboshi.domain.recovery import RecoveryState
-from koboshi.domain.state import State
+from koboshi.domain.recoveries.rebuild_order import cost_of_rebuild, known_server, why_not_rebuild
+from koboshi.domain.recoveries.recovery import RecoveryState
 
 SHOWN = 5
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from koboshi.domain.decision import Decision, Refused
+from koboshi.domain.facts.world import World
 from koboshi.domain.instant import Instant
+from koboshi.domain.memory.state import State
 from koboshi.domain.rules import Rules
-from koboshi.domain.state import State
 from koboshi.domain.word import Word
-from koboshi.domain.world import World
 from koboshi.ports.journal import JournalReader
 
 

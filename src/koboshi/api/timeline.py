@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from koboshi.api.views import TimelineEntry
-from koboshi.domain import devices
-from koboshi.domain import events as ev
 from koboshi.domain.alone.telling import AloneEvent
-from koboshi.domain.commands import (
+from koboshi.domain.incidents.incident import INCIDENT_MEANING, Incident, ProofKind
+from koboshi.domain.instant import Instant
+from koboshi.domain.memory import devices
+from koboshi.domain.memory import events as ev
+from koboshi.domain.memory.commands import (
     Command,
     EnableService,
     Evacuate,
@@ -20,12 +22,10 @@ from koboshi.domain.commands import (
     StopServer,
     TryFence,
 )
-from koboshi.domain.devices import DeviceEvent
-from koboshi.domain.holds import HoldEvent, words_for
-from koboshi.domain.incident import INCIDENT_MEANING, Incident, ProofKind
-from koboshi.domain.instant import Instant
+from koboshi.domain.memory.devices import DeviceEvent
+from koboshi.domain.memory.holds import HoldEvent, words_for
 from koboshi.domain.names import CommandId, ServerId
-from koboshi.domain.recovery import RECOVERY_MEANING
+from koboshi.domain.recoveries.recovery import RECOVERY_MEANING
 from koboshi.ports.journal import JournalReader, Recorded
 
 PAGE = 10_000

@@ -10,12 +10,12 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from koboshi.domain.alone.stops import StopCause, StopState
-from koboshi.domain.cloud import Power
-from koboshi.domain.disk_forecast import DiskKind, DiskOutcome
-from koboshi.domain.incident import IncidentState, ProofKind
-from koboshi.domain.recovery import RecoveryState, Treatment
-from koboshi.domain.testimony import Group
-from koboshi.domain.verdict import Control, Network, Verdict
+from koboshi.domain.facts.cloud import Power
+from koboshi.domain.forecasting.disk_forecast import DiskKind, DiskOutcome
+from koboshi.domain.incidents.incident import IncidentState, ProofKind
+from koboshi.domain.judging.testimony import Group
+from koboshi.domain.judging.verdict import Control, Network, Verdict
+from koboshi.domain.recoveries.recovery import RecoveryState, Treatment
 
 
 def _iso(value: datetime) -> str:

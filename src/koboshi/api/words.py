@@ -25,12 +25,12 @@ from koboshi.api.asked import (
 from koboshi.api.caller import Caller
 from koboshi.api.source import StatusSource
 from koboshi.api.views import AnswerView, ErrorView
-from koboshi.domain import events as ev
 from koboshi.domain.decision import Decision, Refused
 from koboshi.domain.errors import KoboshiError
-from koboshi.domain.holds import HoldEvent, words_for
+from koboshi.domain.memory import events as ev
+from koboshi.domain.memory.holds import HoldEvent, words_for
 from koboshi.domain.names import DomainName, HostName, ServerId
-from koboshi.domain.recovery import RECOVERY_MEANING
+from koboshi.domain.recoveries.recovery import RECOVERY_MEANING
 from koboshi.domain.word import (
     Arm,
     ConfirmDead,

@@ -6,7 +6,7 @@ from koboshi.cli.context import Context
 
 if TYPE_CHECKING:
     from koboshi.cli.progress import Tell
-    from koboshi.domain.survival import Survival
+    from koboshi.domain.forecasting.survival import Survival
     from koboshi.settings import Settings
 
 
@@ -27,9 +27,9 @@ async def _read(context: Context, settings: "Settings", tell: "Tell") -> "tuple[
     from koboshi.cli.check_hosts import protected_hosts  # noqa: PLC0415 - slow to import
     from koboshi.cli.quiet import keep_logs_apart  # noqa: PLC0415 - slow to import
     from koboshi.daemon import wiring  # noqa: PLC0415 - slow to import
-    from koboshi.domain.cloud import COMPUTE_BINARY  # noqa: PLC0415 - slow to import
+    from koboshi.domain.facts.cloud import COMPUTE_BINARY  # noqa: PLC0415 - slow to import
+    from koboshi.domain.forecasting.survival import Survival  # noqa: PLC0415 - slow to import
     from koboshi.domain.names import HostName  # noqa: PLC0415 - slow to import
-    from koboshi.domain.survival import Survival  # noqa: PLC0415 - slow to import
     from koboshi.settings.braking import places_of  # noqa: PLC0415 - slow to import
 
     keep_logs_apart(context, settings)

@@ -9,9 +9,9 @@ import anyio
 
 from koboshi.adapters.fencing.inspecting import Trouble
 from koboshi.cli.checks import Check, Result
-from koboshi.domain.cloud import PROTECTED_HYPERVISORS, Hypervisor, Power, ProbeAnswer
-from koboshi.domain.device import NAMELESS, Identity, mistaken
 from koboshi.domain.errors import ConfigurationError, FenceError
+from koboshi.domain.facts.cloud import PROTECTED_HYPERVISORS, Hypervisor, Power, ProbeAnswer
+from koboshi.domain.facts.device import NAMELESS, Identity, mistaken
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import Mode, ProofPolicy
 from koboshi.ports.fence import Fence

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from koboshi.cli.checks import Check, Result
+from koboshi.domain.facts.stock import Stock
 from koboshi.domain.policies.resolving import policy_of
 from koboshi.domain.policies.statements import Sources
 from koboshi.domain.rules import Rules
-from koboshi.domain.stock import Stock
 
 SHOWN = 20
 """So many findings have a row each; how many more there are has one."""

@@ -3,7 +3,7 @@
 from koboshi.adapters.openstack import OpenStackCloud, take_records
 from koboshi.cli.checks import Check, Result
 from koboshi.domain.errors import CloudError
-from koboshi.domain.time_bombs import TimeBomb, time_bombs
+from koboshi.domain.forecasting.time_bombs import TimeBomb, time_bombs
 
 
 async def check_records(cloud: OpenStackCloud) -> list[Check]:

@@ -5,8 +5,8 @@ from collections.abc import Collection
 import anyio
 
 from koboshi.cli.checks import Check, Result
-from koboshi.domain.cloud import ProbeAnswer
 from koboshi.domain.errors import CloudError
+from koboshi.domain.facts.cloud import ProbeAnswer
 from koboshi.domain.names import HostName, NetworkName
 from koboshi.engine.witnesses import Watched, Witnesses
 

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from koboshi.cli.forecast_rows import waiting
 from koboshi.cli.words import clean, count
-from koboshi.domain.claims import Claim, Verdict
-from koboshi.domain.forecast import WaitsFor
-from koboshi.domain.survival import HostForecast
+from koboshi.domain.forecasting.claims import Claim, Verdict
+from koboshi.domain.forecasting.forecast import WaitsFor
+from koboshi.domain.forecasting.survival import HostForecast
 
 MAX_MISSING = 3
 

@@ -13,11 +13,11 @@ from koboshi.cli.draw_claims import draw_claims
 from koboshi.cli.draw_status import WIDE, cell, heading, plain_table
 from koboshi.cli.forecast_rows import waiting
 from koboshi.cli.words import clean, count
-from koboshi.domain.claims import Claim
-from koboshi.domain.disk_forecast import DiskOutcome
-from koboshi.domain.forecast import Outcome, ServerForecast, WaitsFor
-from koboshi.domain.stock import Gap
-from koboshi.domain.survival import HostForecast, Survival
+from koboshi.domain.facts.stock import Gap
+from koboshi.domain.forecasting.claims import Claim
+from koboshi.domain.forecasting.disk_forecast import DiskOutcome
+from koboshi.domain.forecasting.forecast import Outcome, ServerForecast, WaitsFor
+from koboshi.domain.forecasting.survival import HostForecast, Survival
 
 STYLE = {
     Outcome.RETURNS: "green",

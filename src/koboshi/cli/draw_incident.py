@@ -16,7 +16,7 @@ from koboshi.cli.draw_status import (
     steps_home,
 )
 from koboshi.cli.words import moment, offset, since
-from koboshi.domain.recovery import NEEDS_A_PERSON, ON_ITS_WAY, RecoveryState
+from koboshi.domain.recoveries.recovery import NEEDS_A_PERSON, ON_ITS_WAY, RecoveryState
 
 _STYLE = (
     {RecoveryState.DONE: "green", RecoveryState.HELD: "yellow"}

@@ -11,7 +11,7 @@ from rich.text import Text
 from koboshi.api.views import HomeStepView, HostView, IncidentView, Source, StatusView
 from koboshi.cli.draw_bombs import draw_bombs
 from koboshi.cli.words import clean, moment, since, span
-from koboshi.domain.verdict import Verdict
+from koboshi.domain.judging.verdict import Verdict
 
 _STYLE = {
     Verdict.UP: "green",

@@ -8,10 +8,10 @@ from rich.text import Text
 from koboshi.cli.draw_forecast import ICON, STYLE, WORD
 from koboshi.cli.draw_status import cell, heading, plain_table
 from koboshi.cli.words import clean, count, span
-from koboshi.domain.capacity import Pacing, Turn
-from koboshi.domain.forecast import Outcome, ServerForecast
+from koboshi.domain.forecasting.capacity import Pacing, Turn
+from koboshi.domain.forecasting.forecast import Outcome, ServerForecast
+from koboshi.domain.forecasting.survival import Survival
 from koboshi.domain.names import HostName
-from koboshi.domain.survival import Survival
 
 Told = Sequence[tuple[ServerForecast, Turn | None]]
 

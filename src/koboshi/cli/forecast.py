@@ -11,10 +11,10 @@ from koboshi.cli.output import Format, Output, UsageProblem, write_item, write_r
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from koboshi.domain.claims import Claim
-    from koboshi.domain.forecast import ServerForecast
+    from koboshi.domain.forecasting.claims import Claim
+    from koboshi.domain.forecasting.forecast import ServerForecast
+    from koboshi.domain.forecasting.survival import HostForecast, Survival
     from koboshi.domain.names import HostName
-    from koboshi.domain.survival import HostForecast, Survival
 
 MAX_HOSTS_AT_ONCE = 20
 MAX_NAMED = 10
@@ -125,7 +125,7 @@ def _chosen(
     server: str | None,
     project: str | None,
 ) -> "list[ServerForecast]":
-    from koboshi.domain.survival import server_named  # noqa: PLC0415 - slow to import
+    from koboshi.domain.forecasting.survival import server_named  # noqa: PLC0415 - slow to import
 
     hosts: Collection[HostName] | None = None
     named: frozenset[str] | None = None
@@ -172,7 +172,7 @@ def _claims(context: Context, survival: "Survival", number: int | None) -> "tupl
     from random import Random  # noqa: PLC0415 - only where it is needed
 
     from koboshi.cli.progress import progress  # noqa: PLC0415 - slow to import
-    from koboshi.domain.claims import any_may_die, domains_may_die  # noqa: PLC0415 - slow to import
+    from koboshi.domain.forecasting.claims import any_may_die, domains_may_die  # noqa: PLC0415 - slow to import
 
     chance = Random(number or 1)  # noqa: S311 the same answer at each asking
     with progress(context, "trying sets of hosts") as tell:
@@ -206,8 +206,8 @@ def _write_summary(
 
 def _what_if(context: Context, output: Output, survival: "Survival", fail: str) -> ExitCode:
     from koboshi.cli import draw_what_if, forecast_rows  # noqa: PLC0415 - slow to import
-    from koboshi.domain.capacity import Pacing  # noqa: PLC0415 - slow to import
-    from koboshi.domain.survival import with_room  # noqa: PLC0415 - slow to import
+    from koboshi.domain.forecasting.capacity import Pacing  # noqa: PLC0415 - slow to import
+    from koboshi.domain.forecasting.survival import with_room  # noqa: PLC0415 - slow to import
 
     names = [name.strip() for name in fail.split(",") if name.strip()]
     dead = known_hosts(survival, names)

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from koboshi.api.build import bomb_view
-from koboshi.domain.capacity import Turn
-from koboshi.domain.claims import Claim
-from koboshi.domain.disk_forecast import DiskForecast
-from koboshi.domain.forecast import Outcome, ServerForecast, WaitsFor
-from koboshi.domain.stock import Gap
-from koboshi.domain.survival import HostForecast, totals
-from koboshi.domain.time_bombs import TimeBomb
+from koboshi.domain.facts.stock import Gap
+from koboshi.domain.forecasting.capacity import Turn
+from koboshi.domain.forecasting.claims import Claim
+from koboshi.domain.forecasting.disk_forecast import DiskForecast
+from koboshi.domain.forecasting.forecast import Outcome, ServerForecast, WaitsFor
+from koboshi.domain.forecasting.survival import HostForecast, totals
+from koboshi.domain.forecasting.time_bombs import TimeBomb
 
 Row = dict[str, Any]
 

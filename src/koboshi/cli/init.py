@@ -8,8 +8,8 @@ from cyclopts import Parameter
 
 from koboshi.cli.context import Context
 from koboshi.cli.exit_codes import ExitCode
-from koboshi.domain.cloud import Hypervisor
 from koboshi.domain.errors import ConfigurationError, KoboshiError
+from koboshi.domain.facts.cloud import Hypervisor
 
 if TYPE_CHECKING:
     from koboshi.cli.configuration import Found

@@ -10,7 +10,7 @@ from koboshi.api.build import incident_detail, incidents_of, status_of_journal
 from koboshi.api.lookup import find_incident
 from koboshi.api.timeline import read_all
 from koboshi.api.views import IncidentDetail, IncidentView, StatusView
-from koboshi.domain.state import fold
+from koboshi.domain.memory.state import fold
 from koboshi.ports.journal import Recorded
 
 

@@ -11,7 +11,7 @@ from koboshi.cli.output import Output, UsageProblem, write_item
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from koboshi.domain.stopping import OkToStop
+    from koboshi.domain.forecasting.stopping import OkToStop
 
 MAX_NAMED = 5
 
@@ -33,7 +33,7 @@ def ok_to_stop(
     """
     from koboshi.cli.asked import read_cloud  # noqa: PLC0415 - slow to import
     from koboshi.cli.forecast import known_hosts  # noqa: PLC0415 - slow to import
-    from koboshi.domain import stopping  # noqa: PLC0415 - slow to import
+    from koboshi.domain.forecasting import stopping  # noqa: PLC0415 - slow to import
 
     if not hosts:
         raise UsageProblem("name the host: koboshi host ok-to-stop HOST")

@@ -10,8 +10,8 @@ from koboshi.cli.output import Output, UsageProblem, draw, write_item
 
 if TYPE_CHECKING:
     from koboshi.api.views import IncidentView, RecoveryView
-    from koboshi.domain.cloud import Server
-    from koboshi.domain.survival import Survival
+    from koboshi.domain.facts.cloud import Server
+    from koboshi.domain.forecasting.survival import Survival
 
 NEWEST = 10
 """So many incidents are looked through for a server, the newest first."""
@@ -152,7 +152,7 @@ def _from_forecast(context: Context, wanted: str) -> dict[str, Any]:
 
 
 def _one_server(survival: "Survival", wanted: str) -> "Server":
-    from koboshi.domain.survival import server_named  # noqa: PLC0415 - slow to import
+    from koboshi.domain.forecasting.survival import server_named  # noqa: PLC0415 - slow to import
 
     found = server_named(survival.stock, wanted)
     if len(found) == 0:

@@ -27,8 +27,8 @@ from koboshi.adapters.telemetry.metrics import Metrics
 from koboshi.api.server import serve
 from koboshi.daemon import wiring, witnesses
 from koboshi.daemon.status import DaemonStatus
-from koboshi.domain.cloud import PROTECTED_HYPERVISORS, Hypervisor
 from koboshi.domain.errors import CloudUnavailable, ConfigurationError, KoboshiError
+from koboshi.domain.facts.cloud import PROTECTED_HYPERVISORS, Hypervisor
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import Mode, ProofPolicy
 from koboshi.engine.execute import Executor

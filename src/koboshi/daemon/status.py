@@ -6,14 +6,14 @@ from datetime import timedelta
 from koboshi.adapters.telemetry.metrics import Metrics, Witness
 from koboshi.api.source import Health, HealthCheck
 from koboshi.domain.decision import Decision, Picture, Refused
+from koboshi.domain.facts.world import World
+from koboshi.domain.forecasting.time_bombs import bombs_seen
 from koboshi.domain.instant import Instant, latest
+from koboshi.domain.judging.verdict import Verdict, seconds
+from koboshi.domain.memory.state import State
 from koboshi.domain.picture import take_picture
 from koboshi.domain.rules import Rules
-from koboshi.domain.state import State
-from koboshi.domain.time_bombs import bombs_seen
-from koboshi.domain.verdict import Verdict, seconds
 from koboshi.domain.word import Word
-from koboshi.domain.world import World
 from koboshi.engine.loop import Engine
 from koboshi.engine.memory import Memory
 from koboshi.engine.whiteboard import Whiteboard

@@ -15,7 +15,7 @@ from koboshi.adapters.fencing import (
     inspect,
 )
 from koboshi.adapters.openstack import CloudAccess, TimeLimits
-from koboshi.domain.device import BMC, OUTLETS
+from koboshi.domain.facts.device import BMC, OUTLETS
 from koboshi.domain.names import HostName
 from koboshi.ports.fence import Fence
 from koboshi.settings import AgentDevice, Device, HostDevices, Settings

@@ -5,16 +5,16 @@ Pure: no I/O, no clock, no randomness. The engine calls it again until nothing m
 
 from collections.abc import Iterator
 
-from koboshi.domain.advance import advance
 from koboshi.domain.alone.health import watch_health
 from koboshi.domain.alone.starting import watch_stops
 from koboshi.domain.decision import Decision, Picture, together
-from koboshi.domain.follow import follow
-from koboshi.domain.holding import keep_holds
-from koboshi.domain.plan import give_up_without_room, plan
-from koboshi.domain.poison import suspect_poison
-from koboshi.domain.waited import end_waits
-from koboshi.domain.watch import watch_hosts
+from koboshi.domain.incidents.advance import advance
+from koboshi.domain.incidents.watch import watch_hosts
+from koboshi.domain.recoveries.follow import follow
+from koboshi.domain.recoveries.plan import give_up_without_room, plan
+from koboshi.domain.recoveries.poison import suspect_poison
+from koboshi.domain.recoveries.waited import end_waits
+from koboshi.domain.restraint.holding import keep_holds
 
 
 def _followed(picture: Picture) -> Iterator[Decision]:

@@ -4,19 +4,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from koboshi.domain.arming import why_not_acting
-from koboshi.domain.brake import Brake
-from koboshi.domain.calm import Calm
-from koboshi.domain.commands import Command
-from koboshi.domain.events import Event
-from koboshi.domain.incident import Incident
+from koboshi.domain.facts.world import World
+from koboshi.domain.incidents.incident import Incident
 from koboshi.domain.instant import Instant
+from koboshi.domain.judging.calm import Calm
+from koboshi.domain.judging.verdict import Judgement
+from koboshi.domain.memory.commands import Command
+from koboshi.domain.memory.events import Event
+from koboshi.domain.memory.state import State
 from koboshi.domain.names import CellName, CommandId, HostName, IncidentId
+from koboshi.domain.recoveries.window import Window
+from koboshi.domain.restraint.arming import why_not_acting
+from koboshi.domain.restraint.brake import Brake
 from koboshi.domain.rules import Rules
-from koboshi.domain.state import State
-from koboshi.domain.verdict import Judgement
-from koboshi.domain.window import Window
-from koboshi.domain.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

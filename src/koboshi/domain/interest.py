@@ -3,23 +3,23 @@
 from dataclasses import dataclass
 
 from koboshi.domain.alone.starting import must_be_swept_soon, to_look_into
-from koboshi.domain.cloud import Demand, Power
-from koboshi.domain.control_plane import is_overdue_unasked
 from koboshi.domain.decision import Picture
-from koboshi.domain.homecoming import asked_at_home
-from koboshi.domain.incident import ACTING, COMING_HOME, Incident, IncidentState
-from koboshi.domain.laid_down import is_laid_down
+from koboshi.domain.facts.cloud import Demand, Power
+from koboshi.domain.home.homecoming import asked_at_home
+from koboshi.domain.home.restoring import asked_while_restoring
+from koboshi.domain.incidents.incident import ACTING, COMING_HOME, Incident, IncidentState
+from koboshi.domain.incidents.laid_down import is_laid_down
+from koboshi.domain.judging.control_plane import is_overdue_unasked
+from koboshi.domain.judging.quarantine import to_look_at
+from koboshi.domain.judging.verdict import WORSE_THAN_UP, Judgement, Network
 from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.policies.policy import images_wanted
 from koboshi.domain.policies.readiness import Readiness
-from koboshi.domain.policy import images_wanted
-from koboshi.domain.quarantine import to_look_at
-from koboshi.domain.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
-from koboshi.domain.restart_order import RestartOrder
-from koboshi.domain.restoring import asked_while_restoring
+from koboshi.domain.recoveries.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
+from koboshi.domain.recoveries.restart_order import RestartOrder
+from koboshi.domain.recoveries.stranded import volumes_wanted
+from koboshi.domain.recoveries.waited import hosts_waited_for
 from koboshi.domain.rules import Mode
-from koboshi.domain.stranded import volumes_wanted
-from koboshi.domain.verdict import WORSE_THAN_UP, Judgement, Network
-from koboshi.domain.waited import hosts_waited_for
 
 _POWER_WATCHED = ACTING | {IncidentState.HELD, IncidentState.CONFIRMED, IncidentState.POWERING_ON}
 _LISTED = frozenset(

@@ -1,13 +1,13 @@
 """What a person may order of Koboshi as a whole: to act, to rest, to take a domain for dead."""
 
-from koboshi.domain.arming import is_disarmed, why_not_acting
 from koboshi.domain.decision import NOTHING, Decision, Picture, Refused
-from koboshi.domain.events import Armed, Disarmed, DomainConfirmed
 from koboshi.domain.instant import Instant
+from koboshi.domain.judging.networks import Network
+from koboshi.domain.judging.verdict import Control, Judgement
+from koboshi.domain.memory.events import Armed, Disarmed, DomainConfirmed
 from koboshi.domain.names import DomainName, HostName
-from koboshi.domain.networks import Network
+from koboshi.domain.restraint.arming import is_disarmed, why_not_acting
 from koboshi.domain.rules import Mode, ProofPolicy
-from koboshi.domain.verdict import Control, Judgement
 
 
 def arm(picture: Picture, by: str, *, keep: bool) -> Decision | Refused:

@@ -4,18 +4,18 @@ from collections.abc import Hashable, Mapping
 from datetime import timedelta
 from typing import TypeVar
 
-from koboshi.domain.brake import Brake
-from koboshi.domain.brownout import Brownouts
-from koboshi.domain.calm import Calm, calm, never_calm, topics_by_host
-from koboshi.domain.control_plane import Control
 from koboshi.domain.decision import Picture
+from koboshi.domain.facts.world import World
 from koboshi.domain.instant import Instant, same
+from koboshi.domain.judging.calm import Calm, calm, never_calm, topics_by_host
+from koboshi.domain.judging.control_plane import Control
+from koboshi.domain.judging.verdict import Judge, Judgement
+from koboshi.domain.memory.state import State
 from koboshi.domain.names import HostName
+from koboshi.domain.recoveries.window import windows
+from koboshi.domain.restraint.brake import Brake
+from koboshi.domain.restraint.brownout import Brownouts
 from koboshi.domain.rules import Rules
-from koboshi.domain.state import State
-from koboshi.domain.verdict import Judge, Judgement
-from koboshi.domain.window import windows
-from koboshi.domain.world import World
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

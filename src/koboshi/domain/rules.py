@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from koboshi.domain.priority import Priority
+from koboshi.domain.recoveries.priority import Priority
 
 
 class Mode(StrEnum):

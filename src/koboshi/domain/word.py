@@ -7,14 +7,14 @@ journal beside it.
 
 from dataclasses import dataclass
 
-from koboshi.domain.confirm_dead import confirm_dead
 from koboshi.domain.decision import Decision, Picture, Refused
-from koboshi.domain.enabling import release
-from koboshi.domain.fence_trial import try_fence
+from koboshi.domain.home.enabling import release
+from koboshi.domain.incidents.confirm_dead import confirm_dead
+from koboshi.domain.incidents.fence_trial import try_fence
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import DomainName, HostName, ServerId
 from koboshi.domain.orders import arm, confirm_domain, disarm
-from koboshi.domain.rebuild_order import order_rebuild
+from koboshi.domain.recoveries.rebuild_order import order_rebuild
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

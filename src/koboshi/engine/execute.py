@@ -10,10 +10,22 @@ from datetime import timedelta
 import anyio
 import structlog
 
-from koboshi.domain.arming import why_not_acting
-from koboshi.domain.brake import why_first_fence_held
-from koboshi.domain.cloud import ComputeService
-from koboshi.domain.commands import (
+from koboshi.domain.errors import (
+    CloudError,
+    CommandRefused,
+    FenceError,
+    OutcomeUnknown,
+    SafetyRefusal,
+)
+from koboshi.domain.facts.cloud import ComputeService
+from koboshi.domain.facts.device import BMC, Identity
+from koboshi.domain.facts.nova_time import nova_now
+from koboshi.domain.facts.ownership import others_hand
+from koboshi.domain.facts.shared_storage import storage_of
+from koboshi.domain.incidents.incident import IncidentState, Isolation
+from koboshi.domain.judging.identification import why_not_switch
+from koboshi.domain.judging.proof import heard_elsewhere, noise_of, why_host_not_proven_now
+from koboshi.domain.memory.commands import (
     Command,
     EnableService,
     Evacuate,
@@ -27,15 +39,7 @@ from koboshi.domain.commands import (
     StopServer,
     TryFence,
 )
-from koboshi.domain.device import BMC, Identity
-from koboshi.domain.errors import (
-    CloudError,
-    CommandRefused,
-    FenceError,
-    OutcomeUnknown,
-    SafetyRefusal,
-)
-from koboshi.domain.events import (
+from koboshi.domain.memory.events import (
     CommandAccepted,
     CommandEnded,
     CommandUnknown,
@@ -43,17 +47,13 @@ from koboshi.domain.events import (
     HostIsolated,
     RecoveryMoved,
 )
-from koboshi.domain.guard import LastLook, Refusal, why_not_evacuate
-from koboshi.domain.identification import why_not_switch
-from koboshi.domain.incident import IncidentState, Isolation
 from koboshi.domain.names import HostName
-from koboshi.domain.nova_time import nova_now
-from koboshi.domain.ownership import others_hand
-from koboshi.domain.poison import why_nowhere_any_more
-from koboshi.domain.proof import heard_elsewhere, noise_of, why_host_not_proven_now
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.recoveries.guard import LastLook, Refusal, why_not_evacuate
+from koboshi.domain.recoveries.poison import why_nowhere_any_more
+from koboshi.domain.recoveries.recovery import RecoveryState
+from koboshi.domain.restraint.arming import why_not_acting
+from koboshi.domain.restraint.brake import why_first_fence_held
 from koboshi.domain.rules import Mode, Rules
-from koboshi.domain.shared_storage import storage_of
 from koboshi.engine.fence_trial import FenceTrial
 from koboshi.engine.homeward import Homecomer
 from koboshi.engine.memory import Memory

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import anyio
 
-from koboshi.domain.cloud import Power
-from koboshi.domain.commands import Outcome, TryFence
 from koboshi.domain.errors import CloudError, FenceError
-from koboshi.domain.events import CommandEnded, Event, FenceTested
-from koboshi.domain.evidence import PowerReading
+from koboshi.domain.facts.cloud import Power
+from koboshi.domain.facts.ownership import disabled_by_operator
 from koboshi.domain.instant import Instant
-from koboshi.domain.ownership import disabled_by_operator
+from koboshi.domain.judging.evidence import PowerReading
+from koboshi.domain.memory.commands import Outcome, TryFence
+from koboshi.domain.memory.events import CommandEnded, Event, FenceTested
 from koboshi.domain.rules import PROOF_READS, PROOF_SPACING
 from koboshi.engine.memory import Memory
 from koboshi.engine.whiteboard import Whiteboard

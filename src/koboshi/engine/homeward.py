@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import anyio
 
-from koboshi.domain.cloud import ComputeService, Power
-from koboshi.domain.commands import EnableService, LiftForceDown, Outcome, PowerOn
 from koboshi.domain.errors import CloudError, CommandRefused, FenceError, OutcomeUnknown
-from koboshi.domain.events import CommandEnded
-from koboshi.domain.guard_home import why_not_enable, why_not_lift, why_not_on_now
+from koboshi.domain.facts.cloud import ComputeService, Power
+from koboshi.domain.home.guard_home import why_not_enable, why_not_lift, why_not_on_now
+from koboshi.domain.memory.commands import EnableService, LiftForceDown, Outcome, PowerOn
+from koboshi.domain.memory.events import CommandEnded
 from koboshi.domain.names import HostName
 from koboshi.engine.memory import Memory
 from koboshi.ports.clock import Clock

@@ -9,9 +9,9 @@ from anyio.abc import TaskGroup
 from koboshi.domain.decide import decide
 from koboshi.domain.decision import Decision, Picture, Refused
 from koboshi.domain.errors import JournalError, NotLeader
-from koboshi.domain.events import DaemonStarted
 from koboshi.domain.instant import Instant
 from koboshi.domain.interest import interest_of
+from koboshi.domain.memory.events import DaemonStarted
 from koboshi.domain.picture import take_picture
 from koboshi.domain.rules import LOOP_GAP, Rules
 from koboshi.domain.word import Word, answer

@@ -6,11 +6,11 @@ from enum import Enum
 import anyio
 import structlog
 
-from koboshi.domain.commands import Command
 from koboshi.domain.errors import IllegalTransition, JournalError, SubjectBusy
-from koboshi.domain.events import CommandIntended, Event
 from koboshi.domain.instant import Instant
-from koboshi.domain.state import State, apply, fold
+from koboshi.domain.memory.commands import Command
+from koboshi.domain.memory.events import CommandIntended, Event
+from koboshi.domain.memory.state import State, apply, fold
 from koboshi.ports.clock import Clock
 from koboshi.ports.journal import Journal, Recorded
 

@@ -10,7 +10,8 @@ from typing import TypeVar
 import anyio
 import structlog
 
-from koboshi.domain.cloud import (
+from koboshi.domain.errors import CloudError, FenceError
+from koboshi.domain.facts.cloud import (
     PROTECTED_HYPERVISORS,
     Aggregate,
     Demand,
@@ -19,16 +20,10 @@ from koboshi.domain.cloud import (
     Power,
     Server,
 )
-from koboshi.domain.device import BMC
-from koboshi.domain.errors import CloudError, FenceError
-from koboshi.domain.evidence import PowerReading
-from koboshi.domain.instant import Instant
-from koboshi.domain.interest import Interest
-from koboshi.domain.names import MANAGEMENT, HostName, ServerId
-from koboshi.domain.nova_time import nova_now
-from koboshi.domain.places import DomainSource, Places
-from koboshi.domain.stale import is_stale
-from koboshi.domain.world import (
+from koboshi.domain.facts.device import BMC
+from koboshi.domain.facts.nova_time import nova_now
+from koboshi.domain.facts.places import DomainSource, Places
+from koboshi.domain.facts.world import (
     ActionsRead,
     ApiHealth,
     GroupsRead,
@@ -41,6 +36,11 @@ from koboshi.domain.world import (
     World,
     with_item,
 )
+from koboshi.domain.forecasting.stale import is_stale
+from koboshi.domain.instant import Instant
+from koboshi.domain.interest import Interest
+from koboshi.domain.judging.evidence import PowerReading
+from koboshi.domain.names import MANAGEMENT, HostName, ServerId
 from koboshi.engine.pace import (
     HYPERVISORS_A_MINUTE,
     MAX_DIAGNOSTICS_AT_ONCE,

@@ -1,8 +1,8 @@
 """After a crash: what was meant is known, what became of it is not."""
 
-from koboshi.domain.commands import Evacuate, Outcome, TryFence
-from koboshi.domain.events import CommandEnded, CommandUnknown, Event, FenceTested
-from koboshi.domain.state import State
+from koboshi.domain.memory.commands import Evacuate, Outcome, TryFence
+from koboshi.domain.memory.events import CommandEnded, CommandUnknown, Event, FenceTested
+from koboshi.domain.memory.state import State
 
 _WHY = "the daemon ended before the answer was known"
 _WHY_OFF = "the daemon ended in the middle of it: the host may be OFF. Look, and switch it on"

@@ -3,11 +3,11 @@
 import anyio
 
 from koboshi.domain.alone.last_look import LoneLook
-from koboshi.domain.brake import why_first_fence_held
-from koboshi.domain.commands import NO_INCIDENT, Outcome, RebootServer, StartServer
 from koboshi.domain.errors import CloudError, CommandRefused, OutcomeUnknown
-from koboshi.domain.events import CommandEnded
-from koboshi.domain.guard_start import StartLook, why_not_start
+from koboshi.domain.home.guard_start import StartLook, why_not_start
+from koboshi.domain.memory.commands import NO_INCIDENT, Outcome, RebootServer, StartServer
+from koboshi.domain.memory.events import CommandEnded
+from koboshi.domain.restraint.brake import why_first_fence_held
 from koboshi.engine.memory import Memory
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.cloud import Cloud

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from koboshi.domain.errors import CloudError, MarkerGone
+from koboshi.domain.facts.nova_time import nova_clock
+from koboshi.domain.facts.sweep import Sighting, SweptServer, amended, sweep_of
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import ServerId
-from koboshi.domain.nova_time import nova_clock
-from koboshi.domain.policy import swept
-from koboshi.domain.sweep import Sighting, SweptServer, amended, sweep_of
+from koboshi.domain.policies.policy import swept
 from koboshi.engine.pace import Pace
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.ports.clock import Clock

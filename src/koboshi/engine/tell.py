@@ -1,12 +1,12 @@
 """From events to notices: what a person should hear of, how urgently, in one sentence."""
 
-from koboshi.domain import events as ev
 from koboshi.domain.alone.stops import STOP_MEANING, StopCause, StopState
-from koboshi.domain.holds import HoldEvent, words_for
-from koboshi.domain.incident import INCIDENT_MEANING, IncidentState, ProofKind
+from koboshi.domain.incidents.incident import INCIDENT_MEANING, IncidentState, ProofKind
+from koboshi.domain.memory import events as ev
+from koboshi.domain.memory.holds import HoldEvent, words_for
+from koboshi.domain.memory.state import State
 from koboshi.domain.names import HostName, IncidentId
-from koboshi.domain.recovery import NEEDS_A_PERSON, RECOVERY_MEANING, RecoveryState
-from koboshi.domain.state import State
+from koboshi.domain.recoveries.recovery import NEEDS_A_PERSON, RECOVERY_MEANING, RecoveryState
 from koboshi.engine.together import Together
 from koboshi.ports.journal import Recorded
 from koboshi.ports.notify import Notice, Notifier, Severity

@@ -5,8 +5,8 @@ Twenty messages at once are read by nobody, and the one that matters is not foun
 
 from collections.abc import Iterator
 
-from koboshi.domain.calm import BMC_UNREADABLE, NO_FENCING
-from koboshi.domain.events import HostNoticeCleared, HostNoticed
+from koboshi.domain.judging.calm import BMC_UNREADABLE, NO_FENCING
+from koboshi.domain.memory.events import HostNoticeCleared, HostNoticed
 from koboshi.domain.names import HostName
 from koboshi.ports.journal import Recorded
 

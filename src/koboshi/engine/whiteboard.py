@@ -9,8 +9,7 @@ from koboshi.domain.alone.actions import is_novas_own_stop
 from koboshi.domain.alone.boots import observe_boot
 from koboshi.domain.alone.checks import observe_health
 from koboshi.domain.alone.reboots import gaps_after, recent
-from koboshi.domain.brownout import VANISHED_AFTER
-from koboshi.domain.cloud import (
+from koboshi.domain.facts.cloud import (
     COMPUTE_BINARY,
     CONTROL_BINARIES,
     Aggregate,
@@ -21,9 +20,20 @@ from koboshi.domain.cloud import (
     ProbeAnswer,
     Sample,
 )
-from koboshi.domain.device import BMC, Identity, is_another, mistaken
-from koboshi.domain.devices import Devices, Machine
-from koboshi.domain.evidence import (
+from koboshi.domain.facts.device import BMC, Identity, is_another, mistaken
+from koboshi.domain.facts.places import Places
+from koboshi.domain.facts.sweep import Sweep, without_stop
+from koboshi.domain.facts.world import (
+    ActionsRead,
+    ApiHealth,
+    MigrationsRead,
+    ReadyRead,
+    World,
+    with_item,
+)
+from koboshi.domain.instant import Instant
+from koboshi.domain.interest import Interest
+from koboshi.domain.judging.evidence import (
     UNIDENTIFIED,
     Heartbeat,
     PowerReading,
@@ -33,27 +43,17 @@ from koboshi.domain.evidence import (
     observe_probe,
     observe_service,
 )
-from koboshi.domain.hearsay import (
+from koboshi.domain.judging.hearsay import (
     observe_agents,
     observe_kdump,
     observe_sample,
     without_ages,
 )
-from koboshi.domain.identification import is_unidentified, table_of
-from koboshi.domain.instant import Instant
-from koboshi.domain.interest import Interest
+from koboshi.domain.judging.identification import is_unidentified, table_of
+from koboshi.domain.memory.devices import Devices, Machine
 from koboshi.domain.names import MANAGEMENT, HostName, NetworkName, ServerId
-from koboshi.domain.places import Places
 from koboshi.domain.policies.readiness import Readiness
-from koboshi.domain.sweep import Sweep, without_stop
-from koboshi.domain.world import (
-    ActionsRead,
-    ApiHealth,
-    MigrationsRead,
-    ReadyRead,
-    World,
-    with_item,
-)
+from koboshi.domain.restraint.brownout import VANISHED_AFTER
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -12,12 +12,12 @@ import anyio
 import structlog
 
 from koboshi.domain.alone.health import Networks, target_of
-from koboshi.domain.cloud import ProbeAnswer
 from koboshi.domain.errors import CloudError
+from koboshi.domain.facts.cloud import ProbeAnswer
+from koboshi.domain.facts.sweep import Checked
 from koboshi.domain.interest import Interest
 from koboshi.domain.names import HostName, NetworkName, ServerId
 from koboshi.domain.policies.readiness import Readiness
-from koboshi.domain.sweep import Checked
 from koboshi.engine.pace import MAX_CHECKS_AT_ONCE, MAX_PROBES_AT_ONCE, Pace
 from koboshi.engine.schedule import Order
 from koboshi.engine.whiteboard import Whiteboard

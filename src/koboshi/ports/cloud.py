@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from koboshi.domain.cloud import (
+from koboshi.domain.facts.cloud import (
     Aggregate,
     ComputeService,
     Demand,
@@ -21,9 +21,9 @@ from koboshi.domain.cloud import (
     Server,
     ServerGroup,
 )
+from koboshi.domain.facts.stock import Image
+from koboshi.domain.facts.sweep import SweptServer
 from koboshi.domain.names import HostName, ServerId, ServiceId
-from koboshi.domain.stock import Image
-from koboshi.domain.sweep import SweptServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from typing import Protocol, runtime_checkable
 
-from koboshi.domain.cloud import Power
-from koboshi.domain.device import BMC, Identity
+from koboshi.domain.facts.cloud import Power
+from koboshi.domain.facts.device import BMC, Identity
 
 
 class Fence(Protocol):

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from koboshi.domain.events import Event
 from koboshi.domain.instant import Instant
+from koboshi.domain.memory.events import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from koboshi.domain.alone.checks import Target
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 
 
 class Probe(Protocol):

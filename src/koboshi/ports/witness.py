@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from koboshi.domain.cloud import NetworkAgent, Sample
+from koboshi.domain.facts.cloud import NetworkAgent, Sample
 from koboshi.domain.names import HostName
 
 

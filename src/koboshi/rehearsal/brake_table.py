@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from koboshi.domain.cloud import ComputeService, Hypervisor, Power, ProbeAnswer
 from koboshi.domain.decide import decide
-from koboshi.domain.evidence import Heartbeat, PowerReading, PowerTrack, ProbeTrack
-from koboshi.domain.incident import ACTING, IncidentState
+from koboshi.domain.facts.cloud import ComputeService, Hypervisor, Power, ProbeAnswer
+from koboshi.domain.facts.world import ApiView, MigrationsRead, World
+from koboshi.domain.incidents.incident import ACTING, IncidentState
 from koboshi.domain.instant import Instant
+from koboshi.domain.judging.evidence import Heartbeat, PowerReading, PowerTrack, ProbeTrack
+from koboshi.domain.memory.state import State, Trust, apply
 from koboshi.domain.names import DomainName, HostName, ServiceId
 from koboshi.domain.picture import take_picture
 from koboshi.domain.rules import Mode, Rules
-from koboshi.domain.state import State, Trust, apply
-from koboshi.domain.world import ApiView, MigrationsRead, World
 
 CLOUDS = (2, 3, 5, 25, 50, 250, 5_000)
 LARGEST_RACK = 40

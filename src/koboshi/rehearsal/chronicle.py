@@ -11,11 +11,11 @@ from typing import assert_never
 
 import anyio
 
-from koboshi.domain import devices
-from koboshi.domain import events as ev
 from koboshi.domain.alone import telling
 from koboshi.domain.alone.telling import AloneEvent
-from koboshi.domain.commands import (
+from koboshi.domain.memory import devices
+from koboshi.domain.memory import events as ev
+from koboshi.domain.memory.commands import (
     Command,
     EnableService,
     Evacuate,
@@ -28,10 +28,10 @@ from koboshi.domain.commands import (
     StopServer,
     TryFence,
 )
-from koboshi.domain.devices import DeviceEvent
-from koboshi.domain.holds import HoldEvent, words_for
+from koboshi.domain.memory.devices import DeviceEvent
+from koboshi.domain.memory.holds import HoldEvent, words_for
 from koboshi.domain.names import CommandId, HostName, IncidentId
-from koboshi.domain.recovery import Candidate, Treatment
+from koboshi.domain.recoveries.recovery import Candidate, Treatment
 
 
 class Voice(StrEnum):

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 
 from koboshi.adapters.fencing.chain import Chain
-from koboshi.domain.cloud import Power
-from koboshi.domain.device import BMC
+from koboshi.domain.facts.cloud import Power
+from koboshi.domain.facts.device import BMC
 from koboshi.domain.names import HostName
 from koboshi.ports.fence import Fence
 from koboshi.sim.bmc import Read, read_of

@@ -7,7 +7,7 @@ from anyio.abc import TaskGroup
 
 from koboshi.domain.decision import Decision, Refused
 from koboshi.domain.errors import JournalError, NotLeader
-from koboshi.domain.places import Places
+from koboshi.domain.facts.places import Places
 from koboshi.domain.rules import Rules
 from koboshi.domain.word import Word
 from koboshi.engine.execute import Executor

@@ -10,7 +10,7 @@ import anyio
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from koboshi.domain.state import State, fold
+from koboshi.domain.memory.state import State, fold
 from koboshi.ports.journal import Recorded
 from koboshi.ports.notify import Notice
 from koboshi.rehearsal.chronicle import Line

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 
 from koboshi.adapters.fencing.redfish import BmcAccess, RedfishFence
 from koboshi.adapters.openstack import Carrier, CloudAccess, TimeLimits, connect
-from koboshi.domain.device import BMC
+from koboshi.domain.facts.device import BMC
+from koboshi.domain.facts.world import ApiHealth
 from koboshi.domain.names import HostName
-from koboshi.domain.world import ApiHealth
 from koboshi.engine.witnesses import NOBODY, Witnesses
 from koboshi.ports.clock import Clock
 from koboshi.ports.cloud import Cloud

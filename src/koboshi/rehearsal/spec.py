@@ -10,10 +10,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from koboshi.domain.cloud import Aggregate, Flavor, Migration, Server, ServerGroup
-from koboshi.domain.device import BMC
+from koboshi.domain.facts.cloud import Aggregate, Flavor, Migration, Server, ServerGroup
+from koboshi.domain.facts.device import BMC
+from koboshi.domain.facts.stock import Image
 from koboshi.domain.names import HostName, MigrationId, ServerId
-from koboshi.domain.stock import Image
 from koboshi.settings.base import Duration, Section, seconds
 from koboshi.sim.nova import SimCloud
 from koboshi.sim.physics import Host

@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 import anyio
 from anyio.abc import TaskGroup
 
-from koboshi.domain.cloud import ComputeService
 from koboshi.domain.decision import Refused
+from koboshi.domain.facts.cloud import ComputeService
+from koboshi.domain.facts.places import Places
 from koboshi.domain.names import HostName, ServerId
-from koboshi.domain.places import Places
 from koboshi.engine.pace import Pace
 from koboshi.rehearsal.chronicle import Chronicle, Voice
 from koboshi.rehearsal.devices import Devices

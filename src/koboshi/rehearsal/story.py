@@ -10,14 +10,14 @@ from anyio.abc import TaskGroup
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from koboshi.domain.cloud import Power, Server
-from koboshi.domain.commands import Evacuate
-from koboshi.domain.events import CommandIntended, HostNoticed, WordGiven
-from koboshi.domain.incident import NO_MORE_EVACUATIONS, Incident, IncidentState
+from koboshi.domain.facts.cloud import Power, Server
+from koboshi.domain.incidents.incident import NO_MORE_EVACUATIONS, Incident, IncidentState
+from koboshi.domain.memory.commands import Evacuate
+from koboshi.domain.memory.events import CommandIntended, HostNoticed, WordGiven
+from koboshi.domain.memory.state import State, fold
 from koboshi.domain.names import HostName, ServerId
-from koboshi.domain.recovery import Recovery, RecoveryState
+from koboshi.domain.recoveries.recovery import Recovery, RecoveryState
 from koboshi.domain.rules import Rules
-from koboshi.domain.state import State, fold
 from koboshi.rehearsal.life import Daemon
 from koboshi.rehearsal.ports import Opens, simulated
 from koboshi.rehearsal.windows import shortened

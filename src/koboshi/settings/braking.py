@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from koboshi.domain.errors import ConfigurationError
-from koboshi.domain.places import DomainSource, Places
+from koboshi.domain.facts.places import DomainSource, Places
 from koboshi.settings.base import Duration, Patterns, Section, minutes, seconds
 
 _DECLARED = TypeAdapter(dict[str, tuple[str, ...]])

@@ -11,7 +11,7 @@ from typing import Protocol
 from pydantic import Field, ValidationInfo, field_validator
 
 from koboshi.domain.policies.terms import Key, Misspelt, value_of
-from koboshi.domain.priority import Priority
+from koboshi.domain.recoveries.priority import Priority
 from koboshi.domain.rules import Mode, OnLocalDisk, PolicyRules, ProofPolicy, Rules, TenantMay
 from koboshi.settings.base import Duration, Patterns, Section, minutes, seconds
 from koboshi.settings.braking import BrakeSettings

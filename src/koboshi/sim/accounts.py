@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from koboshi.domain.cloud import ComputeService, Power, Server
-from koboshi.domain.disks import demand_of
-from koboshi.domain.incident import Incident, IncidentState
+from koboshi.domain.facts.cloud import ComputeService, Power, Server
+from koboshi.domain.facts.disks import demand_of
+from koboshi.domain.incidents.incident import Incident, IncidentState
 from koboshi.domain.names import HostName
-from koboshi.domain.recovery import Recovery, RecoveryState, Treatment
+from koboshi.domain.recoveries.recovery import Recovery, RecoveryState, Treatment
 from koboshi.domain.rules import MAX_POSTS, Mode
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import AUTO

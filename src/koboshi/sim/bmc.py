@@ -6,9 +6,9 @@ from enum import StrEnum
 
 import anyio
 
-from koboshi.domain.cloud import Power
-from koboshi.domain.device import NAMELESS, Identity
 from koboshi.domain.errors import FenceError
+from koboshi.domain.facts.cloud import Power
+from koboshi.domain.facts.device import NAMELESS, Identity
 from koboshi.domain.names import HostName
 from koboshi.sim.asking import ASKER
 from koboshi.sim.physics import Host, Physics

@@ -5,9 +5,15 @@ Counted anew from the truth and from what our probers heard, never from what the
 
 from collections.abc import Iterable
 
-from koboshi.domain.events import Armed, DaemonStarted, Disarmed, DisarmEnded, DomainConfirmed
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.instant import Instant
+from koboshi.domain.memory.events import (
+    Armed,
+    DaemonStarted,
+    Disarmed,
+    DisarmEnded,
+    DomainConfirmed,
+)
 from koboshi.domain.names import HostName, IncidentId
 from koboshi.domain.rules import Mode
 from koboshi.sim.breach import Rule

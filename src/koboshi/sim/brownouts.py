@@ -4,8 +4,8 @@ Counted from who really wrote heartbeats, which rows are listed and how the API 
 of what has been so for long enough that whoever looked must have seen it.
 """
 
-from koboshi.domain.commands import Evacuate, FenceOff
-from koboshi.domain.world import ApiHealth
+from koboshi.domain.facts.world import ApiHealth
+from koboshi.domain.memory.commands import Evacuate, FenceOff
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import LOOK_S, SEEN_S, Casebook
 

@@ -5,12 +5,12 @@ from functools import cached_property
 
 import anyio
 
-from koboshi.domain.cloud import ComputeService, Migration
-from koboshi.domain.commands import Command
+from koboshi.domain.facts.cloud import ComputeService, Migration
+from koboshi.domain.memory.commands import Command
+from koboshi.domain.memory.state import State
 from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
-from koboshi.domain.recovery import RecoveryState, Shape
+from koboshi.domain.recoveries.recovery import RecoveryState, Shape
 from koboshi.domain.rules import Rules
-from koboshi.domain.state import State
 from koboshi.sim.asking import ASKER
 from koboshi.sim.bmc import Read
 from koboshi.sim.breach import Breach, Rule

@@ -2,7 +2,8 @@
 
 import anyio
 
-from koboshi.domain.commands import (
+from koboshi.domain.incidents.incident import Incident, IncidentState
+from koboshi.domain.memory.commands import (
     NO_INCIDENT,
     EnableService,
     LiftForceDown,
@@ -10,7 +11,6 @@ from koboshi.domain.commands import (
     RebootServer,
     StartServer,
 )
-from koboshi.domain.incident import Incident, IncidentState
 from koboshi.domain.names import HostName
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import LOOK_S, Casebook

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from koboshi.domain.cloud import (
+from koboshi.domain.facts.cloud import (
     COMPUTE_BINARY,
     Aggregate,
     ComputeService,
@@ -22,9 +22,9 @@ from koboshi.domain.cloud import (
     Server,
     ServerGroup,
 )
-from koboshi.domain.disks import demand_of
+from koboshi.domain.facts.disks import demand_of
+from koboshi.domain.facts.stock import Image
 from koboshi.domain.names import HostName, MigrationId, ServerId
-from koboshi.domain.stock import Image
 from koboshi.sim.physics import Host, Physics
 from koboshi.sim.placement import Placement
 from koboshi.sim.records import Records

@@ -5,7 +5,7 @@ Told from the readings themselves, not from what Koboshi made of them.
 
 from collections.abc import Sequence
 
-from koboshi.domain.cloud import Power
+from koboshi.domain.facts.cloud import Power
 from koboshi.sim.bmc import Read
 
 READS = 3

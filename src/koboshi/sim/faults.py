@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from koboshi.domain.device import BMC
+from koboshi.domain.facts.device import BMC
 from koboshi.sim.bmc import Bmc
 from koboshi.sim.line import Fails
 from koboshi.sim.network import Network

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import anyio
 from anyio.abc import TaskGroup
 
-from koboshi.domain.cloud import NetworkAgent, Sample
 from koboshi.domain.errors import CloudUnavailable
+from koboshi.domain.facts.cloud import NetworkAgent, Sample
 from koboshi.domain.names import HostName
 from koboshi.sim.database import Database
 from koboshi.sim.line import Line

@@ -7,7 +7,7 @@ this asks whether the service is disabled or forced down.
 
 import anyio
 
-from koboshi.domain.cloud import Migration, Server
+from koboshi.domain.facts.cloud import Migration, Server
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim import operating
 from koboshi.sim.database import Database

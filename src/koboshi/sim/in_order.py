@@ -4,9 +4,9 @@ By the truth of the simulated world and by nothing else: which guest runs, which
 stands in the journal.
 """
 
-from koboshi.domain.cloud import Server
-from koboshi.domain.commands import Evacuate
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.facts.cloud import Server
+from koboshi.domain.incidents.incident import IncidentState
+from koboshi.domain.memory.commands import Evacuate
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import Casebook
 from koboshi.sim.wanted import named_before

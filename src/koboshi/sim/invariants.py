@@ -7,8 +7,8 @@ of every server in the end is judged in `accounts`.
 
 import anyio
 
-from koboshi.domain.cloud import Migration
-from koboshi.domain.commands import (
+from koboshi.domain.facts.cloud import Migration
+from koboshi.domain.memory.commands import (
     NO_INCIDENT,
     ON_SHARED_STORAGE,
     Command,
@@ -24,7 +24,7 @@ from koboshi.domain.commands import (
     StopServer,
     TryFence,
 )
-from koboshi.domain.events import (
+from koboshi.domain.memory.events import (
     Armed,
     CommandEnded,
     CommandIntended,
@@ -43,10 +43,10 @@ from koboshi.domain.events import (
     WordGiven,
     WordVoided,
 )
+from koboshi.domain.memory.state import apply
 from koboshi.domain.names import HostName, IncidentId
-from koboshi.domain.recovery import HOLDS_A_SLOT
+from koboshi.domain.recoveries.recovery import HOLDS_A_SLOT
 from koboshi.domain.rules import UNKNOWN_WAIT, Rules
-from koboshi.domain.state import apply
 from koboshi.ports.journal import Recorded
 from koboshi.sim.asking import ASKER
 from koboshi.sim.braking import Arming, hear_domain, judge_first_act

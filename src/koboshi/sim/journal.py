@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 import anyio
 
-from koboshi.domain.commands import Command
 from koboshi.domain.errors import JournalError, NotLeader, SubjectBusy
-from koboshi.domain.events import CommandEnded, CommandIntended, Event
 from koboshi.domain.instant import Instant
+from koboshi.domain.memory.commands import Command
+from koboshi.domain.memory.events import CommandEnded, CommandIntended, Event
 from koboshi.domain.names import CommandId
 from koboshi.ports.journal import Recorded
 

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 import anyio
 
 from koboshi.domain.errors import CloudUnavailable, CommandRefused, OutcomeUnknown
-from koboshi.domain.world import ApiHealth
+from koboshi.domain.facts.world import ApiHealth
 from koboshi.sim.truth import By, CommandArrived, Watcher
 from koboshi.sim.uplink import Uplink
 

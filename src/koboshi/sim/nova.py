@@ -12,7 +12,8 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from koboshi.domain.cloud import (
+from koboshi.domain.errors import CloudUnavailable, CommandRefused
+from koboshi.domain.facts.cloud import (
     Aggregate,
     ComputeService,
     Demand,
@@ -24,10 +25,9 @@ from koboshi.domain.cloud import (
     Server,
     ServerGroup,
 )
-from koboshi.domain.commands import ON_SHARED_STORAGE
-from koboshi.domain.errors import CloudUnavailable, CommandRefused
+from koboshi.domain.facts.stock import Image
+from koboshi.domain.memory.commands import ON_SHARED_STORAGE
 from koboshi.domain.names import HostName, ServerId, ServiceId
-from koboshi.domain.stock import Image
 from koboshi.ports.cloud import SweptPage
 from koboshi.sim import evacuating, host_start, migrating, operating, resizing, scheduler, sweeping
 from koboshi.sim.database import SHARED_BACKEND, Database

@@ -6,7 +6,7 @@ host has to do is a message to its nova-compute, which waits where nobody takes 
 
 from collections.abc import Mapping
 
-from koboshi.domain.cloud import Server
+from koboshi.domain.facts.cloud import Server
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.database import ADMIN, Database
 from koboshi.sim.physics import Host, ImageLocked

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from koboshi.domain.cloud import Server
-from koboshi.domain.disks import disks_of
+from koboshi.domain.facts.cloud import Server
+from koboshi.domain.facts.disks import disks_of
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.disks import CINDER, Copy, Disks
 from koboshi.sim.truth import (

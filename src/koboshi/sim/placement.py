@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from koboshi.domain.cloud import Demand
+from koboshi.domain.facts.cloud import Demand
 from koboshi.domain.names import HostName, ServerId
 
 

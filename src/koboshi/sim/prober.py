@@ -2,7 +2,7 @@
 
 import anyio
 
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 from koboshi.domain.names import HostName
 from koboshi.sim.network import Network
 from koboshi.sim.physics import Host, Physics

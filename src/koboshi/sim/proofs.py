@@ -5,8 +5,8 @@ counted apart. What is judged is that it was given while every witness was silen
 for only as long as that.
 """
 
-from koboshi.domain.events import WordGiven
-from koboshi.domain.incident import Incident, ProofKind
+from koboshi.domain.incidents.incident import Incident, ProofKind
+from koboshi.domain.memory.events import WordGiven
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import ProofPolicy
 from koboshi.sim.breach import Rule

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from koboshi.domain.cloud import Migration
+from koboshi.domain.facts.cloud import Migration
 from koboshi.domain.names import HostName, MigrationId, ServerId
 
 NAMES = uuid.UUID("0b9a1f6c-5c0e-4a53-8d36-3f1f6f0a7c21")

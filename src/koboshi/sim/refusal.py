@@ -2,8 +2,8 @@
 
 from typing import NoReturn
 
-from koboshi.domain.cloud import Server
 from koboshi.domain.errors import CommandRefused
+from koboshi.domain.facts.cloud import Server
 from koboshi.domain.names import ServerId
 from koboshi.sim.database import Database
 

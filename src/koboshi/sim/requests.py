@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import anyio
 
-from koboshi.domain.cloud import Server
-from koboshi.domain.commands import Evacuate
+from koboshi.domain.facts.cloud import Server
+from koboshi.domain.memory.commands import Evacuate
 from koboshi.domain.names import HostName, ServerId
-from koboshi.domain.recovery import HOLDS_A_SLOT, RecoveryState
-from koboshi.domain.stranded import goes_down_with
+from koboshi.domain.recoveries.recovery import HOLDS_A_SLOT, RecoveryState
+from koboshi.domain.recoveries.stranded import goes_down_with
 from koboshi.sim import scheduler
 from koboshi.sim.breach import Rule
 from koboshi.sim.brownouts import judge_in_brownout

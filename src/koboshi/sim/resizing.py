@@ -8,8 +8,8 @@ makes the disk again from its image.
 
 import anyio
 
-from koboshi.domain.cloud import Server
-from koboshi.domain.disks import demand_of
+from koboshi.domain.facts.cloud import Server
+from koboshi.domain.facts.disks import demand_of
 from koboshi.domain.names import HostName, MigrationId, ServerId
 from koboshi.sim import scheduler
 from koboshi.sim.database import Database

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from koboshi.domain.cloud import Flavor, Server
+from koboshi.domain.facts.cloud import Flavor, Server
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.physics import Host
 

@@ -1,7 +1,7 @@
 """Nova's scheduler: which host takes a server, by Placement's account and the usual filters."""
 
-from koboshi.domain.cloud import Demand, Server
-from koboshi.domain.disks import demand_of
+from koboshi.domain.facts.cloud import Demand, Server
+from koboshi.domain.facts.disks import demand_of
 from koboshi.domain.names import HostName
 from koboshi.sim.database import Database
 

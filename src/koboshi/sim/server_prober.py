@@ -3,7 +3,7 @@
 import anyio
 
 from koboshi.domain.alone.checks import HEALTH_KEY, Target
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 from koboshi.sim.database import Database
 from koboshi.sim.uplink import Uplink
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import anyio
 
-from koboshi.domain.cloud import COMPUTE_BINARY, ComputeService
+from koboshi.domain.facts.cloud import COMPUTE_BINARY, ComputeService
 from koboshi.domain.names import HostName, ServiceId
 from koboshi.sim.truth import By, ServiceEdited
 

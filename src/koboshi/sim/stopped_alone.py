@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from koboshi.domain.alone.stops import StopCause, StopState
-from koboshi.domain.commands import RebootServer, StartServer
+from koboshi.domain.memory.commands import RebootServer, StartServer
 from koboshi.domain.names import HostName
 from koboshi.sim.braking import bound_of
 from koboshi.sim.breach import Rule

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from koboshi.domain.cloud import Server
-from koboshi.domain.policy import swept
-from koboshi.domain.sweep import SweptServer
+from koboshi.domain.facts.cloud import Server
+from koboshi.domain.facts.sweep import SweptServer
+from koboshi.domain.policies.policy import swept
 from koboshi.sim.database import Database
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from koboshi.domain.cloud import ComputeService
+from koboshi.domain.facts.cloud import ComputeService
 from koboshi.domain.names import HostName, MigrationId, ServerId
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
-from koboshi.domain.cloud import Server
+from koboshi.domain.facts.cloud import Server
 from koboshi.domain.rules import Rules
 from koboshi.sim.database import Database
 

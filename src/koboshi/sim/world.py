@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from koboshi.domain.device import BMC, OUTLETS
+from koboshi.domain.facts.device import BMC, OUTLETS
 from koboshi.domain.names import HostName
 from koboshi.sim.bmc import Read, SimFence, SimOutlets
 from koboshi.sim.hearsay import SimAgents, SimKdump, SimPrometheus

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from koboshi.api.source import Health, HealthCheck
-from koboshi.domain import events as ev
-from koboshi.domain.cloud import (
+from koboshi.domain.decision import Decision, Refused
+from koboshi.domain.facts.cloud import (
     ComputeService,
     Demand,
     Flavor,
@@ -15,22 +15,22 @@ from koboshi.domain.cloud import (
     ProbeAnswer,
     Server,
 )
-from koboshi.domain.commands import Evacuate, FenceOff, Outcome
-from koboshi.domain.decision import Decision, Refused
-from koboshi.domain.evidence import Heartbeat, PowerReading, PowerTrack, ProbeTrack
-from koboshi.domain.incident import IncidentState, Isolation, Proof, ProofKind
+from koboshi.domain.facts.stock import Image
+from koboshi.domain.facts.sweep import sweep_of
+from koboshi.domain.facts.world import GroupsRead, ImageRead, MigrationsRead, ServersRead, World
+from koboshi.domain.incidents.incident import IncidentState, Isolation, Proof, ProofKind
 from koboshi.domain.instant import Instant
+from koboshi.domain.judging.evidence import Heartbeat, PowerReading, PowerTrack, ProbeTrack
+from koboshi.domain.memory import events as ev
+from koboshi.domain.memory.commands import Evacuate, FenceOff, Outcome
+from koboshi.domain.memory.state import State, fold
 from koboshi.domain.names import CommandId, DomainName, HostName, IncidentId, ServerId, ServiceId
 from koboshi.domain.picture import take_picture
-from koboshi.domain.policy import swept
-from koboshi.domain.rebuild_order import order_rebuild
-from koboshi.domain.recovery import Candidate, RecoveryState, Treatment
+from koboshi.domain.policies.policy import swept
+from koboshi.domain.recoveries.rebuild_order import order_rebuild
+from koboshi.domain.recoveries.recovery import Candidate, RecoveryState, Treatment
 from koboshi.domain.rules import Mode, Rules
-from koboshi.domain.state import State, fold
-from koboshi.domain.stock import Image
-from koboshi.domain.sweep import sweep_of
 from koboshi.domain.word import Arm, ConfirmDead, ConfirmDomain, Disarm, RebuildServer, Word
-from koboshi.domain.world import GroupsRead, ImageRead, MigrationsRead, ServersRead, World
 from koboshi.ports.journal import JournalReader, Recorded
 
 START = Instant(

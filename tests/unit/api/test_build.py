@@ -15,12 +15,12 @@ from koboshi.api.build import (
 )
 from koboshi.api.lookup import NoSuchIncident, find_incident
 from koboshi.api.views import IncidentDetail, Source, StatusView
-from koboshi.domain import events as ev
-from koboshi.domain.incident import ProofKind
+from koboshi.domain.incidents.incident import ProofKind
+from koboshi.domain.judging.verdict import Verdict
+from koboshi.domain.memory import events as ev
+from koboshi.domain.memory.state import State
 from koboshi.domain.names import IncidentId
-from koboshi.domain.recovery import RecoveryState
-from koboshi.domain.state import State
-from koboshi.domain.verdict import Verdict
+from koboshi.domain.recoveries.recovery import RecoveryState
 
 from .story import DB, EVENTS, INCIDENT, OPENING, WEB, StorySource, after, recorded, state
 

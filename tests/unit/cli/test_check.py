@@ -13,9 +13,9 @@ from koboshi.adapters.probing.addresses import Addresses
 from koboshi.cli.check_hosts import Instruments, check_hosts
 from koboshi.cli.checks import Check, Result, check_settings, exit_code
 from koboshi.cli.exit_codes import ExitCode
-from koboshi.domain.cloud import Hypervisor, Power, ProbeAnswer
-from koboshi.domain.device import NAMELESS, Identity
 from koboshi.domain.errors import FenceError
+from koboshi.domain.facts.cloud import Hypervisor, Power, ProbeAnswer
+from koboshi.domain.facts.device import NAMELESS, Identity
 from koboshi.domain.names import HostName
 from koboshi.settings import Device, RedfishDevice, Settings, load_settings
 from koboshi.settings.fencing import FencingHost, FencingOptions, FencingSettings

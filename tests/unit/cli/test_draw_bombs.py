@@ -11,11 +11,11 @@ from koboshi.api.build import snapshot_of, status_of
 from koboshi.api.explain import explain
 from koboshi.cli.draw_host import draw_host
 from koboshi.cli.draw_status import draw_status
-from koboshi.domain.cloud import Migration
+from koboshi.domain.facts.cloud import Migration
+from koboshi.domain.facts.world import MigrationsRead, World
+from koboshi.domain.forecasting.time_bombs import bomb_notices
+from koboshi.domain.memory.state import State, apply
 from koboshi.domain.names import HostName, MigrationId
-from koboshi.domain.state import State, apply
-from koboshi.domain.time_bombs import bomb_notices
-from koboshi.domain.world import MigrationsRead, World
 from tests.unit.api.story import WEB, StorySource, after, state, world
 
 NOW = after(60)

@@ -7,9 +7,9 @@ from rich.console import Console
 from koboshi.api.build import status_of_journal
 from koboshi.cli.draw_status import draw_status
 from koboshi.domain.alone.stops import StopCause, StoppedServer, StopState
-from koboshi.domain.events import StopMoved, StopsSeen
+from koboshi.domain.memory.events import StopMoved, StopsSeen
+from koboshi.domain.memory.state import State, apply
 from koboshi.domain.names import HostName, ServerId
-from koboshi.domain.state import State, apply
 from tests.unit.api.story import after
 
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from koboshi.domain.arming import why_not_acting
 from koboshi.domain.decision import NOTHING, Decision, Refused
-from koboshi.domain.events import Armed, Disarmed, DomainConfirmed
+from koboshi.domain.memory.events import Armed, Disarmed, DomainConfirmed
 from koboshi.domain.names import DomainName, HostName
+from koboshi.domain.restraint.arming import why_not_acting
 from koboshi.domain.rules import Mode, ProofPolicy, Rules
 from koboshi.domain.word import Arm, ConfirmDomain, Disarm, Word, answer
 from tests.fakes.scene import H1, Scene, probe

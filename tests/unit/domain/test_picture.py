@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from koboshi.domain.cloud import Power
 from koboshi.domain.decision import Picture
+from koboshi.domain.facts.cloud import Power
+from koboshi.domain.judging.verdict import Network, Verdict
 from koboshi.domain.names import HostName
 from koboshi.domain.picture import take_picture
-from koboshi.domain.verdict import Network, Verdict
 from tests.fakes.scene import NOW_S, Scene, at, heartbeat, probe, readings
 
 H1 = HostName("h1")

@@ -5,9 +5,9 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.names import HostName
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.rehearsal.story import story
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim.line import Fails

@@ -9,8 +9,8 @@ from datetime import timedelta
 import anyio
 import pytest
 
-from koboshi.domain.incident import IncidentState
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.incidents.incident import IncidentState
+from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.rehearsal.story import Story, story
 from koboshi.sim.line import Fails
 from koboshi.sim.samples import image_server, server

@@ -5,13 +5,13 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from koboshi.domain.cells import cell_of
-from koboshi.domain.cloud import Power
-from koboshi.domain.commands import Command, Evacuate, FenceOff, Isolate, Outcome, StopServer
-from koboshi.domain.events import CommandAccepted, CommandEnded, CommandUnknown, Event
-from koboshi.domain.holds import BrakeHold, ConfirmedDomain
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.facts.cells import cell_of
+from koboshi.domain.facts.cloud import Power
+from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.instant import Instant
+from koboshi.domain.memory.commands import Command, Evacuate, FenceOff, Isolate, Outcome, StopServer
+from koboshi.domain.memory.events import CommandAccepted, CommandEnded, CommandUnknown, Event
+from koboshi.domain.memory.holds import BrakeHold, ConfirmedDomain
 from koboshi.domain.names import CommandId, DomainName, ServerId, ServiceId
 from koboshi.domain.rules import Mode
 from koboshi.engine.execute import Executor

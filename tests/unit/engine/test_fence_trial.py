@@ -5,9 +5,9 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from koboshi.domain.commands import TryFence
 from koboshi.domain.decision import Decision, Refused
-from koboshi.domain.events import CommandEnded, FenceTested
+from koboshi.domain.memory.commands import TryFence
+from koboshi.domain.memory.events import CommandEnded, FenceTested
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import Mode
 from koboshi.domain.word import TestFence as Word

@@ -3,10 +3,10 @@
 import anyio
 import pytest
 
-from koboshi.domain.cloud import Power
-from koboshi.domain.incident import IncidentState, ProofKind
+from koboshi.domain.facts.cloud import Power
+from koboshi.domain.incidents.incident import IncidentState, ProofKind
+from koboshi.domain.judging.proof import find_proof
 from koboshi.domain.names import HostName
-from koboshi.domain.proof import find_proof
 from koboshi.rehearsal.story import Story, story
 from koboshi.sim.bmc import Bmc
 from koboshi.sim.samples import server

@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from koboshi.domain.decision import Decision, Refused
-from koboshi.domain.incident import IncidentState, ProofKind
+from koboshi.domain.incidents.incident import IncidentState, ProofKind
 from koboshi.domain.names import HostName
 from koboshi.domain.word import Arm, ConfirmDead
 from koboshi.rehearsal.story import Story, story

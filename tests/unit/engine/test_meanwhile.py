@@ -5,10 +5,10 @@ from datetime import timedelta
 import anyio
 import pytest
 
-from koboshi.domain.cloud import Flavor, ServerGroup
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.facts.cloud import Flavor, ServerGroup
+from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.names import HostName, ServerId
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.rehearsal.story import Story, story
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim.bmc import Bmc

@@ -2,8 +2,9 @@
 
 import pytest
 
-from koboshi.domain.commands import FenceOff, Outcome
-from koboshi.domain.events import (
+from koboshi.domain.incidents.incident import IncidentState
+from koboshi.domain.memory.commands import FenceOff, Outcome
+from koboshi.domain.memory.events import (
     CommandEnded,
     DaemonStarted,
     HostFoundDown,
@@ -11,9 +12,8 @@ from koboshi.domain.events import (
     IncidentMoved,
     IncidentOpened,
 )
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.memory.state import State
 from koboshi.domain.names import CommandId, HostName, IncidentId
-from koboshi.domain.state import State
 from koboshi.engine.memory import Memory
 from koboshi.ports.journal import Recorded
 from koboshi.sim.journal import Disk, MemoryJournal

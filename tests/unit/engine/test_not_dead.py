@@ -5,9 +5,9 @@ from datetime import timedelta
 import anyio
 import pytest
 
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.names import HostName
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.domain.rules import Mode
 from koboshi.rehearsal.story import Story, story
 from koboshi.rehearsal.windows import shortened

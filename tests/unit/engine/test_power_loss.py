@@ -3,8 +3,8 @@
 import anyio
 import pytest
 
-from koboshi.domain.incident import IncidentState
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.incidents.incident import IncidentState
+from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.domain.rules import OnLocalDisk
 from koboshi.rehearsal.story import story
 from koboshi.rehearsal.windows import shortened

@@ -2,11 +2,11 @@
 
 import pytest
 
-from koboshi.domain.commands import FenceOff, Isolate, Outcome, StartServer, StopServer
-from koboshi.domain.events import CommandEnded, CommandUnknown
+from koboshi.domain.memory.commands import FenceOff, Isolate, Outcome, StartServer, StopServer
+from koboshi.domain.memory.events import CommandEnded, CommandUnknown
+from koboshi.domain.memory.state import State
 from koboshi.domain.names import CommandId, ServerId, ServiceId
-from koboshi.domain.recovery import RecoveryState
-from koboshi.domain.state import State
+from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.engine.resume import resume
 from koboshi.sim.samples import server
 from tests.fakes.scene import H1, INCIDENT, MARKER, Scene, candidate

@@ -3,9 +3,9 @@
 import anyio
 import pytest
 
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.names import HostName, ServerId
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.rehearsal.story import Story, story
 from koboshi.sim.samples import image_server, server
 

@@ -6,9 +6,9 @@ import anyio
 import pytest
 
 from koboshi.domain.alone.stops import StopCause, StoppedServer, StopState
-from koboshi.domain.cloud import ProbeAnswer
-from koboshi.domain.commands import Command, Outcome, RebootServer, StartServer
-from koboshi.domain.events import CommandEnded, HealthLost, StopsSeen
+from koboshi.domain.facts.cloud import ProbeAnswer
+from koboshi.domain.memory.commands import Command, Outcome, RebootServer, StartServer
+from koboshi.domain.memory.events import CommandEnded, HealthLost, StopsSeen
 from koboshi.domain.names import CommandId, HostName, ServerId
 from koboshi.domain.rules import Mode, Rules
 from koboshi.engine.execute import Executor

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from koboshi.domain.cloud import ComputeService, Server
 from koboshi.domain.errors import CloudUnavailable, MarkerGone
+from koboshi.domain.facts.cloud import ComputeService, Server
+from koboshi.domain.facts.sweep import SweptServer
 from koboshi.domain.names import HostName, ServerId, ServiceId
-from koboshi.domain.policy import swept
-from koboshi.domain.sweep import SweptServer
+from koboshi.domain.policies.policy import swept
 from koboshi.engine.pace import Pace
 from koboshi.engine.sweeping import OVERLAP, Sweeper
 from koboshi.engine.whiteboard import Whiteboard

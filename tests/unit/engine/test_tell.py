@@ -2,8 +2,9 @@
 
 import pytest
 
-from koboshi.domain.commands import Outcome
-from koboshi.domain.events import (
+from koboshi.domain.incidents.incident import IncidentState
+from koboshi.domain.memory.commands import Outcome
+from koboshi.domain.memory.events import (
     CommandEnded,
     DataLossCommitted,
     Event,
@@ -16,9 +17,8 @@ from koboshi.domain.events import (
     WaitsForOthers,
     WitnessTrusted,
 )
-from koboshi.domain.incident import IncidentState
 from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.engine.tell import Teller
 from koboshi.ports.journal import Recorded
 from koboshi.ports.notify import Notice, Severity

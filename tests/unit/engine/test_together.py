@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from koboshi.domain.events import Event, HostNoticeCleared, HostNoticed
+from koboshi.domain.memory.events import Event, HostNoticeCleared, HostNoticed
+from koboshi.domain.memory.state import State
 from koboshi.domain.names import HostName
-from koboshi.domain.state import State
 from koboshi.engine.tell import Teller
 from koboshi.ports.journal import Recorded
 from koboshi.ports.notify import Notice, Severity

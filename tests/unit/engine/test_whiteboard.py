@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from koboshi.domain.cloud import ComputeService, Hypervisor, Power, ProbeAnswer
-from koboshi.domain.evidence import PowerReading
+from koboshi.domain.facts.cloud import ComputeService, Hypervisor, Power, ProbeAnswer
+from koboshi.domain.judging.evidence import PowerReading
 from koboshi.domain.names import HostName, ServiceId
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.sim.virtual_time import BEGINNING

@@ -5,8 +5,8 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from koboshi.domain.device import Identity
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.facts.device import Identity
+from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.names import HostName
 from koboshi.rehearsal.story import Story, story
 from koboshi.rehearsal.windows import shortened

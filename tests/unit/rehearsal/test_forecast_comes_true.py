@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 
 from koboshi.adapters.openstack import OpenStackCloud, take_stock
-from koboshi.domain.capacity import Turn
-from koboshi.domain.cloud import Flavor, Server, ServerGroup
-from koboshi.domain.commands import Evacuate
-from koboshi.domain.events import CommandIntended
-from koboshi.domain.forecast import Outcome, ServerForecast, WaitsFor
+from koboshi.domain.facts.cloud import Flavor, Server, ServerGroup
+from koboshi.domain.forecasting.capacity import Turn
+from koboshi.domain.forecasting.forecast import Outcome, ServerForecast, WaitsFor
+from koboshi.domain.forecasting.survival import Survival
+from koboshi.domain.memory.commands import Evacuate
+from koboshi.domain.memory.events import CommandIntended
 from koboshi.domain.names import HostName, ServerId
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.domain.rules import OnLocalDisk
-from koboshi.domain.survival import Survival
 from koboshi.rehearsal.ports import Opens, real_adapters
 from koboshi.rehearsal.story import Story, story
 from koboshi.rehearsal.windows import shortened

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.rehearsal.play import Played, play
 from koboshi.rehearsal.script import Script, happening_from
 from koboshi.rehearsal.settings import StorySettings, act

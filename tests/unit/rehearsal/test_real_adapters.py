@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from koboshi.domain.cloud import Server
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.facts.cloud import Server
+from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.domain.rules import OnLocalDisk
 from koboshi.rehearsal.campaign.cases import draw_case
 from koboshi.rehearsal.campaign.trial import try_case

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from koboshi.domain.errors import ConfigurationError
-from koboshi.domain.places import DomainSource
+from koboshi.domain.facts.places import DomainSource
 from koboshi.settings.braking import BrakeSettings, DomainSettings, places_of
 
 

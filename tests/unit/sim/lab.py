@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from koboshi.domain.cloud import Server
+from koboshi.domain.facts.cloud import Server
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.nova import SimCloud
 from koboshi.sim.physics import Host

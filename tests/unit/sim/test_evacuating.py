@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from koboshi.domain.cloud import Flavor, Server, ServerGroup
+from koboshi.domain.facts.cloud import Flavor, Server, ServerGroup
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.physics import LOST
 from koboshi.sim.refusal import NovaRefused

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from koboshi.domain.cloud import ProbeAnswer, Server
 from koboshi.domain.errors import CloudUnavailable
+from koboshi.domain.facts.cloud import ProbeAnswer, Server
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.bmc import Bmc
 from koboshi.sim.faults import FaultKind, fault_from

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import anyio
 
-from koboshi.domain.cloud import Power
-from koboshi.domain.commands import Evacuate
-from koboshi.domain.events import CommandIntended
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.facts.cloud import Power
+from koboshi.domain.incidents.incident import IncidentState
+from koboshi.domain.memory.commands import Evacuate
+from koboshi.domain.memory.events import CommandIntended
 from koboshi.domain.names import CommandId, HostName, ServerId
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.rehearsal.story import RuleBroken, Story, story
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim.accounts import Closing, close

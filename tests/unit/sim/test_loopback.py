@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from koboshi.adapters.probing import SshProbe
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 from koboshi.domain.names import HostName
 from koboshi.sim import loopback
 from koboshi.sim.loopback import LoopbackUnfit, listening

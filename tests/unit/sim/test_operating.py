@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from koboshi.domain.cloud import Running
+from koboshi.domain.facts.cloud import Running
 from koboshi.sim import operating
 from koboshi.sim.refusal import NovaRefused
 from koboshi.sim.samples import image_server, server

@@ -1,6 +1,6 @@
 """Placement's account: who holds what, doubled where Nova doubles it."""
 
-from koboshi.domain.cloud import Demand
+from koboshi.domain.facts.cloud import Demand
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.placement import NOTHING, Placement, Used
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from koboshi.domain.cloud import Migration
+from koboshi.domain.facts.cloud import Migration
 from koboshi.domain.names import HostName, MigrationId, ServerId
 from koboshi.sim.records import Records
 

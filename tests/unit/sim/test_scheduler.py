@@ -2,7 +2,7 @@
 
 import pytest
 
-from koboshi.domain.cloud import Demand, ServerGroup
+from koboshi.domain.facts.cloud import Demand, ServerGroup
 from koboshi.domain.names import ServerId
 from koboshi.sim import scheduler
 from koboshi.sim.samples import server

@@ -7,9 +7,9 @@ import anyio
 import pytest
 from anyio.abc import TaskGroup
 
-from koboshi.domain.cloud import Power, ProbeAnswer
-from koboshi.domain.device import OUTLETS
 from koboshi.domain.errors import CloudUnavailable, FenceError
+from koboshi.domain.facts.cloud import Power, ProbeAnswer
+from koboshi.domain.facts.device import OUTLETS
 from koboshi.domain.names import HostName
 from koboshi.sim.bmc import Bmc
 from koboshi.sim.faults import Fault, FaultKind

@@ -16,9 +16,9 @@ from pydantic import SecretStr
 
 from koboshi.adapters.fencing.child import Ended, run_child
 from koboshi.adapters.telemetry.redact import Redactor
-from koboshi.domain.cloud import Power
-from koboshi.domain.device import NAMELESS, Identity
 from koboshi.domain.errors import FenceError
+from koboshi.domain.facts.cloud import Power
+from koboshi.domain.facts.device import NAMELESS, Identity
 
 LONGEST = timedelta(seconds=10)
 """The safety argument's bound on one call."""

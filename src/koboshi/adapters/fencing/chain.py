@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import anyio
 
-from koboshi.domain.cloud import Power
-from koboshi.domain.device import NAMELESS, Identity
 from koboshi.domain.errors import FenceError
+from koboshi.domain.facts.cloud import Power
+from koboshi.domain.facts.device import NAMELESS, Identity
 from koboshi.ports.fence import Fence
 
 T = TypeVar("T")

@@ -20,9 +20,9 @@ from pydantic import SecretStr
 
 from koboshi.adapters.fencing.tls import context_for
 from koboshi.adapters.telemetry.redact import Redactor
-from koboshi.domain.cloud import Power
-from koboshi.domain.device import Identity
 from koboshi.domain.errors import FenceError
+from koboshi.domain.facts.cloud import Power
+from koboshi.domain.facts.device import Identity
 
 LONGEST = timedelta(seconds=10)
 """The safety argument's bound on one call."""

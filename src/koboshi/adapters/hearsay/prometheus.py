@@ -21,8 +21,8 @@ import msgspec
 from pydantic import SecretStr
 
 from koboshi.adapters.telemetry.redact import Redactor
-from koboshi.domain.cloud import Sample
 from koboshi.domain.errors import CloudError, CloudUnavailable, InvalidAnswer, NotAuthorised
+from koboshi.domain.facts.cloud import Sample
 from koboshi.domain.names import HostName
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024

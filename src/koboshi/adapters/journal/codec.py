@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from koboshi.domain.errors import JournalError
-from koboshi.domain.events import CommandIntended, Event
+from koboshi.domain.memory.events import CommandIntended, Event
 
 # Strict and closed: a newer version's extra field is refused, not dropped.
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(

@@ -21,10 +21,10 @@ from koboshi.adapters.journal.lock import JournalLock
 from koboshi.adapters.journal.reader import SqlJournalReader
 from koboshi.adapters.journal.schema import bring_up_to_date
 from koboshi.adapters.journal.tables import LEADER_ROW, event, leader, open_command
-from koboshi.domain.commands import Command
 from koboshi.domain.errors import JournalError, NotLeader, SubjectBusy
-from koboshi.domain.events import CommandEnded, CommandIntended, Event
 from koboshi.domain.instant import Instant
+from koboshi.domain.memory.commands import Command
+from koboshi.domain.memory.events import CommandEnded, CommandIntended, Event
 from koboshi.domain.names import CommandId
 from koboshi.ports.journal import Recorded
 

@@ -7,8 +7,8 @@ from koboshi.adapters.openstack.calls import Calls
 from koboshi.adapters.openstack.listing import by_marker
 from koboshi.adapters.openstack.shapes import as_utc
 from koboshi.adapters.openstack.wire import Answer, Request
-from koboshi.domain.cloud import NetworkAgent
 from koboshi.domain.errors import InvalidAnswer
+from koboshi.domain.facts.cloud import NetworkAgent
 from koboshi.domain.names import HostName
 
 FIELDS = ("id", "host", "binary", "admin_state_up", "heartbeat_timestamp")

@@ -6,8 +6,8 @@ from datetime import timedelta
 from koboshi.adapters.openstack import shapes
 from koboshi.adapters.openstack.calls import OK, Calls, reason
 from koboshi.adapters.openstack.wire import Request
-from koboshi.domain.cloud import Demand, Hypervisor, Room
 from koboshi.domain.errors import InvalidAnswer
+from koboshi.domain.facts.cloud import Demand, Hypervisor, Room
 from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
 from koboshi.ports.clock import Clock

@@ -31,8 +31,9 @@ from koboshi.adapters.openstack.listing import (
     raise_bad_marker,
 )
 from koboshi.adapters.openstack.wire import Answer, Request, TimeLimits, Wire, new_client
-from koboshi.domain import world as domain_world
-from koboshi.domain.cloud import (
+from koboshi.domain.errors import CommandRefused, ConfigurationError, InvalidAnswer
+from koboshi.domain.facts import world as domain_world
+from koboshi.domain.facts.cloud import (
     Aggregate,
     ComputeService,
     Demand,
@@ -45,9 +46,8 @@ from koboshi.domain.cloud import (
     Server,
     ServerGroup,
 )
-from koboshi.domain.errors import CommandRefused, ConfigurationError, InvalidAnswer
+from koboshi.domain.facts.stock import Image
 from koboshi.domain.names import HostName, ServerId, ServiceId
-from koboshi.domain.stock import Image
 from koboshi.ports.clock import Clock
 from koboshi.ports.cloud import SweptPage
 

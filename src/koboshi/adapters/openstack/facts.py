@@ -5,12 +5,12 @@ from collections.abc import Iterable
 
 from koboshi.adapters.openstack import bulk, shapes
 from koboshi.adapters.openstack.shapes import as_utc
-from koboshi.domain import cloud
 from koboshi.domain.alone.checks import HEALTH_KEY
 from koboshi.domain.errors import CloudUnavailable, InvalidAnswer, NotAuthorised
+from koboshi.domain.facts import cloud
+from koboshi.domain.facts.sweep import SweptServer, sighting
 from koboshi.domain.names import HostName, MigrationId, ServerId, ServiceId
-from koboshi.domain.policy import is_protected
-from koboshi.domain.sweep import SweptServer, sighting
+from koboshi.domain.policies.policy import is_protected
 
 DELETED = "DELETED"
 UNKNOWN = "UNKNOWN"

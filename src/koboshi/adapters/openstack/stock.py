@@ -9,10 +9,10 @@ from koboshi.adapters.openstack.calls import Calls
 from koboshi.adapters.openstack.cloud import OpenStackCloud
 from koboshi.adapters.openstack.listing import by_marker
 from koboshi.adapters.openstack.wire import Answer, Request
-from koboshi.domain.cloud import Hypervisor, Migration, Room
 from koboshi.domain.errors import CloudError, ConfigurationError, InvalidAnswer
+from koboshi.domain.facts.cloud import Hypervisor, Migration, Room
+from koboshi.domain.facts.stock import Gap, Image, Space, Stock, Volume
 from koboshi.domain.names import HostName
-from koboshi.domain.stock import Gap, Image, Space, Stock, Volume
 
 T = TypeVar("T")
 

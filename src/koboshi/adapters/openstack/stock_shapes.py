@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from koboshi.adapters.openstack.bulk import Link
-from koboshi.domain import stock
 from koboshi.domain.errors import InvalidAnswer
+from koboshi.domain.facts import stock
 from koboshi.domain.policies.terms import may_speak
 
 

@@ -18,8 +18,8 @@ from koboshi.adapters.openstack.calls import FORBIDDEN, OK, reason
 from koboshi.adapters.openstack.catalog import regions_of
 from koboshi.adapters.openstack.cloud import CONFLICT, NOT_FOUND, OpenStackCloud
 from koboshi.adapters.openstack.wire import Request
-from koboshi.domain.cloud import Demand, Server
 from koboshi.domain.errors import CommandError, CommandRefused, KoboshiError
+from koboshi.domain.facts.cloud import Demand, Server
 from koboshi.domain.names import HostName, ServerId
 
 NEEDED = ("2.48", "2.72")

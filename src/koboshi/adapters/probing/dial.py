@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 
 REFUSED = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE})
 """A kernel said no: it lives."""

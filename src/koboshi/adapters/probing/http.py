@@ -11,7 +11,7 @@ import h11
 
 from koboshi.adapters.probing.dial import dialled
 from koboshi.adapters.probing.timed import within
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 CHUNK_BYTES = 65536

@@ -6,7 +6,7 @@ from koboshi.adapters.probing.dial import dialled
 from koboshi.adapters.probing.http import HttpProbe
 from koboshi.adapters.probing.timed import within
 from koboshi.domain.alone.checks import Target
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 
 TIMEOUT = timedelta(seconds=3)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import anyio
 
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 from koboshi.ports.probe import Probe
 
 _BEST_FIRST = (

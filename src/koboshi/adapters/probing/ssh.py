@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from koboshi.adapters.probing.dial import dialled
 from koboshi.adapters.probing.timed import within
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 
 MAX_GREETING_BYTES = 8192
 GREETING = re.compile(rb"^(SSH-|Exceeded MaxStartups|Not allowed at this time)", re.MULTILINE)

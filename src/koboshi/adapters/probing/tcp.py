@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from koboshi.adapters.probing.dial import dialled
 from koboshi.adapters.probing.timed import within
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 
 
 class TcpProbe:

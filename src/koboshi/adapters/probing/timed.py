@@ -6,7 +6,7 @@ from datetime import timedelta
 import anyio
 
 from koboshi.adapters.probing.dial import meaning
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 
 LATE_FACTOR = 1.5
 """A time-out that fires later than this tells of a busy loop of ours, not of a silent host."""

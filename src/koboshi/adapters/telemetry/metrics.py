@@ -20,12 +20,12 @@ from prometheus_client import (
 )
 
 from koboshi import __version__
-from koboshi.domain.commands import Command, Evacuate, FenceOff, Outcome
-from koboshi.domain.events import CommandEnded, CommandIntended, Event
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.incidents.incident import IncidentState
+from koboshi.domain.judging.verdict import Verdict
+from koboshi.domain.memory.commands import Command, Evacuate, FenceOff, Outcome
+from koboshi.domain.memory.events import CommandEnded, CommandIntended, Event
 from koboshi.domain.names import CommandId
 from koboshi.domain.rules import Mode
-from koboshi.domain.verdict import Verdict
 
 
 class Witness(StrEnum):

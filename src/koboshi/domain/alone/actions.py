@@ -7,7 +7,7 @@ API, with its own context: the action has no user (measured on the lab: `stop`, 
 from collections.abc import Iterable
 from typing import Final
 
-from koboshi.domain.cloud import InstanceAction
+from koboshi.domain.facts.cloud import InstanceAction
 
 STOP: Final = "stop"
 STARTS: Final = "start"

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 from koboshi.domain.alone.checks import HealthTrack, Target
 from koboshi.domain.alone.starting import is_at_work, why_held
 from koboshi.domain.alone.unwell import Unwell
-from koboshi.domain.commands import RebootServer
 from koboshi.domain.decision import Decision, Picture
-from koboshi.domain.events import Event, HealthBack, HealthGivenUp, HealthLost
 from koboshi.domain.instant import seconds
+from koboshi.domain.memory.commands import RebootServer
+from koboshi.domain.memory.events import Event, HealthBack, HealthGivenUp, HealthLost
 from koboshi.domain.names import CommandId, ServerId
 
 REBOOT_GRACE = timedelta(minutes=3)

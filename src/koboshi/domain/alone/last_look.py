@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from koboshi.domain.alone.actions import STARTS, is_novas_own_stop
 from koboshi.domain.alone.stops import Stop, StopState
-from koboshi.domain.cloud import InstanceAction
-from koboshi.domain.commands import RebootServer, StartServer
+from koboshi.domain.facts.cloud import InstanceAction
+from koboshi.domain.memory.commands import RebootServer, StartServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from koboshi.domain.alone.boots import BootTrack
-from koboshi.domain.brake import bound
-from koboshi.domain.evidence import Heartbeat
+from koboshi.domain.facts.world import World
 from koboshi.domain.instant import Instant, seconds
+from koboshi.domain.judging.evidence import Heartbeat
 from koboshi.domain.names import HostName
+from koboshi.domain.restraint.brake import bound
 from koboshi.domain.rules import Rules
-from koboshi.domain.world import World
 
 NEAR = timedelta(minutes=15)
 """A stop so soon before or after a sign of a reboot belongs to it."""

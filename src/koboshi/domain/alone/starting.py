@@ -14,17 +14,17 @@ from koboshi.domain.alone.stops import (
     StoppedServer,
     StopState,
 )
-from koboshi.domain.brake import bound
-from koboshi.domain.cells import cell_of
-from koboshi.domain.commands import NO_INCIDENT, StartServer
-from koboshi.domain.control_plane import Control
 from koboshi.domain.decision import Decision, Picture
-from koboshi.domain.events import Event, StopMoved, StopsSeen
+from koboshi.domain.facts.cells import cell_of
+from koboshi.domain.facts.sweep import StoppedSince
 from koboshi.domain.instant import Instant
+from koboshi.domain.judging.control_plane import Control
+from koboshi.domain.judging.verdict import Verdict
+from koboshi.domain.memory.commands import NO_INCIDENT, StartServer
+from koboshi.domain.memory.events import Event, StopMoved, StopsSeen
 from koboshi.domain.names import CommandId, HostName, ServerId
-from koboshi.domain.recovery import RecoveryState
-from koboshi.domain.sweep import StoppedSince
-from koboshi.domain.verdict import Verdict
+from koboshi.domain.recoveries.recovery import RecoveryState
+from koboshi.domain.restraint.brake import bound
 
 SETTLED = timedelta(seconds=20)
 """A nova-compute that came back stops what it finds shut down up to 18 s later (measured on the lab)."""

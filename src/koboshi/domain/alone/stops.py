@@ -9,7 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from koboshi.domain.instant import Instant
-from koboshi.domain.lifecycle import Table, step
+from koboshi.domain.memory.lifecycle import Table, step
 from koboshi.domain.names import HostName, ServerId
 
 REMEMBERED = timedelta(hours=24)

@@ -1,6 +1,6 @@
 """Events of servers that fail alone, as a line of a log: stable words, and the sentence that says why."""
 
-from koboshi.domain.events import HealthBack, HealthGivenUp, HealthLost, StopMoved, StopsSeen
+from koboshi.domain.memory.events import HealthBack, HealthGivenUp, HealthLost, StopMoved, StopsSeen
 
 AloneEvent = StopsSeen | StopMoved | HealthLost | HealthBack | HealthGivenUp
 

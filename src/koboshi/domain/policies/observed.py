@@ -1,10 +1,10 @@
 """The policy of a server by what the daemon has read; None while too little of it was."""
 
-from koboshi.domain.cloud import Server
+from koboshi.domain.facts.cloud import Server
+from koboshi.domain.facts.world import World
 from koboshi.domain.policies.resolving import Policy, policy_of
 from koboshi.domain.policies.statements import Sources
 from koboshi.domain.rules import Rules
-from koboshi.domain.world import World
 
 
 def sources_in(world: World, rules: Rules) -> Sources | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from koboshi.domain.cloud import Server
+from koboshi.domain.facts.cloud import Server
 from koboshi.domain.policies.readiness import Readiness
 from koboshi.domain.policies.statements import (
     Finding,
@@ -15,7 +15,7 @@ from koboshi.domain.policies.statements import (
     statements_about,
 )
 from koboshi.domain.policies.terms import Key, LocalDisk, Value, text_of
-from koboshi.domain.priority import Priority
+from koboshi.domain.recoveries.priority import Priority
 from koboshi.domain.rules import OnLocalDisk, Rules, TenantMay
 
 _LEAST_DESTRUCTIVE: Final = (

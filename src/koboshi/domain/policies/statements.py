@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from koboshi.domain.cloud import Aggregate, Server
+from koboshi.domain.facts.cloud import Aggregate, Server
+from koboshi.domain.facts.stock import Image
 from koboshi.domain.policies.terms import (
     EVACUABLE,
     HA_ENABLED,
@@ -17,7 +18,6 @@ from koboshi.domain.policies.terms import (
     value_of,
 )
 from koboshi.domain.rules import PolicyRules
-from koboshi.domain.stock import Image
 
 
 class Level(IntEnum):

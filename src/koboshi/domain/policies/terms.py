@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from koboshi.domain.policies.readiness import FORMS, Readiness, readiness_of
-from koboshi.domain.priority import Priority
+from koboshi.domain.recoveries.priority import Priority
 from koboshi.domain.rules import OnLocalDisk
 
 NAMESPACE: Final = "koboshi:"

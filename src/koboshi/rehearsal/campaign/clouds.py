@@ -4,8 +4,8 @@ from datetime import timedelta
 from random import Random
 from typing import Literal
 
-from koboshi.domain.device import BMC, OUTLETS
-from koboshi.domain.places import DomainSource
+from koboshi.domain.facts.device import BMC, OUTLETS
+from koboshi.domain.facts.places import DomainSource
 from koboshi.domain.rules import Mode, OnLocalDisk, ProofPolicy
 from koboshi.rehearsal.campaign.dice import chance
 from koboshi.rehearsal.campaign.subjects import VICTIM

@@ -6,9 +6,9 @@ A campaign in which a kind never occurs has not tried it: it proves nothing abou
 from collections import Counter
 from dataclasses import dataclass, field
 
-from koboshi.domain.events import CommandEnded, CommandUnknown, IncidentMoved, RecoveryMoved
-from koboshi.domain.incident import IncidentState
-from koboshi.domain.recovery import RecoveryState
+from koboshi.domain.incidents.incident import IncidentState
+from koboshi.domain.memory.events import CommandEnded, CommandUnknown, IncidentMoved, RecoveryMoved
+from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.rehearsal.campaign.scripts import KINDS
 from koboshi.rehearsal.chronicle import Voice
 from koboshi.rehearsal.play import Played

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import anyio
 
-from koboshi.domain.cloud import PROTECTED_HYPERVISORS
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.facts.cloud import PROTECTED_HYPERVISORS
+from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.names import HostName
 from koboshi.rehearsal.campaign.cases import Case
 from koboshi.rehearsal.campaign.counting import Counts, count

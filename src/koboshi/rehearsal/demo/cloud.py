@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from koboshi.domain.cloud import Server
+from koboshi.domain.facts.cloud import Server
 from koboshi.domain.names import HostName, ServerId
 from koboshi.rehearsal.spec import Disks, ServerSpec, server_of
 from koboshi.sim.http.users import NAMES

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from koboshi.domain.cloud import Server
+from koboshi.domain.facts.cloud import Server
 from koboshi.domain.names import HostName, ServerId
 from koboshi.rehearsal.demo.cloud import NEIGHBOURS, SERVERS, VICTIM, Cast, Fate
 from koboshi.sim.accounts import Closing, close

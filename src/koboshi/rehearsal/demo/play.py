@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import anyio
 
-from koboshi.domain import events as ev
 from koboshi.domain.errors import KoboshiError
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.incidents.incident import IncidentState
+from koboshi.domain.memory import events as ev
 from koboshi.ports.journal import Recorded
 from koboshi.rehearsal.demo.cloud import (
     DOWN_AFTER_S,

@@ -8,9 +8,9 @@ import anyio
 
 from koboshi.api.views import StatusView
 from koboshi.domain.errors import KoboshiError
-from koboshi.domain.events import WitnessTrusted
+from koboshi.domain.judging.verdict import Control, Network, Verdict
+from koboshi.domain.memory.events import WitnessTrusted
 from koboshi.domain.names import HostName
-from koboshi.domain.verdict import Control, Network, Verdict
 from koboshi.rehearsal.demo import daemon as daemons
 from koboshi.rehearsal.demo.cloud import build, furnish
 from koboshi.rehearsal.demo.daemon import Daemon

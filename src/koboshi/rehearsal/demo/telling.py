@@ -9,9 +9,16 @@ from enum import StrEnum
 
 from koboshi.api.timeline import PROOF_MEANING
 from koboshi.api.views import StatusView
-from koboshi.domain import events as ev
 from koboshi.domain.alone.stops import STOP_MEANING
-from koboshi.domain.commands import (
+from koboshi.domain.incidents.incident import (
+    COMING_HOME,
+    INCIDENT_MEANING,
+    IncidentState,
+    ProofKind,
+)
+from koboshi.domain.judging.verdict import Verdict
+from koboshi.domain.memory import events as ev
+from koboshi.domain.memory.commands import (
     Command,
     EnableService,
     Evacuate,
@@ -25,10 +32,8 @@ from koboshi.domain.commands import (
     StopServer,
     TryFence,
 )
-from koboshi.domain.incident import COMING_HOME, INCIDENT_MEANING, IncidentState, ProofKind
 from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
-from koboshi.domain.recovery import RECOVERY_MEANING, Candidate, RecoveryState, Treatment
-from koboshi.domain.verdict import Verdict
+from koboshi.domain.recoveries.recovery import RECOVERY_MEANING, Candidate, RecoveryState, Treatment
 
 
 class Kind(StrEnum):

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from koboshi.domain.stock import Image
+from koboshi.domain.facts.stock import Image
 from koboshi.sim.http.answering import Service, json_answer, root_of
 from koboshi.sim.http.call import Call, Document
 from koboshi.sim.http.errors import Refused

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
-from koboshi.domain.cloud import Server
+from koboshi.domain.facts.cloud import Server
 from koboshi.sim.http.call import TRUE, Call
 from koboshi.sim.http.errors import Refused
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from koboshi.domain.cloud import Server
-from koboshi.domain.commands import ON_SHARED_STORAGE
+from koboshi.domain.facts.cloud import Server
+from koboshi.domain.memory.commands import ON_SHARED_STORAGE
 from koboshi.domain.names import HostName
 from koboshi.sim import operating, resizing
 from koboshi.sim.http import schema

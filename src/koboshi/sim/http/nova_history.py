@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from koboshi.domain.cloud import InstanceAction
+from koboshi.domain.facts.cloud import InstanceAction
 from koboshi.domain.names import ServerId
 from koboshi.sim.http import rows
 from koboshi.sim.http.answering import Service, json_answer

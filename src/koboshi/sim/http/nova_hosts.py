@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from koboshi.domain.cloud import COMPUTE_BINARY, Aggregate, ComputeService, Hypervisor
+from koboshi.domain.facts.cloud import COMPUTE_BINARY, Aggregate, ComputeService, Hypervisor
 from koboshi.sim.http import rows, schema
 from koboshi.sim.http.answering import Service, json_answer
 from koboshi.sim.http.call import Call, Document

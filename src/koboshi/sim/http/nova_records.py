@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from koboshi.domain.cloud import Migration, ServerGroup
+from koboshi.domain.facts.cloud import Migration, ServerGroup
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.http import rows, schema
 from koboshi.sim.http.answering import Service, json_answer

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from koboshi.domain.cloud import Server
 from koboshi.domain.errors import CommandRefused
+from koboshi.domain.facts.cloud import Server
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.http import nova_actions, rows, server_query
 from koboshi.sim.http.answering import INTERNAL, Service, json_answer

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from koboshi.domain.cloud import Demand, Hypervisor, Room
+from koboshi.domain.facts.cloud import Demand, Hypervisor, Room
 from koboshi.domain.names import ServerId
 from koboshi.sim.http.answering import Service, json_answer
 from koboshi.sim.http.call import Call, Document, Version

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from koboshi.domain.cloud import Power
 from koboshi.domain.errors import FenceError
+from koboshi.domain.facts.cloud import Power
 from koboshi.domain.names import HostName
 from koboshi.sim.bmc import Bmc, SimFence
 from koboshi.sim.http.answering import disconnected, json_answer

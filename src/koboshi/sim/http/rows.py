@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from koboshi.domain.cloud import ComputeService, Flavor, Hypervisor, Migration, Room, Server
+from koboshi.domain.facts.cloud import ComputeService, Flavor, Hypervisor, Migration, Room, Server
 from koboshi.sim.http.call import Document, Version
 from koboshi.sim.http.users import NAMES, id_of
 from koboshi.sim.physics import Host

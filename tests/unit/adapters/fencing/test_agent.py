@@ -11,9 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from koboshi.adapters.fencing.agent import AgentAccess, AgentFence, why_secrets_may_show
-from koboshi.domain.cloud import Power
-from koboshi.domain.device import NAMELESS
 from koboshi.domain.errors import FenceError
+from koboshi.domain.facts.cloud import Power
+from koboshi.domain.facts.device import NAMELESS
 
 pytestmark = pytest.mark.anyio
 

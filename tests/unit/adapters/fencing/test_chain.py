@@ -4,9 +4,9 @@ import anyio
 import pytest
 
 from koboshi.adapters.fencing import Chain, Feeds
-from koboshi.domain.cloud import Power
-from koboshi.domain.device import BMC, NAMELESS, OUTLETS, Identity
 from koboshi.domain.errors import FenceError
+from koboshi.domain.facts.cloud import Power
+from koboshi.domain.facts.device import BMC, NAMELESS, OUTLETS, Identity
 from koboshi.ports.fence import FenceChain, trusted
 
 pytestmark = pytest.mark.anyio

@@ -13,8 +13,8 @@ import pytest
 from pydantic import SecretStr
 
 from koboshi.adapters.fencing import BmcAccess, RedfishFence
-from koboshi.domain.cloud import Power
 from koboshi.domain.errors import FenceError
+from koboshi.domain.facts.cloud import Power
 from tests.unit.adapters.loopback import Behaviour, LoopbackServer, Reply, Seen
 
 pytestmark = pytest.mark.anyio

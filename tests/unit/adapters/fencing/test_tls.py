@@ -15,8 +15,8 @@ from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from koboshi.adapters.fencing import BmcAccess, RedfishFence
-from koboshi.domain.cloud import Power
 from koboshi.domain.errors import ConfigurationError, FenceError
+from koboshi.domain.facts.cloud import Power
 from tests.unit.adapters.loopback import LoopbackServer, Reply
 
 pytestmark = pytest.mark.anyio

@@ -8,9 +8,9 @@ from typing import Any, Literal, NewType, Union, cast, get_args, get_origin, get
 
 from hypothesis import strategies as st
 
-from koboshi.domain.commands import Evacuate, FenceOff
-from koboshi.domain.events import CommandEnded, CommandIntended, Event, HostFoundDown
 from koboshi.domain.instant import Instant
+from koboshi.domain.memory.commands import Evacuate, FenceOff
+from koboshi.domain.memory.events import CommandEnded, CommandIntended, Event, HostFoundDown
 from koboshi.domain.names import CommandId, HostName, IncidentId, MigrationId, ServerId
 
 EVENT_CLASSES: tuple[type[Any], ...] = get_args(Event)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from koboshi.adapters.journal import codec
 from koboshi.domain.errors import JournalError
-from koboshi.domain.events import CommandIntended, DeathProven, Event, HostFoundDown
-from koboshi.domain.incident import Proof, ProofKind
+from koboshi.domain.incidents.incident import Proof, ProofKind
+from koboshi.domain.memory.events import CommandIntended, DeathProven, Event, HostFoundDown
 from koboshi.domain.names import IncidentId
 
 from .samples import EVENT_CLASSES, NOW, down, evacuate, fence, values

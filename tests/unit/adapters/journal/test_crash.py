@@ -17,7 +17,7 @@ import pytest
 
 from koboshi.adapters.journal.sql import SqlJournal
 from koboshi.domain.errors import NotLeader
-from koboshi.domain.events import CommandEnded, CommandIntended
+from koboshi.domain.memory.events import CommandEnded, CommandIntended
 
 from .samples import NOW, down
 

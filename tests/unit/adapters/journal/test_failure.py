@@ -13,8 +13,8 @@ from sqlalchemy.exc import ArgumentError
 
 from koboshi.adapters.journal.failure import explained
 from koboshi.adapters.journal.sql import SqlJournal
-from koboshi.domain.commands import Outcome
 from koboshi.domain.errors import JournalError
+from koboshi.domain.memory.commands import Outcome
 
 from .samples import NOW, down, ended, fence
 

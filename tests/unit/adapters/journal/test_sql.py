@@ -12,8 +12,8 @@ import pytest
 
 from koboshi.adapters.journal.reader import MAX_READ
 from koboshi.adapters.journal.sql import SqlJournal
-from koboshi.domain.commands import Outcome
 from koboshi.domain.errors import JournalError, NotLeader, SubjectBusy
+from koboshi.domain.memory.commands import Outcome
 from koboshi.ports.journal import Journal, Recorded
 
 from .samples import NOW, down, ended, evacuate, fence

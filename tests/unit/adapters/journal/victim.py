@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from sqlalchemy import event as hooks
 
 from koboshi.adapters.journal.sql import SqlJournal
-from koboshi.domain.commands import Outcome
+from koboshi.domain.memory.commands import Outcome
 
 
 def tell(**what: Any) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from koboshi.domain.stock import Image
+from koboshi.domain.facts.stock import Image
 from tests.unit.adapters.openstack.fake_cloud import SimCloud, connected
 
 pytestmark = pytest.mark.anyio

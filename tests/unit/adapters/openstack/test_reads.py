@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from koboshi.adapters.openstack import TimeLimits
-from koboshi.domain.cloud import Demand, Running
 from koboshi.domain.errors import CloudUnavailable, InvalidAnswer, NotAuthorised
+from koboshi.domain.facts.cloud import Demand, Running
 from koboshi.domain.names import HostName, ServerId
 from tests.unit.adapters.loopback import Behaviour, Reply, Seen
 from tests.unit.adapters.openstack.fake_cloud import QUICK, SimCloud, connected

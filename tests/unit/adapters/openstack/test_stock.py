@@ -8,8 +8,8 @@ import pytest
 
 from koboshi.adapters.openstack import take_stock
 from koboshi.domain.errors import NotAuthorised
+from koboshi.domain.facts.stock import Stock
 from koboshi.domain.names import HostName
-from koboshi.domain.stock import Stock
 from tests.unit.adapters.loopback import Behaviour, Reply, Seen
 from tests.unit.adapters.openstack.fake_cloud import SimCloud, connected
 from tests.unit.adapters.openstack.test_survey import FORBIDDEN, NOVA, healthy

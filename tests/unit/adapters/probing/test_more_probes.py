@@ -17,8 +17,8 @@ from koboshi.adapters.probing import (
     why_no_icmp,
 )
 from koboshi.adapters.probing.icmp import ECHO_REPLY, HEADER
-from koboshi.domain.cloud import ProbeAnswer
 from koboshi.domain.errors import ConfigurationError
+from koboshi.domain.facts.cloud import ProbeAnswer
 from koboshi.domain.names import HostName, NetworkName
 
 pytestmark = pytest.mark.anyio

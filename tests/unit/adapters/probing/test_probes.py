@@ -14,7 +14,7 @@ import pytest
 
 from koboshi.adapters.probing import SshProbe, TcpProbe
 from koboshi.adapters.probing.dial import meaning
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 
 pytestmark = pytest.mark.anyio
 

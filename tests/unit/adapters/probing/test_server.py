@@ -6,7 +6,7 @@ import pytest
 
 from koboshi.adapters.probing import ServerProber
 from koboshi.domain.alone.checks import Target
-from koboshi.domain.cloud import ProbeAnswer
+from koboshi.domain.facts.cloud import ProbeAnswer
 from tests.unit.adapters.loopback import LoopbackServer, Reply
 
 pytestmark = pytest.mark.anyio

@@ -7,12 +7,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from koboshi import __version__
 from koboshi.adapters.telemetry.metrics import Metrics, Witness
-from koboshi.domain.commands import Evacuate, FenceOff, Isolate, Outcome
-from koboshi.domain.events import CommandEnded, CommandIntended, HostFoundDown
-from koboshi.domain.incident import IncidentState
+from koboshi.domain.incidents.incident import IncidentState
+from koboshi.domain.judging.verdict import Verdict
+from koboshi.domain.memory.commands import Evacuate, FenceOff, Isolate, Outcome
+from koboshi.domain.memory.events import CommandEnded, CommandIntended, HostFoundDown
 from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId, ServiceId
 from koboshi.domain.rules import Mode
-from koboshi.domain.verdict import Verdict
 
 HOST, INCIDENT = HostName("host-1"), IncidentId("i-1")
 FENCE = FenceOff(id=CommandId("c-1"), incident=INCIDENT, host=HOST)

@@ -3,7 +3,7 @@
 import pytest
 
 from koboshi.domain.alone.actions import is_novas_own_stop
-from koboshi.domain.cloud import InstanceAction
+from koboshi.domain.facts.cloud import InstanceAction
 from koboshi.sim.virtual_time import BEGINNING
 
 

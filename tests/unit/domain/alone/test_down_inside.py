@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from koboshi.domain.alone.boots import BootTrack
-from koboshi.domain.events import HostNoticed
-from koboshi.domain.noticing import notices
-from koboshi.domain.policy import swept
-from koboshi.domain.sweep import sweep_of
+from koboshi.domain.facts.sweep import sweep_of
+from koboshi.domain.incidents.noticing import notices
+from koboshi.domain.memory.events import HostNoticed
+from koboshi.domain.policies.policy import swept
 from koboshi.sim.samples import server
 from koboshi.sim.virtual_time import BEGINNING
 from tests.fakes.scene import H1, Scene, ago

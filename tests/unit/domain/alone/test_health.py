@@ -8,9 +8,10 @@ import pytest
 
 from koboshi.domain.alone.checks import HEALTH_KEY, HealthTrack, observe_health
 from koboshi.domain.alone.health import REBOOT_GRACE, target_of, watch_health
-from koboshi.domain.cloud import ProbeAnswer
-from koboshi.domain.commands import Outcome, RebootServer
-from koboshi.domain.events import (
+from koboshi.domain.facts.cloud import ProbeAnswer
+from koboshi.domain.facts.sweep import amended, sweep_of
+from koboshi.domain.memory.commands import Outcome, RebootServer
+from koboshi.domain.memory.events import (
     CommandEnded,
     Disarmed,
     Event,
@@ -19,9 +20,8 @@ from koboshi.domain.events import (
     HealthLost,
 )
 from koboshi.domain.names import ServerId
-from koboshi.domain.policy import swept
+from koboshi.domain.policies.policy import swept
 from koboshi.domain.rules import Mode, Rules
-from koboshi.domain.sweep import amended, sweep_of
 from koboshi.sim.samples import server
 from tests.fakes.scene import H1, Scene, ago
 

@@ -6,8 +6,8 @@ import pytest
 
 from koboshi.domain.alone.last_look import LoneLook, why_not_start_alone
 from koboshi.domain.alone.stops import Stop, StopCause, StopState
-from koboshi.domain.cloud import InstanceAction
-from koboshi.domain.commands import StartServer
+from koboshi.domain.facts.cloud import InstanceAction
+from koboshi.domain.memory.commands import StartServer
 from koboshi.domain.names import CommandId, HostName, ServerId
 from koboshi.sim.virtual_time import BEGINNING
 from tests.fakes.scene import H1, ago

@@ -7,9 +7,9 @@ import pytest
 
 from koboshi.domain.alone.boots import BootTrack, observe_boot
 from koboshi.domain.alone.reboots import is_gap, recent, why_rebooted
-from koboshi.domain.evidence import Heartbeat
+from koboshi.domain.facts.world import World
+from koboshi.domain.judging.evidence import Heartbeat
 from koboshi.domain.names import HostName
-from koboshi.domain.world import World
 from koboshi.sim.virtual_time import BEGINNING
 from tests.fakes.scene import H1, Scene, ago, heartbeat
 

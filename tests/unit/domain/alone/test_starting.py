@@ -14,15 +14,15 @@ from koboshi.domain.alone.starting import (
     watch_stops,
 )
 from koboshi.domain.alone.stops import StopCause, StoppedServer, StopState
-from koboshi.domain.cloud import InstanceAction
-from koboshi.domain.commands import Outcome, StartServer
 from koboshi.domain.decision import Decision
-from koboshi.domain.events import BrakeHeld, CommandEnded, Disarmed, StopMoved, StopsSeen
+from koboshi.domain.facts.cloud import InstanceAction
+from koboshi.domain.facts.sweep import amended, sweep_of
+from koboshi.domain.facts.world import ActionsRead
+from koboshi.domain.memory.commands import Outcome, StartServer
+from koboshi.domain.memory.events import BrakeHeld, CommandEnded, Disarmed, StopMoved, StopsSeen
 from koboshi.domain.names import THE_CELL, HostName, ServerId
-from koboshi.domain.policy import swept
+from koboshi.domain.policies.policy import swept
 from koboshi.domain.rules import Mode, Rules
-from koboshi.domain.sweep import amended, sweep_of
-from koboshi.domain.world import ActionsRead
 from koboshi.sim.samples import server
 from koboshi.sim.virtual_time import BEGINNING
 from tests.fakes.scene import H1, Scene, ago

@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-from koboshi.domain import events as ev
-from koboshi.domain.cloud import Demand
-from koboshi.domain.commands import Evacuate, FenceOff, Outcome
-from koboshi.domain.incident import IncidentState, Proof, ProofKind
+from koboshi.domain.facts.cloud import Demand
+from koboshi.domain.incidents.incident import IncidentState, Proof, ProofKind
 from koboshi.domain.instant import Instant
+from koboshi.domain.memory import events as ev
+from koboshi.domain.memory.commands import Evacuate, FenceOff, Outcome
 from koboshi.domain.names import CommandId, HostName, IncidentId, ServerId
-from koboshi.domain.recovery import Candidate, RecoveryState, Treatment
+from koboshi.domain.recoveries.recovery import Candidate, RecoveryState, Treatment
 from koboshi.rehearsal.demo.telling import Kind, Line, Telling
 from koboshi.sim.virtual_time import BEGINNING
 

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import httpx2
 
-from koboshi.domain.cloud import Server
+from koboshi.domain.facts.cloud import Server
 from koboshi.sim.http import ADMIN, Face, User
 from koboshi.sim.http.memory import URL, MemoryTransport
 from koboshi.sim.nova import SimCloud

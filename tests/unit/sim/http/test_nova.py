@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
-from koboshi.domain.cloud import ServerGroup
+from koboshi.domain.facts.cloud import ServerGroup
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.http import ADMIN, READER
 from koboshi.sim.samples import image_server, server

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from koboshi.adapters.clock import SystemClock
 from koboshi.adapters.fencing.redfish import BmcAccess, RedfishFence
 from koboshi.adapters.openstack import CloudAccess, OpenStackCloud, connect, survey
-from koboshi.domain.cloud import Power
+from koboshi.domain.facts.cloud import Power
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.http import BMC_USER, PASSWORD, READER, Face, Served, serving
 from koboshi.sim.nova import SimCloud

@@ -1,0 +1,123 @@
+"""The last questions on a host's way home: before its power, its force-down, and its disable.
+
+Asked by the planner of its picture, and by the executor of what it has just read itself.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from koboshi.domain.facts.cloud import ComputeService, Migration
+from koboshi.domain.forecasting.stale import cure
+from koboshi.domain.incidents.incident import Incident, IncidentState, ProofKind
+from koboshi.domain.instant import Instant
+from koboshi.domain.judging.proof import is_ours
+from koboshi.domain.memory.commands import EnableService, LiftForceDown, PowerOn
+from koboshi.domain.recoveries.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
+
+ON_AFTER = timedelta(seconds=30)
+"""A power-on waits this long after the newest *off* that anybody meant (never shorter)."""
+POWER_ON_TRIES = 2
+
+BLOCKS_THE_LIFT = frozenset({"accepted", "pre-migrating", "done"})
+"""What a starting nova-compute has not cleared away (nova 34 compute/manager.py:
+_destroy_evacuated_instances); with `done` Nova refuses to lift force-down (400)."""
+
+
+def bombs_of(records: Iterable[Migration]) -> tuple[Migration, ...]:
+    """Return the records by which the source's next start would destroy a guest."""
+    return tuple(r for r in records if r.is_evacuation and r.is_open)
+
+
+def bomb_text(incident: Incident, bombs: tuple[Migration, ...]) -> str:
+    """Return why a host must stay off, and the exact cure."""
+    servers = ", ".join(f"server {r.server}, record {r.id}, {r.status}" for r in bombs)
+    return (
+        f"{incident.host} is not switched on: {len(bombs)} evacuation record(s) of it were never ended "
+        f"({servers}), and its nova-compute would destroy those guests at its next start. Make sure that "
+        f"nobody works on them, then {'; '.join(cure(r) for r in bombs)}"
+    )
+
+
+def why_not_power_on(
+    incident: Incident,
+    recoveries: Iterable[Recovery],
+    fenced_at: Instant | None,
+    now: Instant,
+) -> str | None:
+    """Return why the incident's host must not be switched on now, by what is remembered."""
+    kind = incident.proof.kind if incident.proof else None
+    if kind is not ProofKind.FENCED_OFF or not incident.switched_off:
+        return "Koboshi did not switch it off"
+    if incident.isolation is None:
+        return "it is not held down in Nova"
+    moving = [r for r in recoveries if r.state in ON_ITS_WAY | WAITING or r.command is not None]
+    if moving:
+        return f"{moving[0].candidate.name} is {moving[0].state}"
+    if any(r.state is RecoveryState.ORPHAN_SUSPECTED for r in recoveries):
+        return "a second copy of one of its servers may run somewhere"
+    if fenced_at is not None and now.surely_since(fenced_at) < ON_AFTER:
+        return f"it was switched off less than {ON_AFTER.total_seconds():.0f} s ago"
+    return None
+
+
+def why_not_on_now(
+    command: PowerOn, incident: Incident, recoveries: Iterable[Recovery], fenced_at: Instant | None,
+    now: Instant, records: Iterable[Migration], service: ComputeService | None,
+) -> str | None:  # fmt: skip
+    """Return why a power-on must not leave, by what was just read, too."""
+    if incident.state is not IncidentState.POWERING_ON or incident.host != command.host:
+        return f"its incident is {incident.state}"
+    if incident.home.power_ons > POWER_ON_TRIES:
+        return f"it was tried {POWER_ON_TRIES} times"
+    if why := why_not_power_on(incident, tuple(recoveries), fenced_at, now):
+        return why
+    if bombs := bombs_of(records):
+        return bomb_text(incident, bombs)
+    isolation = incident.isolation
+    if service is None or isolation is None or not is_ours(isolation, service):
+        return "its compute service is not forced down and disabled with our marker any more"
+    return None
+
+
+def why_not_lift(
+    command: LiftForceDown, incident: Incident, service: ComputeService | None
+) -> str | None:
+    """Return why force-down must not be lifted."""
+    if incident.state is not IncidentState.RECONCILING:
+        return f"its incident is {incident.state}"
+    if why := _why_not_ours(command, incident, service):
+        return why
+    return None if service is not None and service.forced_down else "it is lifted already"
+
+
+def why_not_enable(
+    command: EnableService,
+    incident: Incident,
+    service: ComputeService | None,
+    records: Iterable[Migration],
+) -> str | None:
+    """Return why the host must not be enabled: only our own disable is ours to clear."""
+    if incident.state is not IncidentState.ENABLING:
+        return f"its incident is {incident.state}"
+    if why := _why_not_ours(command, incident, service):
+        return why
+    if service is not None and service.forced_down:
+        return "it is still forced down"
+    if bombs := bombs_of(records):
+        return f"evacuation record {bombs[0].id} was never ended: {cure(bombs[0])}"
+    return None
+
+
+def _why_not_ours(
+    command: LiftForceDown | EnableService, incident: Incident, service: ComputeService | None
+) -> str | None:
+    isolation = incident.isolation
+    if service is None or service.id != command.service:
+        return "Nova does not list its compute service"
+    if isolation is None or isolation.marker != command.marker:
+        return "the marker is not this incident's"
+    if service.enabled:
+        return "it is enabled already"
+    if service.disabled_reason != command.marker:
+        return f"somebody else disabled it ({service.disabled_reason or 'without a reason'})"
+    return None
