@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from bench.recovery import cpu_count, spread, tell  # noqa: E402 the path to it was just set
+from bench.recovery import cpu_count, keep_result, spread, tell  # noqa: E402 the path to it was just set
 from lab import Lab, LabError, Settings  # noqa: E402 the path to it was just set
 from lab.rig.home import bring_home  # noqa: E402 the path to it was just set
 from lab.rig.koboshi import Koboshi  # noqa: E402 the path to it was just set
@@ -58,7 +58,7 @@ class Bench:
     def run(self, number: int) -> Detection:
         """Lose a host, note the steps, and bring everything home."""
         host = self.lab.hosts[number % len(self.lab.hosts)]
-        if self.koboshi.process is None or self.koboshi.process.poll() is not None:
+        if not self.koboshi.is_running:
             self.koboshi.start()
         self.koboshi.wait_armed()
         self.lab.boot(host=host, kind="bfv")
@@ -68,9 +68,9 @@ class Bench:
         self.lab.fault(host, self.how)
         try:
             found = self._watch(host, lost_at, seen)
-            self._await_state(host, "settled")
+            self.koboshi.await_state(host, "settled", TIMEOUT_S)
             bring_home(self.lab, self.nova)
-            self._await_state(host, "closed")
+            self.koboshi.await_state(host, "closed", TIMEOUT_S)
         except LabError as error:
             raise LabError(f"{error}; {self.koboshi.story()}") from error
         if violations := self.lab.violations():
@@ -93,13 +93,6 @@ class Bench:
             evacuate_s=round(sent.at - lost_at, 2),
             load=round(os.getloadavg()[0], 1),
         )
-
-    def _await_state(self, host: str, state: str) -> None:
-        deadline = time.monotonic() + TIMEOUT_S
-        while self.koboshi.state_of(host) != state:
-            if time.monotonic() > deadline:
-                raise LabError(f"the incident of {host} is not {state}")
-            time.sleep(0.5)
 
 
 def summary(found: list[Detection]) -> dict[str, Any]:
@@ -145,9 +138,7 @@ def main() -> int:
             with suppress(LabError):
                 lab.down()
     result = {"machine_cpus": cpu_count(), "intervals": "default", **summary(found)}
-    path = ROOT / "bench" / "results" / f"detection-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    keep_result("detection", result)
     print(json.dumps(result) if chosen.json else json.dumps(result, indent=2))
     return 0
 

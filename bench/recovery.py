@@ -1,8 +1,8 @@
 """How fast Koboshi is: from power loss to the first evacuate, and against an ideal client.
 
     uv run bench/recovery.py --json        (as root; 25 to 35 minutes; see bench/README.md)
-    uv run bench/recovery.py --losses 0 --hosts 10 --at-once 3 --per-host 12
-    uv run bench/recovery.py --losses 0 --hosts 10 --at-once 3 --delay 1 --against 16
+    uv run bench/recovery.py --losses 0 --hosts 12 --at-once 3 --per-host 12
+    uv run bench/recovery.py --losses 0 --hosts 12 --at-once 3 --delay 1 --against 16
 
 The last line of stdout is one line of JSON.
 """
@@ -74,6 +74,7 @@ class Bench:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.nova = Nova(lab)
+        self._daemons: list[Koboshi] = []
         self.koboshi = self.with_window(None)
         self.random = random.Random(SEED)  # noqa: S311 it spreads power losses over a heartbeat
         self._turn = 0
@@ -84,13 +85,15 @@ class Bench:
         changes: dict[str, Any] = {"policy": {"on_local_disk": "rebuild"}}
         if fixed is not None:
             changes["pace"] = {"window": fixed, "window_most": fixed}
-        koboshi = Koboshi(self.lab, changes)
+        koboshi = Koboshi(self.lab)
+        self._daemons.append(koboshi)
         koboshi.configure({**changes, **koboshi.declare_racks()})
         return koboshi
 
     def close(self) -> None:
-        """End the daemon."""
-        self.koboshi.close()
+        """End every daemon."""
+        for koboshi in self._daemons:
+            koboshi.close()
 
     def next_hosts(self, count: int) -> tuple[str, ...]:
         """Take the hosts (several: the racks) in turn, so that no host's history decides."""
@@ -98,9 +101,8 @@ class Bench:
         hosts = self.lab.hosts
         if count == 1:
             return (hosts[self._turn % len(hosts)],)
-        racks = layout.racks(hosts)
-        chosen = racks[self._turn % len(racks)]
-        return tuple(host for host in hosts if layout.rack(host) == chosen)[:count]
+        racks = list(layout.hosts_by_rack(hosts).values())
+        return tuple(racks[self._turn % len(racks)][:count])
 
     # -- one run of each ------------------------------------------------------------------
     def lose_power(
@@ -155,10 +157,10 @@ class Bench:
             loss = self.lose_power(servers, trial.delay_s, self.first_intent)
             # A host that comes home while Koboshi still works on it would be fenced again.
             for host in servers:
-                self.await_state(host, "settled")
+                self.koboshi.await_state(host, "settled", STATE_TIMEOUT_S)
             bring_home(self.lab, self.nova)
             for host in servers:
-                self.await_state(host, "closed")
+                self.koboshi.await_state(host, "closed", STATE_TIMEOUT_S)
         except LabError as error:
             raise LabError(f"{error}; {self.koboshi.story()}") from error
         return loss
@@ -168,7 +170,7 @@ class Bench:
         if koboshi is not self.koboshi:
             self.koboshi.stop()
             self.koboshi = koboshi
-        if koboshi.process is None or koboshi.process.poll() is not None:
+        if not koboshi.is_running:
             koboshi.start()
 
     def first_intent(self) -> float:
@@ -209,14 +211,6 @@ class Bench:
             }
             for host in self.next_hosts(trial.at_once)
         }
-
-    def await_state(self, host: str, state: str) -> None:
-        """Wait until the host's newest incident is in this state."""
-        deadline = time.monotonic() + STATE_TIMEOUT_S
-        while self.koboshi.state_of(host) != state:
-            if time.monotonic() > deadline:
-                raise LabError(f"the incident of {host} is not {state}")
-            time.sleep(0.5)
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -316,6 +310,8 @@ def parsed() -> argparse.Namespace:
     chosen = parser.parse_args()
     if chosen.against != IDEAL and not chosen.against.isdecimal():
         parser.error("--against: 'ideal' or a number")
+    if chosen.at_once > layout.RACK_SIZE:
+        parser.error(f"--at-once: a rack has {layout.RACK_SIZE} hosts")
     if chosen.at_once > 1 and chosen.hosts < RACKS * layout.RACK_SIZE:
         parser.error(f"--at-once: only with three racks, --hosts {RACKS * layout.RACK_SIZE}")
     return chosen
@@ -355,7 +351,7 @@ def main() -> int:
         if not chosen.keep:
             with suppress(LabError):
                 lab.down()
-    keep_result(result)
+    keep_result("recovery", result)
     print(json.dumps(result) if chosen.json else json.dumps(result, indent=2))
     return 0
 
@@ -365,11 +361,11 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def keep_result(result: dict[str, Any]) -> None:
+def keep_result(name: str, result: dict[str, Any]) -> None:
     """Keep the result beside earlier ones."""
     folder = ROOT / "bench" / "results"
     folder.mkdir(exist_ok=True)
-    path = folder / f"recovery-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    path = folder / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.json"
     path.write_text(json.dumps(result, indent=2) + "\n")
 
 

@@ -99,7 +99,15 @@ def rack(host: str) -> str:
 
 def racks(hosts: list[str]) -> list[str]:
     """Name the racks of these hosts, in order."""
-    return list(dict.fromkeys(rack(host) for host in hosts))
+    return list(hosts_by_rack(hosts))
+
+
+def hosts_by_rack(hosts: list[str]) -> dict[str, list[str]]:
+    """Tell which of these hosts stand in which rack, in order."""
+    found: dict[str, list[str]] = {}
+    for host in hosts:
+        found.setdefault(rack(host), []).append(host)
+    return found
 
 
 def bmc_ip(host: str) -> str:

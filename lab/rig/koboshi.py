@@ -122,10 +122,8 @@ class Koboshi:
 
     def declare_racks(self) -> Json:
         """Write down which hosts share a rack; return the settings that declare them as domains."""
-        hosts = self._lab.hosts
-        racks = {rack: [h for h in hosts if layout.rack(h) == rack] for rack in layout.racks(hosts)}
         declared = self.folder / "racks.toml"
-        declared.write_text(tomli_w.dumps(racks))
+        declared.write_text(tomli_w.dumps(layout.hosts_by_rack(self._lab.hosts)))
         return {"domains": {"source": "file", "file": str(declared)}}
 
     # -- the daemon -------------------------------------------------------------------
@@ -167,7 +165,7 @@ class Koboshi:
         """Wait until /readyz says so; a daemon that ends instead is an error, with its log."""
         deadline = time.monotonic() + timeout_s
         while not self.is_ready():
-            if self.process is None or self.process.poll() is not None:
+            if not self.is_running:
                 raise LabError(f"koboshi ended instead of becoming ready:\n{self.tail()}")
             if time.monotonic() > deadline:
                 raise LabError(f"koboshi is not ready after {timeout_s:.0f} s:\n{self.tail()}")
@@ -194,9 +192,14 @@ class Koboshi:
         self.process.kill()
         self.process.wait(10)
 
+    @property
+    def is_running(self) -> bool:
+        """Return whether the daemon was started and has not ended."""
+        return self.process is not None and self.process.poll() is None
+
     def stop(self) -> None:
         """End the daemon as a service manager does."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None or not self.is_running:
             return
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -291,6 +294,14 @@ class Koboshi:
             if h.kind == "incident_moved" and h.data["incident"] == opened[-1]
         ]
         return moves[-1] if moves else "confirmed"
+
+    def await_state(self, host: str, state: str, timeout_s: float) -> None:
+        """Wait until the newest incident of a host is in this state."""
+        deadline = time.monotonic() + timeout_s
+        while self.state_of(host) != state:
+            if time.monotonic() > deadline:
+                raise LabError(f"the incident of {host} is not {state}")
+            time.sleep(0.5)
 
     def trusted(self) -> set[str]:
         """Return the hosts whose prober this journal calls reliable."""

@@ -16,7 +16,7 @@ def test_a_silent_rack_is_held_until_a_person_confirms_it(
     wide: Lab, nova: Nova, make_koboshi: MakeKoboshi
 ) -> None:
     hosts = wide.hosts
-    dark = [host for host in hosts if layout.rack(host) == RACK]
+    dark = layout.hosts_by_rack(hosts)[RACK]
     koboshi = make_koboshi()
     koboshi.configure(koboshi.declare_racks())
     koboshi.start()
