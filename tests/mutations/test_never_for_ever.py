@@ -15,6 +15,7 @@ from koboshi.rehearsal.words import Spoken, WordKind
 from koboshi.settings.deciding import PaceSettings
 from koboshi.sim.breach import Rule
 from koboshi.sim.faults import Fault, FaultKind
+from koboshi.sim.line import Fails
 
 LOSS = Happening(what=Fault(kind=FaultKind.POWER_LOSS, host="h1"), at_s=45.0)
 GONE = Happening(what=Fault(kind=FaultKind.BMC, host="h1"), when="evacuation s0 begun")
@@ -33,8 +34,13 @@ def story(mode: Mode, *happens: Happening) -> Case:
     )
 
 
+REFUSED = Happening(
+    what=Fault(kind=FaultKind.API_FAILS, call="isolate", how=Fails.REFUSED, status=403), at_s=40.0
+)
+
 STORIES = [
     ("give_over", story(Mode.ACT, LOSS, GONE)),
+    ("give_over", story(Mode.ACT, REFUSED, LOSS)),
     ("lay_down", story(Mode.OBSERVE, LOSS, ARMS, KILLED)),
 ]
 

@@ -185,12 +185,17 @@ def _why_not_there(judge: Judge, closing: Closing, incident: Incident) -> str | 
             beats = "again and again" in incident.reason
             deaf = judge.world.fences[host].is_silent
             stands = judge.may_not_act() or judge.state.devices.distrusted(host) or deaf
-            left = why_left_to_a_person(judge, incident)
+            left = why_left_to_a_person(judge, incident) or _is_not_taken(judge, incident)
             return None if known or beats or stands or left else "nobody had touched it"
         case _I.FOREIGN:
             return None if touched else "nobody else had touched it"
         case _:
             return None
+
+
+def _is_not_taken(judge: Judge, incident: Incident) -> bool:
+    """Return whether Nova would still not force the dead host down."""
+    return incident.isolation is None and judge.world.cloud.line.spoils("isolate") is not None
 
 
 def _another_fell(judge: Judge, host: HostName) -> bool:

@@ -117,19 +117,26 @@ class Line:
         """End every fault."""
         self.faults.clear()
 
-    def _fault(self, call: str) -> Fault | None:
+    def spoils(self, call: str) -> Fault | None:
+        """Return the fault that the next call of a kind would meet now."""
         now_s = anyio.current_time()
-        for fault in self.faults:
-            if fault.call not in {call, "*"} or not fault.from_s <= now_s < fault.until_s:
-                continue
-            if not fault.when():
-                continue
-            if fault.times is not None:
-                if fault.times <= 0:
-                    continue
-                fault.times -= 1
-            return fault
-        return None
+        return next(
+            (
+                fault
+                for fault in self.faults
+                if fault.call in {call, "*"}
+                and fault.from_s <= now_s < fault.until_s
+                and (fault.times is None or fault.times > 0)
+                and fault.when()
+            ),
+            None,
+        )
+
+    def _fault(self, call: str) -> Fault | None:
+        fault = self.spoils(call)
+        if fault is not None and fault.times is not None:
+            fault.times -= 1
+        return fault
 
     def slow_answers(self, call: str, by_s: float, when: Callable[[], bool]) -> None:
         """Let the answers of a kind of read, long true, arrive this much later while `when`."""

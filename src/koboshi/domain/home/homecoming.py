@@ -138,6 +138,7 @@ def _fails_still(picture: Picture, incident: Incident) -> Decision:
     if (
         incident.state is _S.NEEDS_HUMAN
         and incident.isolation is None
+        and incident.proof is None
         and host in picture.world.fenced
     ):
         return move(incident, _S.CONFIRMED, "the host is still silent, and can be fenced now")

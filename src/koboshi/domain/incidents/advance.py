@@ -7,7 +7,7 @@ from koboshi.domain.home.powering import await_power
 from koboshi.domain.home.restoring import restore
 from koboshi.domain.home.returning import await_beats, reconcile
 from koboshi.domain.incidents.confirm_dead import void
-from koboshi.domain.incidents.confirming import begin, wait
+from koboshi.domain.incidents.confirming import begin, hold_over, wait
 from koboshi.domain.incidents.fencing import await_better_evidence, await_proof
 from koboshi.domain.incidents.incident import ACTING, DEADLINES, Incident, IncidentState
 from koboshi.domain.incidents.laid_down import give_over, lay_down
@@ -33,17 +33,17 @@ def advance(picture: Picture, incident: Incident) -> Decision:
         case _S.HELD | _S.WOULD_ACT:
             return wait(picture, incident)
         case _S.CONFIRMED:
-            return begin(picture, incident)
+            return begin(picture, incident) or hold_over(picture, incident)
         case _S.FENCING:
             return await_proof(picture, incident)
         case _S.UNPROVEN:
             return await_better_evidence(picture, incident)
         case _S.PROVEN | _S.ISOLATING:
-            return isolate(picture, incident)
+            return isolate(picture, incident) or give_over(picture, incident)
         case _S.RECOVERING:
             return recover(picture, incident) or give_over(picture, incident)
         case _S.SOURCE_BACK:
-            return source_back(picture, incident)
+            return source_back(picture, incident) or give_over(picture, incident)
         case _S.CLOSED:
             return NOTHING
         case _:

@@ -5,7 +5,7 @@ from koboshi.domain.facts.nova_time import nova_now
 from koboshi.domain.forecasting.stale import is_stale
 from koboshi.domain.incidents.confirm_dead import may_go_on
 from koboshi.domain.incidents.fencing import fence, proven
-from koboshi.domain.incidents.incident import Incident, IncidentState
+from koboshi.domain.incidents.incident import DEADLINES, Incident, IncidentState
 from koboshi.domain.incidents.steps import (
     answers_again,
     braked,
@@ -16,6 +16,7 @@ from koboshi.domain.incidents.steps import (
     power_word,
     proof_of,
 )
+from koboshi.domain.instant import latest, seconds
 from koboshi.domain.judging.proof import proof_by_silence
 from koboshi.domain.judging.quarantine import has_trusted_device, to_look_at, why_swapped
 from koboshi.domain.restraint.arming import is_disarmed
@@ -41,6 +42,8 @@ def wait(picture: Picture, incident: Incident) -> Decision:
         return NOTHING
     if why_swapped(picture, incident) and proof_of(picture, incident) is None:
         return NOTHING
+    if _is_evacuated_by_somebody(picture, incident) is None:
+        return NOTHING  # its records are being read
     return move(incident, _S.CONFIRMED, "the host is still silent, and nothing holds us back now")
 
 
@@ -81,6 +84,24 @@ def begin(picture: Picture, incident: Incident) -> Decision:
     if to_look_at(picture, incident):
         return NOTHING  # they are being read
     return fence(picture, incident, f"{judgement.reasons[0]}: switching its power off")
+
+
+def hold_over(picture: Picture, incident: Incident) -> Decision:
+    """Hold what was confirmed once and could not be begun for long: a person must hear of it."""
+    waited = picture.now.since(latest(incident.moved_at, picture.world.began_at))
+    if waited < DEADLINES[_S.CONFIRMED]:
+        return NOTHING
+    if not is_unreachable(picture, incident):
+        why = f"{incident.host} is not known to be silent any more, nor does it answer"
+    elif _is_evacuated_by_somebody(picture, incident) is None:
+        why = f"the evacuation records of {incident.host} cannot be read: somebody may be recovering it"
+    else:
+        why = f"nothing proves yet that {incident.host} is dead"
+    return move(
+        incident,
+        _S.HELD,
+        f"{why}, for {seconds(waited)}; see 'koboshi host explain {incident.host}'",
+    )
 
 
 def _last_words_ripen(picture: Picture, incident: Incident) -> bool:

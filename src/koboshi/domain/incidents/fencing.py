@@ -4,7 +4,13 @@ from datetime import timedelta
 
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.facts.cloud import Power
-from koboshi.domain.incidents.incident import Incident, IncidentState, Proof, ProofKind
+from koboshi.domain.incidents.incident import (
+    DEADLINES,
+    Incident,
+    IncidentState,
+    Proof,
+    ProofKind,
+)
 from koboshi.domain.incidents.steps import (
     braked,
     is_healthy_for_long,
@@ -21,10 +27,8 @@ from koboshi.domain.judging.quarantine import has_trusted_device, why_swapped
 from koboshi.domain.memory.commands import FenceOff
 from koboshi.domain.memory.events import DeathProven
 
-PROOF_DEADLINE = timedelta(seconds=30)
-"""How long after *off* the power may take to read off before the incident is `unproven`."""
 FENCE_RETRY_AFTER = timedelta(seconds=10)
-"""How long one *off* gets before it is sent again, within PROOF_DEADLINE."""
+"""How long one *off* gets before it is sent again, within the deadline of `fencing`."""
 FENCE_AGAIN_AFTER = timedelta(seconds=60)
 """How long an `unproven` incident waits before the next round of *off*."""
 FENCE_ATTEMPTS = 12
@@ -83,7 +87,7 @@ def await_proof(picture: Picture, incident: Incident) -> Decision:
         return proven(incident, proof)
     fenced_at = picture.state.fences.get(incident.host, incident.moved_at)
     waited = picture.now.since(latest(incident.moved_at, picture.world.began_at))
-    if waited >= PROOF_DEADLINE:
+    if waited >= DEADLINES[_S.FENCING]:
         return move(incident, _S.UNPROVEN, _why_unproven(picture, incident))
     if picture.now.since(fenced_at) >= FENCE_RETRY_AFTER and _may_fence_again(picture, incident):
         return Decision(commands=(_command(picture, incident),))

@@ -12,6 +12,7 @@ from enum import StrEnum
 from koboshi.domain.instant import Instant
 from koboshi.domain.memory.lifecycle import Table
 from koboshi.domain.names import HostName, IncidentId, ServiceId
+from koboshi.domain.rules import Rules
 
 
 class IncidentState(StrEnum):
@@ -104,7 +105,12 @@ COMING_HOME = frozenset({_S.POWERING_ON, _S.RETURNING, _S.RECONCILING, _S.RESTOR
 NO_MORE_EVACUATIONS = COMING_HOME | {_S.ENABLING, _S.QUARANTINED}
 """States after a power-on, or a return: nothing is evacuated from the host in this incident."""
 
+SHOULD_GET_ON = frozenset({_S.PROVEN, _S.ISOLATING, _S.RECOVERING, _S.SOURCE_BACK})
+"""States after the proof in which something must come of the incident again and again."""
+
 DEADLINES: Mapping[IncidentState, timedelta] = {
+    _S.CONFIRMED: timedelta(minutes=10),
+    _S.FENCING: timedelta(seconds=30),
     _S.SETTLED: timedelta(hours=1),
     _S.POWERING_ON: timedelta(minutes=5),
     _S.RETURNING: timedelta(minutes=15),
@@ -112,12 +118,17 @@ DEADLINES: Mapping[IncidentState, timedelta] = {
     _S.RESTORING: timedelta(minutes=30),
     _S.ENABLING: timedelta(hours=1),
 }
-"""How long a host may be in a state of its way home before a person is asked: Nova times nothing out."""
+"""How long a host may be in a state before a person is asked: Nova times nothing out."""
 
 WAITS_FOR_A_PERSON = frozenset(
     {_S.HELD, _S.WOULD_ACT, _S.UNPROVEN, _S.PARKED, _S.QUARANTINED, _S.NEEDS_HUMAN, _S.FOREIGN}
 )
 """States that end by a person's doing, or when the evidence changes: they are told when they begin."""
+
+
+def deadline_of(state: IncidentState, rules: Rules) -> timedelta | None:
+    """Return how long nothing may come of an incident; None where it waits for a person, or is over."""
+    return rules.stuck_after if state in SHOULD_GET_ON else DEADLINES.get(state)
 
 
 class ProofKind(StrEnum):

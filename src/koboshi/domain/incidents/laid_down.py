@@ -1,10 +1,13 @@
 """Incidents that were begun and cannot go on: told as `needs_human`, and taken up again when they can.
 
 No state of an incident may last for ever in silence (SAFETY: a deadline, and an exit to a person).
-Two things end the waiting: a restart that does not act any more, and a death that has not been
-proven for long. What was meant stays meant: its servers stay queued, and go on by themselves when
+Two things end the waiting: a restart that does not act any more, and a step of which nothing comes
+for long (its death is not proven, Nova does not take the force-down, or it lives and cannot be
+switched off). What was meant stays meant: its servers stay queued, and go on by themselves when
 Koboshi acts again and the proof holds again. So nobody is lost to a device that was mended an hour late.
 """
+
+from datetime import timedelta
 
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.facts.cells import cell_of
@@ -17,6 +20,7 @@ from koboshi.domain.incidents.steps import (
     is_unreachable,
     life_of,
     move,
+    power_word,
     recoveries_of,
 )
 from koboshi.domain.instant import seconds
@@ -25,6 +29,11 @@ from koboshi.domain.recoveries.recovery import WAITING
 from koboshi.domain.restraint.arming import is_disarmed
 
 _S = IncidentState
+
+NOVA_UNWELL_FOR = timedelta(hours=1)
+"""So long a control plane that is unwell may take before a person is asked for its sake."""
+TRIED_AGAIN_AT_MOST = timedelta(hours=1)
+"""What Nova would not take is tried again after as long as it was tried, and never later than this."""
 
 
 def lay_down(picture: Picture, incident: Incident) -> Decision:
@@ -53,8 +62,9 @@ def lay_down(picture: Picture, incident: Incident) -> Decision:
 
 
 def give_over(picture: Picture, incident: Incident) -> Decision:
-    """Hand an incident to a person when nothing has come of it for long, and Nova is not to blame."""
-    if not _waited_long(picture, incident) or is_anything_moving(picture, incident):
+    """Hand an incident to a person when nothing has come of it for long; Nova gets longer to recover."""
+    waited = _idle_for(picture, incident)
+    if waited < _patience_with(picture, incident) or _is_at_work(picture, incident):
         return NOTHING
     why = _why_not_on(picture, incident)
     if why is None:
@@ -62,30 +72,61 @@ def give_over(picture: Picture, incident: Incident) -> Decision:
     return move(
         incident,
         _S.NEEDS_HUMAN,
-        f"{why}, and nothing has come of it for {seconds(picture.rules.stuck_after)}: nothing is sent, and its servers wait. "
+        f"{why}, and nothing has come of it for {seconds(waited)}: nothing is sent, and its servers wait. "
         f"Koboshi goes on by itself when that is mended; see 'koboshi incident show {incident.id}'",
     )
 
 
+def _idle_for(picture: Picture, incident: Incident) -> timedelta:
+    """Return for how long nothing has come of it, while we watched."""
+    return min(idle_for(picture, incident), picture.now.since(picture.world.began_at))
+
+
 def _waited_long(picture: Picture, incident: Incident) -> bool:
-    return idle_for(picture, incident) >= picture.rules.stuck_after
+    return _idle_for(picture, incident) >= picture.rules.stuck_after
+
+
+def _patience_with(picture: Picture, incident: Incident) -> timedelta:
+    patience = picture.rules.stuck_after
+    if incident.state is _S.SOURCE_BACK:  # its host lives: whatever Nova does, somebody must look
+        return patience
+    return max(patience, NOVA_UNWELL_FOR) if _nova_s_trouble(picture, incident) else patience
+
+
+def _is_at_work(picture: Picture, incident: Incident) -> bool:
+    """Return whether something of the incident is under way, and ends by itself."""
+    if incident.state is _S.SOURCE_BACK:
+        return picture.state.is_busy(f"host:{incident.host}")
+    return is_anything_moving(picture, incident)
 
 
 def _why_not_on(picture: Picture, incident: Incident) -> str | None:
     """Return what the incident lacks that only a person can mend."""
+    host, trouble = incident.host, _nova_s_trouble(picture, incident)
+    match incident.state:
+        case _S.RECOVERING:
+            return trouble or why_host_not_proven_now(incident, picture.world, picture.now)
+        case _S.PROVEN | _S.ISOLATING:
+            said = trouble or "Nova does not take it, or does not show it"
+            return f"{host} is dead and cannot be forced down and disabled in Nova ({said})"
+        case _S.SOURCE_BACK:
+            return (
+                f"{host} lives ({incident.reason}) while servers of it are on their way elsewhere, and it "
+                f"is not switched off ({power_word(picture, incident)}): two copies of one may run. Switch "
+                "it off, or wait until they have landed"
+            )
+        case _:
+            return None
+
+
+def _nova_s_trouble(picture: Picture, incident: Incident) -> str | None:
+    """Return why it is not the incident's fault that nothing comes of it."""
     world = picture.world
-    if incident.state is not _S.RECOVERING or _is_nova_unwell(picture, incident):
-        return None
-    return why_host_not_proven_now(incident, world, picture.now)
-
-
-def _is_nova_unwell(picture: Picture, incident: Incident) -> bool:
-    cell = cell_of(incident.host, picture.world)
-    return (
-        picture.world.api.failing_since is not None
-        or picture.brake.brownouts.of(cell) is not None
-        or picture.world.services_read_at is None
-    )
+    if world.api.failing_since is not None:
+        return f"Nova does not answer: {world.api.error}"
+    if why := picture.brake.brownouts.of(cell_of(incident.host, world)):
+        return f"the control plane is unwell: {why}"
+    return None if world.services_read_at else "Nova's services were not read yet"
 
 
 def is_laid_down(picture: Picture, incident: Incident) -> bool:
@@ -109,7 +150,7 @@ def take_up(picture: Picture, incident: Incident) -> Decision:
         return NOTHING
     if incident.isolation is None:
         return _anew(picture, incident)
-    if _is_nova_unwell(picture, incident):
+    if _nova_s_trouble(picture, incident):
         return NOTHING
     waits = any(r.state in WAITING for r in recoveries_of(picture, incident))
     if not waits and incident.servers_listed:
@@ -122,11 +163,21 @@ def take_up(picture: Picture, incident: Incident) -> Decision:
 
 
 def _anew(picture: Picture, incident: Incident) -> Decision:
-    """Begin once more with one that was not isolated: when somebody armed us, or started us again."""
+    """Begin once more with one that was not isolated: everything is asked anew, proof and brake too."""
     armed = picture.state.holds.armed
     since = (picture.world.began_at, *((armed.at,) if armed else ()))
-    if not any(at.is_after(incident.moved_at) for at in since):
+    is_asked = any(at.is_after(incident.moved_at) for at in since)
+    if not is_asked and not _is_due_again(picture, incident):
         return NOTHING
     if not is_unreachable(picture, incident):
         return NOTHING
-    return move(incident, _S.CONFIRMED, "Koboshi acts again, and the host is still silent")
+    return move(incident, _S.CONFIRMED, "the host is still silent: its recovery is begun once more")
+
+
+def _is_due_again(picture: Picture, incident: Incident) -> bool:
+    """Return whether Nova is asked once more to force a proven dead host down: ever more rarely."""
+    if incident.proof is None or _nova_s_trouble(picture, incident):
+        return False
+    tried_for = incident.moved_at.since(incident.opened_at)
+    pause = min(max(tried_for, picture.rules.stuck_after), TRIED_AGAIN_AT_MOST)
+    return picture.now.since(incident.moved_at) >= pause

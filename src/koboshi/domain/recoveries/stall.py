@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from koboshi.domain.decision import Picture
 from koboshi.domain.facts.cells import cell_of
-from koboshi.domain.incidents.incident import Incident, IncidentState
+from koboshi.domain.incidents.incident import SHOULD_GET_ON, Incident, IncidentState
 from koboshi.domain.incidents.steps import idle_for
 from koboshi.domain.judging.proof import why_host_not_proven_now
 from koboshi.domain.judging.verdict import seconds
@@ -13,14 +13,6 @@ from koboshi.domain.recoveries.recovery import HOLDS_A_SLOT, ON_ITS_WAY, WAITING
 
 STALLED_AFTER = timedelta(minutes=3)
 
-_SHOULD_GET_ON = frozenset(
-    {
-        IncidentState.PROVEN,
-        IncidentState.ISOLATING,
-        IncidentState.RECOVERING,
-        IncidentState.SOURCE_BACK,
-    },
-)
 _NOVA_WORKS = (ON_ITS_WAY | HOLDS_A_SLOT) - {RecoveryState.STUCK, RecoveryState.UNKNOWN}
 
 
@@ -30,7 +22,7 @@ def stalled_notice(picture: Picture, host: HostName) -> str | None:
     if (
         incident is None
         or picture.why_not_acting is not None
-        or incident.state not in _SHOULD_GET_ON
+        or incident.state not in SHOULD_GET_ON
         or idle_for(picture, incident) < STALLED_AFTER
     ):
         return None
