@@ -4,16 +4,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+import anyio
 import pytest
 
 from koboshi.domain.home import enabling, guard_home, powering, restoring, returning
 from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recoveries.recovery import Recovery, RecoveryState
+from koboshi.domain.word import ConfirmDead
 from koboshi.engine import starting
 from koboshi.rehearsal.story import Story
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim.breach import Rule
+from koboshi.sim.operating import update_service
 from koboshi.sim.samples import image_server, server
 from tests.mutations.playing import A_DOZEN, ONE_BY_ONE, Mutation, assert_noticed
 
@@ -50,6 +53,19 @@ async def loses_its_power(s: Story) -> None:
     await s.until(lambda: bool(s.fences[H1].ons) or s.path()[-1] == "parked", 30)
 
 
+async def disabled_and_dark(s: Story) -> None:
+    """Let a host die that an operator disabled, who hands it over, and switches it on when it is mended."""
+    update_service(s.cloud, H1, {"enabled": False, "disabled_reason": "memory errors"})
+    await anyio.sleep(10)
+    s.power_loss()
+    await s.until(lambda: ("h1", "disabled_and_dark") in s.noticed(), 60)
+    await anyio.sleep(20)
+    await s.daemon.hear(ConfirmDead(host=H1, note="as the test has it"), "uid 0 (root)")
+    await s.until_incident(IncidentState.PARKED, within_s=90)
+    await s.cloud.boot(H1)
+    await s.until_incident(IncidentState.CLOSED, within_s=A_RETURN_S)
+
+
 async def leaves_a_bomb(s: Story) -> None:
     """Somebody's evacuation of a held server is never ended."""
     await fenced(s)
@@ -64,6 +80,10 @@ def nothing(*_args: object, **_more: object) -> None:
 
 def none(*_args: object, **_more: object) -> tuple[()]:
     return ()
+
+
+def never(*_args: object) -> bool:
+    return False
 
 
 def no_failures(*_args: object) -> int:
@@ -111,6 +131,15 @@ MUTATIONS: Mapping[str, Mutation] = {
             (powering, "why_not_power_on", nothing),
         ),
         tell=loses_its_power,
+        breaks=Rule.NOT_OURS,
+    ),
+    "theirs": Mutation(
+        sentence="A host that an operator had disabled is given back as it was, and never enabled",
+        patches=(
+            (enabling, "stays_disabled", never),
+            (guard_home, "stays_disabled", never),
+        ),
+        tell=disabled_and_dark,
         breaks=Rule.NOT_OURS,
     ),
     "flapping": Mutation(

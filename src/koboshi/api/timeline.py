@@ -18,6 +18,7 @@ from koboshi.domain.memory.commands import (
     LiftForceDown,
     PowerOn,
     RebootServer,
+    RestoreDisable,
     StartServer,
     StopServer,
     TryFence,
@@ -234,6 +235,9 @@ class _Teller:
                 return command.host, "lift force-down", "intended; being sent"
             case EnableService():
                 return command.host, "enable in Nova", "intended; being sent"
+            case RestoreDisable():
+                what = f"disable as it was before ({command.reason or 'without a reason'})"
+                return command.host, what, "intended; being sent"
             case StartServer():
                 what = f"start on {command.host}: {command.why}"
                 return self._name(command.server), what, "intended; being sent"

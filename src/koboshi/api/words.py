@@ -207,9 +207,12 @@ def _sentence(event: ev.Event) -> str:
         case ev.IncidentOpened():
             return f"incident {event.incident} opened: {'; '.join(event.evidence)}"
         case ev.WordGiven():
+            stays = f"; {event.host} stays disabled when it comes home" * (
+                event.handed_over is not None
+            )
             return (
                 f"your word that {event.host} is dead stands in the journal; it is void as soon as the "
-                "host gives a sign of life"
+                f"host gives a sign of life{stays}"
             )
         case ev.DataLossCommitted():
             return f"the loss of its {' and '.join(event.disks) or 'place'} stands in the journal: {event.policy}"

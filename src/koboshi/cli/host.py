@@ -32,8 +32,9 @@ def confirm_dead(
 ) -> ExitCode:
     """Say that a host is dead: its servers are then recovered on your word.
 
-    For a host whose death no power device can prove. Refused while any witness of the host answers
-    or its power reads on; void as soon as one answers again.
+    For a host whose death no power device can prove, or that was disabled when it died (it is then
+    left disabled when it comes home). Refused while any witness of the host answers or its power reads
+    on; void as soon as one answers again.
 
     Parameters
     ----------

@@ -35,6 +35,7 @@ from koboshi.domain.memory.commands import (
     Outcome,
     PowerOn,
     RebootServer,
+    RestoreDisable,
     StartServer,
     StopServer,
     TryFence,
@@ -55,7 +56,7 @@ from koboshi.domain.restraint.arming import why_not_acting
 from koboshi.domain.restraint.brake import why_first_fence_held
 from koboshi.domain.rules import Mode, Rules
 from koboshi.engine.fence_trial import FenceTrial
-from koboshi.engine.homeward import Homecomer
+from koboshi.engine.homeward import Homecomer, Homeward
 from koboshi.engine.memory import Memory
 from koboshi.engine.starting import start_or_reboot
 from koboshi.engine.whiteboard import Whiteboard
@@ -132,7 +133,7 @@ class Executor:
                     return await self._stop(command)
                 case TryFence():
                     return await self._try_fence(command)
-                case PowerOn() | LiftForceDown() | EnableService():
+                case PowerOn() | LiftForceDown() | EnableService() | RestoreDisable():
                     return (await self._go_home(command),)
                 case StartServer() | RebootServer():
                     ended = await start_or_reboot(
@@ -202,7 +203,7 @@ class Executor:
             raise SafetyRefusal(f"the power device of {host} is quarantined")
         return fence
 
-    async def _go_home(self, command: PowerOn | LiftForceDown | EnableService) -> CommandEnded:
+    async def _go_home(self, command: Homeward) -> CommandEnded:
         async def read(host: HostName) -> ComputeService | None:
             return await self._read_service(host, fresh=True)
 
@@ -216,6 +217,8 @@ class Executor:
                 return await homecomer.lift(command)
             case EnableService():
                 return await homecomer.enable(command)
+            case RestoreDisable():
+                return await homecomer.disable_again(command)
 
     async def _identified(self, host: HostName) -> tuple[Fence | None, str]:
         """Return what may switch the host after its device said whose it is; None, and why not."""
@@ -284,7 +287,8 @@ class Executor:
             return f"not sent: the last look took over {LOOK_DEADLINE.total_seconds():.0f} s"
         if service is None or service.id != command.service:
             return "not sent: Nova does not list its compute service"
-        hand = others_hand(service, command.marker)
+        incident = self._memory.state.incidents[command.incident]
+        hand = others_hand(service, command.marker, incident.handed_over)
         return f"not sent: {hand}" if hand else None
 
     async def _read_back(self, command: Isolate, detail: str) -> tuple[Event, ...]:

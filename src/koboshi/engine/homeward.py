@@ -7,8 +7,15 @@ import anyio
 
 from koboshi.domain.errors import CloudError, CommandRefused, FenceError, OutcomeUnknown
 from koboshi.domain.facts.cloud import ComputeService, Power
+from koboshi.domain.facts.ownership import is_left_disabled
 from koboshi.domain.home.guard_home import why_not_enable, why_not_lift, why_not_on_now
-from koboshi.domain.memory.commands import EnableService, LiftForceDown, Outcome, PowerOn
+from koboshi.domain.memory.commands import (
+    EnableService,
+    LiftForceDown,
+    Outcome,
+    PowerOn,
+    RestoreDisable,
+)
 from koboshi.domain.memory.events import CommandEnded
 from koboshi.domain.names import HostName
 from koboshi.engine.memory import Memory
@@ -21,7 +28,7 @@ LOOK_S = 5.0
 """What was read for the guard must be fresh when the request leaves."""
 
 ReadService = Callable[[HostName], Awaitable[ComputeService | None]]
-Homeward = PowerOn | LiftForceDown | EnableService
+Homeward = PowerOn | LiftForceDown | EnableService | RestoreDisable
 
 
 class Homecomer:
@@ -63,9 +70,17 @@ class Homecomer:
             command, lambda: self._cloud.enable(command.service), lambda s: s.enabled
         )
 
+    async def disable_again(self, command: RestoreDisable) -> CommandEnded:
+        """Give the disable back to whoever had made it, and read it back."""
+        return await self._edit(
+            command,
+            lambda: self._cloud.disable(command.service, command.reason),
+            lambda s: is_left_disabled(s, command.reason),
+        )
+
     async def _edit(
         self,
-        command: LiftForceDown | EnableService,
+        command: LiftForceDown | EnableService | RestoreDisable,
         send: Callable[[], Awaitable[None]],
         is_so: Callable[[ComputeService], bool],
     ) -> CommandEnded:
@@ -118,7 +133,7 @@ class Homecomer:
                 )
             case LiftForceDown():
                 return why_not_lift(command, incident, service)
-            case EnableService():
+            case EnableService() | RestoreDisable():
                 return why_not_enable(command, incident, service, records)
 
 

@@ -129,6 +129,10 @@ class CloudCommands(Protocol):
         """Enable the service."""
         ...
 
+    async def disable(self, service: ServiceId, reason: str) -> None:
+        """Disable the service with `reason`; with none where it is empty."""
+        ...
+
     async def evacuate(self, server: ServerId, destination: HostName) -> None:
         """Ask Nova to evacuate the server to `destination` (2.68: the scheduler checks it)."""
         ...

@@ -24,6 +24,7 @@ from koboshi.domain.memory.commands import (
     LiftForceDown,
     PowerOn,
     RebootServer,
+    RestoreDisable,
     StartServer,
     StopServer,
     TryFence,
@@ -210,7 +211,9 @@ def _of_server(
 
 def _named(command: Command) -> str:
     match command:
-        case FenceOff() | Isolate() | TryFence() | PowerOn() | LiftForceDown() | EnableService():
+        case FenceOff() | Isolate() | TryFence() | PowerOn():
+            return f"{command.type} {command.host}"
+        case LiftForceDown() | EnableService() | RestoreDisable():
             return f"{command.type} {command.host}"
         case Evacuate():
             return f"evacuate {command.server} {command.to}"

@@ -34,7 +34,8 @@ def judge_first_act(book: Casebook, host: HostName, incident: IncidentId, now_s:
     if host in book.state.found_down and host not in book.words:
         book.tell(Rule.NOT_OURS, f"{host} was found down at the very first start")
     row = book.world.cloud.row(host)
-    if book.is_others(row) and now_s - book.edited_by_others.get(host, 0.0) > LOOK_S:
+    recently = now_s - book.edited_by_others.get(host, 0.0) <= LOOK_S
+    if book.is_others(row) and not recently and not book.was_handed_over(row):
         book.tell(Rule.NOT_OURS, f"{host} was disabled or forced down by somebody else")
     if host in book.words:
         return  # a person answers for it: the brake holds back what we conclude

@@ -51,6 +51,8 @@ class Casebook:
         self.meant_s: dict[ServerId, list[float]] = {}
         """When each server's requests were meant."""
         self.edited_by_others: dict[HostName, float] = {}
+        self.disabled_by_others: dict[HostName, str] = {}
+        """With what reason others have disabled a host ("": none), and not enabled it again."""
         """When somebody other than Koboshi last changed each host's row."""
         self.opened_s: dict[IncidentId, float] = {}
         self.moved_s: dict[IncidentId, float] = {}
@@ -112,6 +114,15 @@ class Casebook:
         if reason.startswith(self.marker):
             return False
         return row.forced_down or (not row.enabled and not reason.startswith(AUTO))
+
+    def was_handed_over(self, row: ComputeService) -> bool:
+        """Return whether a person's word gave us a host that is disabled like this."""
+        incident = self.state.open_incident(row.host)
+        return (
+            incident is not None
+            and not row.forced_down
+            and incident.handed_over == (row.disabled_reason or "")
+        )
 
     @property
     def marker(self) -> str:

@@ -9,6 +9,7 @@ from koboshi.domain.memory.commands import (
     LiftForceDown,
     PowerOn,
     RebootServer,
+    RestoreDisable,
     StartServer,
 )
 from koboshi.domain.names import HostName
@@ -17,7 +18,7 @@ from koboshi.sim.casebook import LOOK_S, Casebook
 
 _I = IncidentState
 
-Homeward = PowerOn | LiftForceDown | EnableService | StartServer | RebootServer
+Homeward = PowerOn | LiftForceDown | EnableService | RestoreDisable | StartServer | RebootServer
 
 
 def judge_homeward(book: Casebook, command: Homeward, now_s: float) -> None:
@@ -29,6 +30,8 @@ def judge_homeward(book: Casebook, command: Homeward, now_s: float) -> None:
             judge_lift(book, command)
         case EnableService():
             judge_enable(book, command)
+        case RestoreDisable():
+            judge_restore_disable(book, command)
         case StartServer() | RebootServer():
             judge_start(book, command)
 
@@ -105,6 +108,8 @@ def judge_enable(book: Casebook, command: EnableService) -> None:
         book.tell(
             Rule.NOT_OURS, f"{command.host} is enabled, and {row.disabled_reason} disabled it"
         )
+    if (reason := book.disabled_by_others.get(command.host)) is not None and not recently:
+        book.tell(Rule.NOT_OURS, f"{command.host} is enabled, and was disabled before ({reason!r})")
     incident = book.state.incidents[command.incident]
     failures = [
         i
@@ -115,6 +120,17 @@ def judge_enable(book: Casebook, command: EnableService) -> None:
     flapping = incident.opened_at.since(first) <= book.rules.flapping
     if len(failures) > 1 and flapping and not incident.home.released_by:
         book.tell(Rule.HELD, f"{command.host} failed {len(failures)} times, and is enabled")
+
+
+def judge_restore_disable(book: Casebook, command: RestoreDisable) -> None:
+    """Judge a disable that is given back: to whoever had made it, in their own words."""
+    theirs = book.disabled_by_others.get(command.host)
+    recently = anyio.current_time() - book.edited_by_others.get(command.host, -LOOK_S) < LOOK_S
+    if command.reason != theirs and not recently:
+        facts = (
+            f"{command.host} is disabled as {command.reason!r}, and others' reason was {theirs!r}"
+        )
+        book.tell(Rule.NOT_OURS, facts)
 
 
 def comes_home(book: Casebook, incident: Incident) -> bool:

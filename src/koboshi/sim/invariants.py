@@ -20,6 +20,7 @@ from koboshi.domain.memory.commands import (
     Outcome,
     PowerOn,
     RebootServer,
+    RestoreDisable,
     StartServer,
     StopServer,
     TryFence,
@@ -317,6 +318,8 @@ class Judge(Casebook):
                     return c
                 case "enable", EnableService() as c if f"nova-compute@{c.host}" == event.subject:
                     return c
+                case "disable", RestoreDisable() as c if f"nova-compute@{c.host}" == event.subject:
+                    return c
                 case "power_off", TryFence() as c if c.host == event.subject:
                     return c
                 case "stop", StopServer() as c if c.server == event.subject:
@@ -387,6 +390,10 @@ class Judge(Casebook):
         before, after, host = event.before, event.after, event.after.host
         if event.by is By.OTHERS:
             self.edited_by_others[host] = event.at_s
+            if after.enabled:
+                self.disabled_by_others.pop(host, None)
+            elif self.is_others(after):
+                self.disabled_by_others[host] = after.disabled_reason or ""
             return
         gives_back = (after.enabled and not before.enabled) or (
             before.forced_down and not after.forced_down
@@ -394,5 +401,5 @@ class Judge(Casebook):
         if gives_back and not (before.disabled_reason or "").startswith(self.marker):
             self.tell(Rule.NOT_OURS, f"{host} is given back, and Koboshi had not taken it")
         recently = event.at_s - self.edited_by_others.get(host, 0.0) <= LOOK_S
-        if self.is_others(before) and not recently:
+        if self.is_others(before) and not recently and not self.was_handed_over(before):
             self.tell(Rule.NOT_OURS, f"{host} is taken over from whoever had disabled it")

@@ -4,7 +4,7 @@ What it claims of Nova is what nova 34 does (compute/api.py, conductor/manager.p
 compute/manager.py); the contract suite holds the same steps against the real thing.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -234,7 +234,14 @@ class SimCloud(Database):
         """Enable a service."""
         await self._give_back("enable", service, {"enabled": True})
 
-    async def _give_back(self, call: str, service: ServiceId, changes: dict[str, bool]) -> None:
+    async def disable(self, service: ServiceId, reason: str) -> None:
+        """Disable a service with a reason, or with none."""
+        changes = {"enabled": False, "disabled_reason": reason or None}
+        await self._give_back("disable", service, changes)
+
+    async def _give_back(
+        self, call: str, service: ServiceId, changes: Mapping[str, bool | str | None]
+    ) -> None:
         key = self.service_table.key_by_id(service)
         host = HostName(key.partition("@")[2])
         await self._carry(

@@ -319,6 +319,11 @@ class OpenStackCloud:
         """Enable the service."""
         await self._update(service, {"status": "enabled"})
 
+    async def disable(self, service: ServiceId, reason: str) -> None:
+        """Disable the service with `reason`; with none where it is empty (Nova then forgets the old one)."""
+        body: dict[str, object] = {"status": "disabled"}
+        await self._update(service, body | ({"disabled_reason": reason} if reason else {}))
+
     async def _update(self, service: ServiceId, body: dict[str, object]) -> None:
         await self.calls.command(
             _compute("PUT", f"/os-services/{quote(service, safe='')}", "2.53", body=body),

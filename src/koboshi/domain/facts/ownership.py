@@ -27,10 +27,27 @@ def disabled_by_operator(host: HostName, world: World) -> bool:
     return not reason.startswith((AUTO_PREFIX, MARKER_PREFIX))
 
 
-def others_hand(service: ComputeService, marker: str) -> str | None:
-    """Return who took a host out of service, if its row says that it was not us by `marker`."""
+def is_left_disabled(service: ComputeService, handed_over: str | None) -> bool:
+    """Return whether a host is disabled just as it was when a person handed it over to us."""
+    reason = service.disabled_reason or ""
+    return (
+        handed_over is not None
+        and not service.enabled
+        and not service.forced_down
+        and reason == handed_over
+    )
+
+
+def others_hand(service: ComputeService, marker: str, handed_over: str | None = None) -> str | None:
+    """Return who took a host out of service, if its row says that it was not us by `marker`.
+
+    A person may hand over a host that is disabled, with the reason that is `handed_over`: as long as it
+    stands so, the host is ours to recover.
+    """
     reason = service.disabled_reason or ""
     if reason == marker:
+        return None
+    if is_left_disabled(service, handed_over):
         return None
     if not service.enabled and not reason.startswith(AUTO_PREFIX):
         return f"its compute service was disabled by somebody else ({reason or 'without a reason'})"

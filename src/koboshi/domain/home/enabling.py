@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from koboshi.domain.decision import NOTHING, Decision, Picture, Refused
 from koboshi.domain.forecasting.stale import cure
-from koboshi.domain.home.guard_home import bombs_of
+from koboshi.domain.home.guard_home import bombs_of, stays_disabled
 from koboshi.domain.incidents.incident import Incident, IncidentState
-from koboshi.domain.incidents.steps import is_in_service, is_unreachable, may_ask_nova, move
-from koboshi.domain.memory.commands import EnableService
+from koboshi.domain.incidents.steps import is_given_back, is_unreachable, may_ask_nova, move
+from koboshi.domain.memory.commands import EnableService, RestoreDisable
 from koboshi.domain.memory.events import HostReleased
-from koboshi.domain.names import HostName
+from koboshi.domain.names import HostName, ServiceId
 
 RECORDS_MAX_AGE = timedelta(seconds=20)
 
@@ -27,7 +27,10 @@ def failures_of(picture: Picture, incident: Incident) -> int:
 
 
 def enable(picture: Picture, incident: Incident) -> Decision:
-    """Enable what we disabled; a host that fails again and again waits for a person's word."""
+    """Enable what we disabled; a host that fails again and again waits for a person's word.
+
+    One that an operator had disabled before is given back to them as it was.
+    """
     host, track = incident.host, picture.world.services.get(incident.host)
     if track is None or track.service.up is None or not track.read_at.is_after(incident.moved_at):
         return NOTHING
@@ -59,6 +62,8 @@ def enable(picture: Picture, incident: Incident) -> Decision:
             f"{bombs[0].server} was never ended, and the next start of its nova-compute would destroy "
             f"that guest. {cure(bombs[0])}",
         )
+    if stays_disabled(incident):
+        return _leave_disabled(picture, incident, service.id)
     failures = failures_of(picture, incident)
     if failures > 1 and not incident.home.released_by:
         hours = picture.rules.flapping.total_seconds() / 3600
@@ -80,12 +85,27 @@ def enable(picture: Picture, incident: Incident) -> Decision:
     return Decision(commands=(command,))
 
 
+def _leave_disabled(picture: Picture, incident: Incident, service: ServiceId) -> Decision:
+    """Give a host that an operator had disabled back to them: enabling it is theirs."""
+    if incident.isolation is None or not may_ask_nova(picture, incident):
+        return NOTHING
+    command = RestoreDisable(
+        id=picture.new_command_id(incident, "disable"),
+        incident=incident.id,
+        host=incident.host,
+        service=service,
+        marker=incident.isolation.marker,
+        reason=incident.handed_over or "",
+    )
+    return Decision(commands=(command,))
+
+
 def await_release(picture: Picture, incident: Incident) -> Decision:
     """Leave quarantine by a person's word, or when somebody enables the host."""
     if incident.home.released_by:
         why = f"released by {incident.home.released_by}"
         return move(incident, _S.ENABLING, why)
-    if is_in_service(picture, incident):
+    if is_given_back(picture, incident):
         return move(incident, _S.ENABLING, "somebody enabled it in Nova")
     return NOTHING
 

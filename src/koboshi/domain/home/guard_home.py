@@ -11,7 +11,12 @@ from koboshi.domain.forecasting.stale import cure
 from koboshi.domain.incidents.incident import Incident, IncidentState, ProofKind
 from koboshi.domain.instant import Instant
 from koboshi.domain.judging.proof import is_ours
-from koboshi.domain.memory.commands import EnableService, LiftForceDown, PowerOn
+from koboshi.domain.memory.commands import (
+    EnableService,
+    LiftForceDown,
+    PowerOn,
+    RestoreDisable,
+)
 from koboshi.domain.recoveries.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
 
 ON_AFTER = timedelta(seconds=30)
@@ -90,13 +95,18 @@ def why_not_lift(
     return None if service is not None and service.forced_down else "it is lifted already"
 
 
+def stays_disabled(incident: Incident) -> bool:
+    """Return whether an operator had disabled the host before it died: enabling it is theirs."""
+    return incident.handed_over is not None
+
+
 def why_not_enable(
-    command: EnableService,
+    command: EnableService | RestoreDisable,
     incident: Incident,
     service: ComputeService | None,
     records: Iterable[Migration],
 ) -> str | None:
-    """Return why the host must not be enabled: only our own disable is ours to clear."""
+    """Return why the host must not be given back: only our own disable is ours to clear."""
     if incident.state is not IncidentState.ENABLING:
         return f"its incident is {incident.state}"
     if why := _why_not_ours(command, incident, service):
@@ -105,11 +115,15 @@ def why_not_enable(
         return "it is still forced down"
     if bombs := bombs_of(records):
         return f"evacuation record {bombs[0].id} was never ended: {cure(bombs[0])}"
+    if isinstance(command, EnableService) and stays_disabled(incident):
+        return "an operator had disabled it before: enabling it is theirs"
     return None
 
 
 def _why_not_ours(
-    command: LiftForceDown | EnableService, incident: Incident, service: ComputeService | None
+    command: LiftForceDown | EnableService | RestoreDisable,
+    incident: Incident,
+    service: ComputeService | None,
 ) -> str | None:
     isolation = incident.isolation
     if service is None or service.id != command.service:

@@ -14,8 +14,8 @@ from koboshi.domain.incidents.listing import list_new_servers
 from koboshi.domain.incidents.steps import (
     hold_waiting,
     is_anything_unfinished,
+    is_given_back,
     is_healthy_for_long,
-    is_in_service,
     is_only_a_late_message,
     is_unreachable,
     is_up,
@@ -54,7 +54,7 @@ def until_home(picture: Picture, incident: Incident) -> Decision:
         return NOTHING
     if _is_deleted(picture, incident):
         return move(incident, _S.CLOSED, "Nova lists no compute service of this host any more")
-    if is_in_service(picture, incident):
+    if is_given_back(picture, incident):
         return _in_service(picture, incident)
     if incident.state is _S.NEEDS_HUMAN:
         return _after_a_person(picture, incident)
@@ -102,7 +102,7 @@ def _in_service(picture: Picture, incident: Incident) -> Decision:
         return move(
             incident,
             _S.CLOSED,
-            "the host is enabled, answers, and reports again",
+            _at_home(incident),
             *_came_home(picture, incident),
         )
     if incident.state is _S.FOREIGN:  # whoever took it has given it back
@@ -112,6 +112,12 @@ def _in_service(picture: Picture, incident: Incident) -> Decision:
     if is_unreachable(picture, incident):
         return _fails_still(picture, incident)
     return NOTHING
+
+
+def _at_home(incident: Incident) -> str:
+    if incident.handed_over is None:
+        return "the host is enabled, answers, and reports again"
+    return "the host answers and reports again, and is left disabled as its operator had it"
 
 
 def _fails_still(picture: Picture, incident: Incident) -> Decision:
@@ -174,7 +180,7 @@ def asked_at_home(picture: Picture, incident: Incident) -> frozenset[ServerId]:
         sweep is None
         or not sweep.at.is_after(incident.moved_at)
         or incident.state not in AT_REST
-        or not is_in_service(picture, incident)
+        or not is_given_back(picture, incident)
         or not is_healthy_for_long(picture, incident, but_for=ASKED_BEFORE)
     ):
         return frozenset()

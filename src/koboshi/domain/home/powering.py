@@ -88,6 +88,9 @@ def _why_parked(picture: Picture, incident: Incident) -> str | None:
     """Return why it is a person who brings the host back; None when Koboshi does."""
     host, proof = incident.host, incident.proof
     by_hand = f"when it is mended, switch {host} on: Koboshi goes on from its first sign of life"
+    if incident.handed_over is not None:
+        who = incident.handed_over or "without a reason"
+        return f"an operator had disabled it ({who}): switching it on is theirs; {by_hand}"
     if proof is None or proof.kind is not ProofKind.FENCED_OFF or not incident.switched_off:
         return f"it was not Koboshi's off that switched {host} off: it does not switch it on; {by_hand}"
     if not picture.rules.power_on:

@@ -12,7 +12,7 @@ from koboshi.domain.incidents.fencing import await_better_evidence, await_proof
 from koboshi.domain.incidents.incident import ACTING, DEADLINES, Incident, IncidentState
 from koboshi.domain.incidents.laid_down import give_over, lay_down
 from koboshi.domain.incidents.recovering import isolate, recover, source_back
-from koboshi.domain.incidents.steps import is_in_service, move
+from koboshi.domain.incidents.steps import is_given_back, move
 from koboshi.domain.instant import latest
 from koboshi.domain.judging.verdict import seconds
 from koboshi.domain.restraint.arming import is_disarmed
@@ -68,7 +68,7 @@ def _home_step(picture: Picture, incident: Incident) -> Decision:
             return reconcile(picture, incident)
         case _S.RESTORING:
             return restore(picture, incident)
-        case _S.ENABLING if not is_in_service(picture, incident):
+        case _S.ENABLING if not is_given_back(picture, incident):
             return enable(picture, incident)
         case _S.QUARANTINED:
             return await_release(picture, incident)

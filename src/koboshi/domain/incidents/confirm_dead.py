@@ -2,7 +2,8 @@
 
 It is bound to one incident, and taken only while every witness is silent. It stands in for the
 proof that no power device can give, and for nothing else: the last look before each evacuation
-asks the same witnesses again.
+asks the same witnesses again. A host that an operator had disabled is handed over by it, and is
+given back disabled as it was.
 """
 
 from dataclasses import replace
@@ -17,7 +18,7 @@ from koboshi.domain.judging.silence import why_not_silent
 from koboshi.domain.judging.verdict import Control, Verdict, seconds
 from koboshi.domain.memory.events import IncidentOpened, WordGiven, WordVoided
 from koboshi.domain.memory.state import State
-from koboshi.domain.names import HostName
+from koboshi.domain.names import HostName, IncidentId
 from koboshi.domain.restraint.arming import why_not_acting
 from koboshi.domain.rules import PROOF_MAX_AGE
 
@@ -38,8 +39,20 @@ def confirm_dead(picture: Picture, host: HostName, note: str, by: str) -> Decisi
         return _with_new_incident(picture, host, note, by)
     if refused := _not_now(picture, incident):
         return refused
-    given = WordGiven(host=host, incident=incident.id, by=by, note=note[:MAX_NOTE])
-    return Decision(events=(given,))
+    return Decision(events=(_given(picture, incident.id, host, note, by),))
+
+
+def _given(picture: Picture, incident: IncidentId, host: HostName, note: str, by: str) -> WordGiven:
+    """Return the word; with it whoever had disabled the host hands it over as it stands."""
+    service = picture.world.services[host].service
+    is_theirs = disabled_by_operator(host, picture.world)
+    return WordGiven(
+        host=host,
+        incident=incident,
+        by=by,
+        note=note[:MAX_NOTE],
+        handed_over=(service.disabled_reason or "") if is_theirs else None,
+    )
 
 
 def _with_new_incident(picture: Picture, host: HostName, note: str, by: str) -> Decision | Refused:
@@ -54,7 +67,7 @@ def _with_new_incident(picture: Picture, host: HostName, note: str, by: str) -> 
     return Decision(
         events=(
             IncidentOpened(incident=incident, host=host, evidence=judgement.reasons),
-            WordGiven(host=host, incident=incident, by=by, note=note[:MAX_NOTE]),
+            _given(picture, incident, host, note, by),
         )
     )
 
@@ -78,16 +91,15 @@ def _not_ours(picture: Picture, host: HostName) -> Refused | None:
     incident = picture.state.open_incident(host)
     service = track.service
     ours = (service.disabled_reason or "").startswith(MARKER_PREFIX)
-    if disabled_by_operator(host, world) or (service.forced_down and not ours):
-        what = "forced down" if service.forced_down else "disabled"
+    if service.forced_down and not ours:
         return Refused(
-            reason=f"{host} was {what} in Nova by somebody else: Koboshi leaves it to them",
-            cure=f"give it back first: openstack compute service set --enable --up {host} nova-compute",
+            reason=f"{host} was forced down in Nova by somebody else, who may be evacuating it",
+            cure=f"if nobody is, lift that, and say so again: openstack compute service set --up {host} "
+            "nova-compute",
         )
-    if incident is None and (ours or service.forced_down):
+    if incident is None and ours:
         return Refused(
-            reason=f"{host} still carries the mark of an earlier incident "
-            f"({service.disabled_reason or 'forced down'})",
+            reason=f"{host} still carries the mark of an earlier incident ({service.disabled_reason})",
             cure=f"bring it home first, or give it back: "
             f"openstack compute service set --enable --up {host} nova-compute",
         )
@@ -141,9 +153,9 @@ def _not_now(picture: Picture, incident: Incident) -> Refused | None:
 
 
 def is_untouched(state: State, incident: Incident) -> bool:
-    """Return whether a person was asked for before anything was done to the host."""
+    """Return whether it was left to a person, or to others, before anything was done to the host."""
     return (
-        incident.state is _S.NEEDS_HUMAN
+        incident.state in {_S.NEEDS_HUMAN, _S.FOREIGN}
         and incident.isolation is None
         and incident.proof is None
         and not state.recoveries.get(incident.id)

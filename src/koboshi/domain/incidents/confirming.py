@@ -2,6 +2,7 @@
 
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.facts.nova_time import nova_now
+from koboshi.domain.facts.ownership import disabled_by_operator
 from koboshi.domain.forecasting.stale import is_stale
 from koboshi.domain.incidents.confirm_dead import may_go_on
 from koboshi.domain.incidents.fencing import fence, proven
@@ -19,6 +20,7 @@ from koboshi.domain.incidents.steps import (
 from koboshi.domain.instant import latest, seconds
 from koboshi.domain.judging.proof import proof_by_silence
 from koboshi.domain.judging.quarantine import has_trusted_device, to_look_at, why_swapped
+from koboshi.domain.memory.events import WordVoided
 from koboshi.domain.restraint.arming import is_disarmed
 from koboshi.domain.rules import SILENT_FOR, ProofPolicy
 
@@ -30,7 +32,7 @@ def wait(picture: Picture, incident: Incident) -> Decision:
     if answers_again(picture, incident):
         return move(incident, _S.CLOSED, "the host answers again; nothing was done to it")
     if hand := operators_hand(picture, incident):
-        return move(incident, _S.FOREIGN, hand)
+        return _leave(picture, incident, hand)
     waits_for_a_person = incident.state is _S.WOULD_ACT or _is_disarmed(picture)
     if waits_for_a_person and picture.why_not_acting:
         return NOTHING
@@ -53,7 +55,7 @@ def begin(picture: Picture, incident: Incident) -> Decision:
     if answers_again(picture, incident):
         return move(incident, _S.CLOSED, "the host answers again; nothing was done to it")
     if hand := operators_hand(picture, incident):
-        return move(incident, _S.FOREIGN, hand)
+        return _leave(picture, incident, hand)
     sworn = may_go_on(picture, incident)
     if judgement is None or not (sworn or is_unreachable(picture, incident)):
         return NOTHING
@@ -67,7 +69,7 @@ def begin(picture: Picture, incident: Incident) -> Decision:
     if foreign is None:
         return NOTHING  # its records are being read
     if foreign:
-        return move(incident, _S.FOREIGN, "somebody else has begun to evacuate this host")
+        return _leave(picture, incident, "somebody else has begun to evacuate this host")
     if proof := proof_of(picture, incident):
         return proven(incident, proof)
     if incident.host not in picture.world.fenced:
@@ -84,6 +86,19 @@ def begin(picture: Picture, incident: Incident) -> Decision:
     if to_look_at(picture, incident):
         return NOTHING  # they are being read
     return fence(picture, incident, f"{judgement.reasons[0]}: switching its power off")
+
+
+def _leave(picture: Picture, incident: Incident, why: str) -> Decision:
+    """Leave the host to whoever has it in hand: a word that was given counts no more."""
+    word = incident.word
+    void = () if word is None else (WordVoided(incident=incident.id, reason=why),)
+    host = incident.host
+    theirs = (
+        f". To have it recovered all the same: koboshi host confirm-dead {host}"
+        if disabled_by_operator(host, picture.world)
+        else ""
+    )
+    return move(incident, _S.FOREIGN, why + theirs, *void)
 
 
 def hold_over(picture: Picture, incident: Incident) -> Decision:

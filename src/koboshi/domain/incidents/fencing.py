@@ -13,8 +13,8 @@ from koboshi.domain.incidents.incident import (
 )
 from koboshi.domain.incidents.steps import (
     braked,
+    is_given_back,
     is_healthy_for_long,
-    is_in_service,
     is_unreachable,
     move,
     power_word,
@@ -129,7 +129,7 @@ def await_better_evidence(picture: Picture, incident: Incident) -> Decision:
     if proof := proof_of(picture, incident):
         return proven(incident, proof)
     if is_healthy_for_long(picture, incident):
-        if is_in_service(picture, incident) and not recoveries_of(picture, incident):
+        if is_given_back(picture, incident) and not recoveries_of(picture, incident):
             return move(incident, _S.CLOSED, "the host answers again, and has for a while")
         return move(
             incident,

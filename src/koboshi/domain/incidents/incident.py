@@ -90,7 +90,8 @@ INCIDENT_STEPS: Table[IncidentState] = {
     _S.QUARANTINED: frozenset({_S.ENABLING}) | _ENDS_ANYWHERE,
     # To `recovering` only what was laid down (laid_down.py), and never after a power-on.
     _S.NEEDS_HUMAN: frozenset({_S.CONFIRMED, _S.RECOVERING, _S.SETTLED, _S.RETURNING, _S.CLOSED}),
-    _S.FOREIGN: frozenset({_S.CLOSED}),
+    # To `confirmed` only by a person's word that hands the host over (confirm_dead.py).
+    _S.FOREIGN: frozenset({_S.CONFIRMED, _S.CLOSED}),
     _S.CLOSED: frozenset(),
 }
 
@@ -211,6 +212,9 @@ class Incident:
     moved_at: Instant
     word: GivenWord | None = None
     """The newest word that it is dead, unless it is void."""
+    handed_over: str | None = None
+    """The `disabled_reason` of an operator's disable, of a host that the newest word handed over to us
+    ("": none was given); with it the host is given back. None: it was in service."""
     proof: Proof | None = None
     isolation: Isolation | None = None
     progressed_at: Instant

@@ -195,10 +195,11 @@ def _disabled_and_dark(picture: Picture, judgement: Judgement) -> str | None:
     if not running:
         return None
     who = service.disabled_reason or "without a reason"
+    lift = f"openstack compute service set --up {host} nova-compute, then " * service.forced_down
     return (
         f"{host} is silent and was disabled before that ({who}); {running} of its servers are "
-        "ACTIVE in Nova. Koboshi leaves disabled hosts to whoever disabled them. To have it recovered: "
-        f"openstack compute service set --enable{' --up' if service.forced_down else ''} {host} nova-compute"
+        "ACTIVE in Nova. Koboshi leaves disabled hosts to whoever disabled them. If it is dead, and should "
+        f"be recovered: {lift}koboshi host confirm-dead {host} (it stays disabled when it comes home)"
     )
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from koboshi.domain.decision import Decision, Picture
 from koboshi.domain.facts.cloud import Power
-from koboshi.domain.facts.ownership import marker_of, others_hand
+from koboshi.domain.facts.ownership import is_left_disabled, marker_of, others_hand
 from koboshi.domain.incidents.incident import BY_POWER, Incident, IncidentState, Proof, ProofKind
 from koboshi.domain.judging.evidence import beats_while_off, distrusting
 from koboshi.domain.judging.felled import felled_by_our_off
@@ -118,7 +118,12 @@ def operators_hand(picture: Picture, incident: Incident) -> str | None:
     track = picture.world.services.get(incident.host)
     if track is None or track.service.id is None:
         return None
-    return others_hand(track.service, marker_of(picture.rules.install, incident))
+    is_ours = incident.word is not None or incident.is_begun
+    return others_hand(
+        track.service,
+        marker_of(picture.rules.install, incident),
+        incident.handed_over if is_ours else None,
+    )
 
 
 def proof_of(picture: Picture, incident: Incident) -> Proof | None:
@@ -218,15 +223,15 @@ def may_ask_nova(picture: Picture, incident: Incident) -> bool:
     return not is_recent and not picture.state.is_busy(f"host:{incident.host}")
 
 
-def is_in_service(picture: Picture, incident: Incident) -> bool:
-    """Return whether Nova may use the host: enabled, and not forced down."""
+def is_given_back(picture: Picture, incident: Incident) -> bool:
+    """Return whether nobody holds the host down for its failure: it is in service.
+
+    Or it is disabled as its operator had left it, when it was handed over to us.
+    """
     track = picture.world.services.get(incident.host)
-    return (
-        track is not None
-        and track.service.up is not None
-        and track.service.enabled
-        and not track.service.forced_down
-    )
+    if track is None or track.service.up is None or track.service.forced_down:
+        return False
+    return track.service.enabled or is_left_disabled(track.service, incident.handed_over)
 
 
 def is_only_a_late_message(picture: Picture, incident: Incident) -> bool:

@@ -162,6 +162,26 @@ class LiftForceDown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreDisable:
+    """Give a compute service, disabled by us, back to the operator who had disabled it before: as it was."""
+
+    type: Literal["restore_disable"] = "restore_disable"
+    may_be_repeated: ClassVar[bool] = True
+    id: CommandId
+    incident: IncidentId
+    host: HostName
+    service: ServiceId
+    marker: str
+    reason: str
+    """The operator's own `disabled_reason`; "": none."""
+
+    @property
+    def subject(self) -> str:
+        """Return what only one open command may be about."""
+        return f"host:{self.host}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnableService:
     """Enable a compute service that we had disabled, and nobody else."""
 
@@ -230,6 +250,7 @@ Command = (
     | PowerOn
     | LiftForceDown
     | EnableService
+    | RestoreDisable
     | StartServer
     | RebootServer
 )

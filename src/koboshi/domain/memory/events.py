@@ -169,6 +169,8 @@ class WordGiven:
     by: str
     """Who, as the operating system told: `uid 0 (root), pid 123`."""
     note: str
+    handed_over: str | None = None
+    """With what `disabled_reason` an operator had disabled it ("": without one); None: nobody had."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

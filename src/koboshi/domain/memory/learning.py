@@ -20,7 +20,8 @@ def incident_learned(incident: Incident, at: Instant, event: IncidentLesson) -> 
     """Return what is known of an incident after one of its events."""
     match event:
         case ev.WordGiven():
-            return replace(incident, word=GivenWord(at=at, by=event.by, note=event.note))
+            word = GivenWord(at=at, by=event.by, note=event.note)
+            return replace(incident, word=word, handed_over=event.handed_over)
         case ev.WordVoided():
             return replace(incident, word=None)
         case ev.DeathProven():

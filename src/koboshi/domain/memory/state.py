@@ -21,6 +21,7 @@ from koboshi.domain.memory.commands import (
     Outcome,
     PowerOn,
     RebootServer,
+    RestoreDisable,
     StartServer,
     StopServer,
     TryFence,
@@ -399,14 +400,14 @@ def _intended(state: State, at: Instant, command: Command) -> State:
         case StopServer():
             recovery = state.recoveries[command.incident][command.server]
             return _with_recovery(state, replace(recovery, stop_asked_at=at))
-        case PowerOn() | LiftForceDown() | EnableService():
+        case PowerOn() | LiftForceDown() | EnableService() | RestoreDisable():
             return _on_its_way_home(state, at, command)
         case StartServer() | RebootServer():
             return _starting(state, at, command)
 
 
 def _on_its_way_home(
-    state: State, at: Instant, command: PowerOn | LiftForceDown | EnableService
+    state: State, at: Instant, command: PowerOn | LiftForceDown | EnableService | RestoreDisable
 ) -> State:
     incident = state.incidents[command.incident]
     home = replace(incident.home, asked_at=at)

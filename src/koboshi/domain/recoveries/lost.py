@@ -2,7 +2,7 @@
 
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.incidents.incident import Incident
-from koboshi.domain.incidents.steps import is_in_service
+from koboshi.domain.incidents.steps import is_given_back
 from koboshi.domain.instant import Instant, latest
 from koboshi.domain.judging.proof import why_host_not_proven_now
 from koboshi.domain.judging.verdict import Control, Verdict, seconds
@@ -105,7 +105,7 @@ def is_home(picture: Picture, incident: Incident) -> bool:
         judgement is not None
         and judgement.verdict is Verdict.UP
         and judgement.control is Control.FRESH
-        and is_in_service(picture, incident)
+        and is_given_back(picture, incident)
     )
 
 

@@ -23,6 +23,7 @@ A_PERSON_LATER_S = 1_000.0
 HELD_SERVERS_LATER_S = 3_700.0
 """... and a server that is held for its host."""
 MUCH_LATER_PERCENT = 15
+STAYS_OFF_PERCENT = 30
 
 Meeting = Callable[[Random, Subjects, float], tuple[Happening, ...]]
 
@@ -142,6 +143,22 @@ def _fence_is_tried(random: Random, of: Subjects, at_s: float) -> tuple[Happenin
     return Happening(what=disables, at_s=at_s - 4.0), Happening(what=word, at_s=at_s + 4.0)
 
 
+def _disabled_and_dark(random: Random, _of: Subjects, at_s: float) -> tuple[Happening, ...]:
+    """Return a host that dies while an operator has it disabled, who hands it over, and brings it back."""
+    disables = Fault(kind=FaultKind.OPERATOR_DISABLES, host=VICTIM, text="memory errors")
+    word = Spoken(kind=WordKind.CONFIRMS_DEAD, host=VICTIM)
+    told_s = at_s + random.choice((15.0, 30.0, 50.0))
+    meets = (
+        Happening(what=disables, at_s=at_s - random.choice((2.0, 10.0))),
+        _victim_dies(at_s),
+        Happening(what=word, at_s=told_s),
+    )
+    if chance(random, STAYS_OFF_PERCENT):
+        return meets
+    mended = Fault(kind=FaultKind.START, host=VICTIM)
+    return (*meets, Happening(what=mended, at_s=told_s + random.choice((2.0, 20.0, 60.0))))
+
+
 MEETINGS: tuple[Meeting, ...] = (
     _the_assumption,
     _an_operator_races,
@@ -155,6 +172,7 @@ MEETINGS: tuple[Meeting, ...] = (
     _evacuated_alive,
     _nobody_comes,
     _fence_is_tried,
+    _disabled_and_dark,
 )
 
 

@@ -28,6 +28,7 @@ from koboshi.domain.memory.commands import (
     Outcome,
     PowerOn,
     RebootServer,
+    RestoreDisable,
     StartServer,
     StopServer,
     TryFence,
@@ -233,6 +234,9 @@ class Telling:
                 yield Kind.HOME, text, ()
             case EnableService():
                 yield Kind.HOME, f"enabling {command.host} in Nova: we had disabled it", ()
+            case RestoreDisable():
+                text = f"{command.host} is its operator's again: disabled, as it was"
+                yield Kind.HOME, text, ()
             case StartServer() | RebootServer():
                 self._to_bring_back.add(command.server)
                 how = "starting" if isinstance(command, StartServer) else "rebooting"

@@ -57,6 +57,24 @@ async def test_isolate_is_one_put(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("reason", "body"),
+    [
+        ("memory errors", {"status": "disabled", "disabled_reason": "memory errors"}),
+        ("", {"status": "disabled"}),
+    ],
+)
+async def test_a_disable_has_the_reason_that_its_operator_gave_or_none(
+    tmp_path: Path, reason: str, body: dict[str, str]
+) -> None:
+    fake = SimCloud()
+    fake.on("PUT", SERVICE, Reply(body=ISOLATED))
+    async with connected(fake, tmp_path) as cloud:
+        await cloud.disable(ServiceId("s1"), reason)
+    (seen,) = fake.server.asked("PUT", SERVICE)
+    assert seen.json == body
+
+
+@pytest.mark.parametrize(
     ("act", "body"),
     [
         (OpenStackCloud.stop, {"os-stop": None}),

@@ -123,9 +123,15 @@ REFUSED: dict[str, tuple[Callable[[Scene], object], str]] = {
         lambda s: setattr(s, "rules", Rules(mode=Mode.OBSERVE, install="test")),
         "observe mode",
     ),
-    "an operator's disable": (
-        lambda s: s.set_heartbeat("h1", 65, enabled=False, disabled_reason="mine"),
-        "disabled in Nova by somebody else",
+    "somebody's force-down": (
+        lambda s: s.set_heartbeat("h1", 65, forced_down=True),
+        "forced down in Nova by somebody else",
+    ),
+    "disabled, and forced down": (
+        lambda s: s.set_heartbeat(
+            "h1", 65, enabled=False, disabled_reason="mine", forced_down=True
+        ),
+        "forced down in Nova by somebody else",
     ),
     "prober blind": (
         lambda s: [s.set_probe(f"h{n}", probe(f"h{n}", 30)) for n in range(2, 7)],
