@@ -15,6 +15,7 @@ from koboshi.domain.judging.verdict import WORSE_THAN_UP, Judgement, Network
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.policies.policy import images_wanted
 from koboshi.domain.policies.readiness import Readiness
+from koboshi.domain.recoveries.apart import partners_wanted
 from koboshi.domain.recoveries.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
 from koboshi.domain.recoveries.restart_order import RestartOrder
 from koboshi.domain.recoveries.stranded import volumes_wanted
@@ -66,6 +67,8 @@ class Interest:
     """Hosts whose servers are known: they are listed calmly, for those that come late."""
     list_records: frozenset[HostName] = frozenset()
     servers: frozenset[ServerId] = frozenset()
+    partners: frozenset[ServerId] = frozenset()
+    """Of stranded servers' anti-affinity groups, no sweep has seen them: they are read by id, calmly."""
     running: frozenset[ServerId] = frozenset()
     demands: frozenset[Demand] = frozenset()
     actions: frozenset[ServerId] = frozenset()
@@ -119,6 +122,7 @@ def interest_of(picture: Picture) -> Interest:
         servers=frozenset(r.server for r in recoveries if _needs_reading(picture, r)).union(
             *(asked_while_restoring(picture, i) for i in incidents)
         ),
+        partners=partners_wanted(picture),
         running=frozenset(r.server for r in recoveries if _asks_hypervisor(r)).union(
             *(asked_at_home(picture, i) for i in incidents),
             *(asked_while_restoring(picture, i) for i in incidents),

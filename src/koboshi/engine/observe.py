@@ -175,6 +175,9 @@ class Observers:
                 every=urgent(pace.servers),
                 work=partial(self._server, server),
             )
+        for server in interest.partners - interest.servers:
+            work = partial(self._server, server)
+            yield Order(key=("partner", server), every=pace.calm, work=work)
         for server in interest.running:
             yield Order(
                 key=("running", server), every=pace.running, work=partial(self._running, server)

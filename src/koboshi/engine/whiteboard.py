@@ -365,7 +365,7 @@ class Whiteboard:
             world,
             from_host=_kept(world.from_host, interest.list_records),
             on_host=_kept(world.on_host, interest.list_servers),
-            servers=_kept(world.servers, interest.servers),
+            servers=_kept(world.servers, interest.servers | interest.partners),
             actions=_kept(world.actions, interest.actions),
             running=_kept(world.running, interest.running),
             of_project=_kept(world.of_project, interest.projects),

@@ -13,6 +13,7 @@ from typing import Final
 
 from koboshi.domain.facts.cloud import Demand, Room
 from koboshi.domain.names import HostName, ServerId
+from koboshi.domain.recoveries.apart import hosts_apart_from
 from koboshi.domain.recoveries.fitting import (
     has_slot,
     in_order,
@@ -224,7 +225,7 @@ class _Packing:
         """Return why a host cannot take a server, however long it waits; None when it can."""
         if short := lacks(candidate.demand, self._room(spot)):
             return f"too little {' and '.join(short)}"
-        apart_from = (self._host_of(other) for other in candidate.separate_from)
+        apart_from = hosts_apart_from(candidate, self._placed.get, self._on.where.get)
         sharing = self._on.sharing.get(candidate.storage, ())
         if why := why_not_there(
             candidate, host=spot.host, zone=spot.zone, apart_from=apart_from, sharing=sharing
@@ -237,9 +238,6 @@ class _Packing:
     def _room(self, spot: Spot) -> Room:
         room = self._left[spot.host]
         return room if spot.pool is None else replace(room, disk_gb=self._pools[spot.pool])
-
-    def _host_of(self, server: ServerId) -> HostName | None:
-        return self._placed.get(server) or self._on.where.get(server)
 
     def why_nowhere(self, candidate: Candidate) -> str:
         """Return for want of what a server goes nowhere."""

@@ -60,7 +60,7 @@ def why_not_there(
     *,
     host: HostName,
     zone: str,
-    apart_from: Iterable[HostName | None],
+    apart_from: Iterable[HostName],
     sharing: Collection[HostName] = (),
 ) -> str | None:
     """Return which rule keeps a server from a host, whatever room it has; None when none does.
@@ -73,7 +73,7 @@ def why_not_there(
     wanted = candidate.availability_zone
     if wanted and zone != wanted:
         return f"not in its zone {wanted}"
-    if any(other == host for other in apart_from):
+    if host in apart_from:
         return "another member of its anti-affinity group is there"
     return None
 

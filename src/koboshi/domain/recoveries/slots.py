@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 
 from koboshi.domain.decision import Picture
 from koboshi.domain.facts.cells import cell_of
@@ -10,6 +11,7 @@ from koboshi.domain.facts.cloud import Room
 from koboshi.domain.facts.shared_storage import hosts_of
 from koboshi.domain.judging.verdict import Control, Network
 from koboshi.domain.names import CellName, HostName, ServerId
+from koboshi.domain.recoveries.apart import hosts_apart_from, read_by_id, waits_for_partners
 from koboshi.domain.recoveries.fitting import has_slot, lacks, left_of, preference, why_not_there
 from koboshi.domain.recoveries.poison import is_suspect, why_nowhere_any_more
 from koboshi.domain.recoveries.priority import Priority
@@ -86,6 +88,7 @@ class Slots:
         self._onto: Counter[HostName] = Counter()
         self._rebuilds: Counter[HostName] = Counter()
         self._placed: dict[ServerId, HostName] = {}
+        self._stranded = frozenset(r.server for r in all_recoveries(picture))
         for recovery in all_recoveries(picture):
             if recovery.destination and recovery.state in HOLDS_A_SLOT | ON_ITS_WAY | {
                 RecoveryState.DONE
@@ -149,6 +152,8 @@ class Slots:
             return None
         if any(r.server in recovery.candidate.separate_from for r in self._moving):
             return None  # one of an anti-affinity group at a time: Nova checks too late
+        if waits_for_partners(self._picture, recovery, self._stranded):
+            return None
         if self._waits_for_the_first(recovery):
             return None
         if waits_for_capacity(self._picture, recovery.candidate.shape):
@@ -219,9 +224,7 @@ class Slots:
             if r.candidate.priority is Priority.CRITICAL and (host := self._placed.get(r.server))
         )
 
-    def _host_of(self, server: ServerId) -> HostName | None:
-        if server in self._placed:
-            return self._placed[server]
+    def _seen_by_sweep(self, server: ServerId) -> HostName | None:
         sweep = self._picture.world.sweep
         return sweep.host_of(server) if sweep else None
 
@@ -239,7 +242,9 @@ class Slots:
             return "tried before"
         candidate = recovery.candidate
         zone = self._picture.world.services[host].service.zone
-        apart_from = (self._host_of(other) for other in candidate.separate_from)
+        apart_from = hosts_apart_from(
+            candidate, self._placed.get, self._seen_by_sweep, partial(read_by_id, self._picture)
+        )
         sharing = self._sharing(recovery)
         return why_not_there(
             candidate, host=host, zone=zone, apart_from=apart_from, sharing=sharing
