@@ -8,6 +8,7 @@ host take new ones.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from koboshi.domain.facts.cloud import Migration
 from koboshi.domain.forecasting.stale import cure
@@ -70,7 +71,7 @@ def _by_itself(incident: Incident, recoveries: Mapping[ServerId, Recovery]) -> I
             f"starts the {waiting} servers that waited for their disks, where its hypervisor says that "
             "they do not run; what its owner had stopped stays off"
         ),
-        "enables it in Nova, and closes the incident when it has been healthy for a while",
+        f"{_last_step(incident)}, and closes the incident when it has been healthy for a while",
     )
     for text in steps[_NEXT[incident.state] :]:
         yield HomeStep(text=text if text.startswith("Koboshi") else f"Koboshi {text}")
@@ -122,13 +123,32 @@ def way_home(
         ),
         *_held_steps(incident, recoveries),
         *_unfinished_steps(recoveries),
-        HomeStep(
-            text=f"Let {host} take servers again; Koboshi closes the incident when it has been healthy "
-            "for a while",
-            commands=(f"openstack compute service set --enable {host} nova-compute",),
-        ),
+        _given_back(incident),
     ]
     return tuple(steps)
+
+
+def _last_step(incident: Incident) -> str:
+    if incident.handed_over is None:
+        return "enables it in Nova"
+    return (
+        f"leaves it disabled, as its operator had it ({incident.handed_over or 'without a reason'})"
+    )
+
+
+def _given_back(incident: Incident) -> HomeStep:
+    closes = "Koboshi closes the incident when it has been healthy for a while"
+    change = "openstack compute service set"
+    if incident.handed_over is None:
+        return HomeStep(
+            text=f"Let {incident.host} take servers again; {closes}",
+            commands=(f"{change} --enable {incident.host} nova-compute",),
+        )
+    reason = f" --disable-reason {quote(incident.handed_over)}" if incident.handed_over else ""
+    return HomeStep(
+        text=f"Leave {incident.host} disabled as it was before it died; {closes}",
+        commands=(f"{change} --disable{reason} {incident.host} nova-compute",),
+    )
 
 
 def _bomb_step(incident: Incident, bombs: list[Migration], *, known: bool) -> HomeStep:

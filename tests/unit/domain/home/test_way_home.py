@@ -118,3 +118,15 @@ def test_a_closed_incident_is_home() -> None:
     scene.tell(1, IncidentMoved(incident=INCIDENT, to=IncidentState.CLOSED, reason=""))
     closed = scene.state.incidents[incident.id]
     assert way_home(closed, scene.state.recoveries[INCIDENT], ()) == ()
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [("bad DIMM; see 7", "--disable --disable-reason 'bad DIMM; see 7' h1"), ("", "--disable h1")],
+)
+def test_a_host_that_its_operator_had_disabled_is_left_disabled(reason: str, words: str) -> None:
+    scene = by_hand()
+    incident = replace(scene.the_incident(), handed_over=reason)
+    found = commands(way_home(incident, scene.state.recoveries[INCIDENT], ()))
+    assert found[-1] == f"openstack compute service set {words} nova-compute"
+    assert not [c for c in found if "--enable" in c]
