@@ -25,9 +25,12 @@ from koboshi.api.views import (
     StatusView,
     StoppedServerView,
     TimeBombView,
+    UnwellServerView,
     WayHomeView,
 )
+from koboshi.domain.alone.health import what_is_done
 from koboshi.domain.alone.stops import ENDED, STOP_MEANING
+from koboshi.domain.alone.unwell import Unwell
 from koboshi.domain.facts.cloud import Migration
 from koboshi.domain.facts.world import World
 from koboshi.domain.forecasting.time_bombs import TimeBomb, bombs_seen
@@ -37,6 +40,7 @@ from koboshi.domain.instant import Instant
 from koboshi.domain.judging.verdict import VERDICT_MEANING, Judgement, judge_all
 from koboshi.domain.memory.state import HostNotice, State
 from koboshi.domain.names import HostName, IncidentId
+from koboshi.domain.picture import take_picture
 from koboshi.domain.recoveries.recovery import (
     NEEDS_A_PERSON,
     ON_ITS_WAY,
@@ -48,6 +52,8 @@ from koboshi.domain.recoveries.recovery import (
 from koboshi.domain.restraint.arming import why_not_acting
 from koboshi.domain.rules import Mode, Rules
 from koboshi.ports.journal import Recorded
+
+NOBODY_WATCHES = "no daemon is running"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +103,7 @@ def status_of(snapshot: Snapshot) -> StatusView:
         incidents=[incident_view(i, state) for i in state.open_incidents()],
         held=_held(state),
         stopped=_stopped(state),
+        unwell=_unwell(snapshot),
         notices=_notices(state),
         time_bombs=[bomb_view(b) for b in bombs_seen(world, state)],
         found_down=sorted(state.found_down),
@@ -114,13 +121,14 @@ def status_of_journal(state: State, now: Instant) -> StatusView:
         install=state.install,
         mode=state.mode,
         is_acting=False,
-        acting_reason="no daemon is running",
-        arming=arming_view(state, "no daemon is running"),
+        acting_reason=NOBODY_WATCHES,
+        arming=arming_view(state, NOBODY_WATCHES),
         started_at=state.started_at.wall if state.started_at else None,
         cloud="",
         incidents=[incident_view(i, state) for i in state.open_incidents()],
         held=_held(state),
         stopped=_stopped(state),
+        unwell=[unwell_view(u, f"nothing is done: {NOBODY_WATCHES}") for u in _fail_now(state)],
         notices=_notices(state),
         found_down=sorted(state.found_down),
         ways_home=_ways_home(state, World(began_at=now), acts=False),
@@ -285,6 +293,32 @@ def _stopped(state: State) -> list[StoppedServerView]:
         )
         for stop in sorted(stops, key=lambda stop: (stop.host, stop.name))
     ]
+
+
+def _fail_now(state: State) -> list[Unwell]:
+    return sorted((u for u in state.unwell.values() if not u.is_over), key=lambda u: u.since.wall)
+
+
+def _unwell(snapshot: Snapshot) -> list[UnwellServerView]:
+    failing = _fail_now(snapshot.state)
+    if not failing:
+        return []
+    picture = take_picture(snapshot.world, snapshot.state, snapshot.rules, snapshot.now)
+    return [unwell_view(u, what_is_done(picture, u)) for u in failing]
+
+
+def unwell_view(unwell: Unwell, done: str) -> UnwellServerView:
+    """Return one server whose check fails."""
+    return UnwellServerView(
+        server=unwell.server,
+        name=unwell.name,
+        host=unwell.host,
+        reason=unwell.reason,
+        since=unwell.since.wall,
+        reboots=len(unwell.reboots),
+        done=done,
+        look=f"openstack console log show {unwell.server}",
+    )
 
 
 def notice_view(notice: HostNotice) -> NoticeView:

@@ -335,6 +335,24 @@ class StoppedServerView(View):
     """When it was found."""
 
 
+class UnwellServerView(View):
+    """A server whose check fails, on a host that lives."""
+
+    server: str
+    name: str
+    host: str
+    reason: str
+    """What was asked, and how it failed, when it was found."""
+    since: Utc
+    """When it was found."""
+    reboots: int
+    """How often Koboshi rebooted it for that within the last day."""
+    done: str
+    """What is done about it now, or why nothing is."""
+    look: str
+    """What to type to look at it."""
+
+
 class StatusView(View):
     """The overview."""
 
@@ -357,6 +375,8 @@ class StatusView(View):
     held: list[HeldServer]
     stopped: list[StoppedServerView] = Field(default_factory=list[StoppedServerView])
     """Servers that Nova stopped by itself, and that are off still."""
+    unwell: list[UnwellServerView] = Field(default_factory=list[UnwellServerView])
+    """Servers whose check fails, on hosts that live."""
     notices: list[NoticeView]
     time_bombs: list[TimeBombView] = Field(default_factory=list[TimeBombView])
     """Of every host; none in the journal's word, which keeps only the notices of them."""

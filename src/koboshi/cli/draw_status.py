@@ -89,6 +89,8 @@ def status_parts(status: StatusView, width: int) -> Group:
     if status.stopped:
         table = _stopped(status, with_ids=width >= WIDE)
         parts += [heading("Servers that Nova stopped by itself"), table]
+    if status.unwell:
+        parts += [heading("Servers whose check fails, on hosts that live"), *_unwell(status)]
     parts += draw_bombs(status.time_bombs)
     if notices := _notices(status):
         parts += [heading("Notices"), notices]
@@ -113,6 +115,11 @@ def steps_home(steps: list[HomeStepView]) -> list[RenderableType]:
             for command in step.commands
         ]
     return parts
+
+
+def command_line(command: str) -> Text:
+    """Return a command on a line of its own: never wrapped, because it is copied."""
+    return Text(f"    → {clean(command)}", style="cyan", no_wrap=True, overflow="ignore")
 
 
 def _head(status: StatusView) -> Group:
@@ -240,6 +247,23 @@ def _stopped(status: StatusView, *, with_ids: bool) -> Table:
         )
         table.add_row(*((cell(stop.server), *cells) if with_ids else cells))
     return table
+
+
+def _unwell(status: StatusView) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for one in status.unwell:
+        name = f"{one.name} ({one.server})" if one.name else one.server
+        rebooted = f", rebooted by Koboshi {one.reboots} times within a day" if one.reboots else ""
+        found = f"found {since(one.since, status.at)}{rebooted}"
+        parts += [
+            Text(f"  {clean(name)} on {clean(one.host)}", style="bold"),
+            *(
+                Padding(Text(clean(line)), (0, 0, 0, 4), expand=False)
+                for line in (one.reason, found, one.done)
+            ),
+            command_line(one.look),
+        ]
+    return parts
 
 
 def _notices(status: StatusView) -> Table | None:

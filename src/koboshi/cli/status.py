@@ -98,5 +98,7 @@ def _facts(view: "StatusView") -> Iterator[tuple[str, str]]:
     for incident in view.incidents:
         done = f"{incident.recovered} of {incident.servers} recovered, {incident.held} held"
         yield f"incident {incident.id}", f"{incident.state} ({done}): {incident.reason}"
+    for unwell in view.unwell:
+        yield f"server {unwell.name or unwell.server}", f"{unwell.reason}; {unwell.done}"
     for notice in view.notices:
         yield f"notice {notice.host} {notice.topic}", notice.text

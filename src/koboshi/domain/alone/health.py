@@ -136,6 +136,36 @@ def _may_be_rebooted(picture: Picture, known: Unwell) -> bool:
     )
 
 
+def what_is_done(picture: Picture, known: Unwell) -> str:
+    """Return what is done about a server whose check fails, or why nothing is, in one sentence."""
+    rules, times = picture.rules, _lately(picture, known)
+    if picture.state.is_busy(f"server:{known.server}"):
+        return "something is being done with it right now"
+    if not rules.reboot_unwell:
+        return "nothing is done: it would be rebooted only with [health] reboot = true"
+    if times >= rules.reboots_an_hour:
+        return f"nothing more is done: it was rebooted {_times(times)} within an hour, which is the limit"
+    if (lost := len(_all_lost(picture))) > REBOOTS_AT_ONCE:
+        return f"nothing is done: {lost} servers fail at once, and what they have in common no reboot mends"
+    if known.host in picture.world.services and (why := why_held(picture, known.host)):
+        return f"nothing is done: {why}"
+    if known.reboots and picture.now.since(known.reboots[-1]) < REBOOT_GRACE:
+        return "it was rebooted: it has three minutes to boot and to answer"
+    if _fails(picture, known.server) is None:
+        return (
+            "nothing is done yet: just now nothing proves that it is this server alone that fails"
+        )
+    return "it is rebooted next"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
+
+
+def _all_lost(picture: Picture) -> list[Unwell]:
+    return [u for u in picture.state.unwell.values() if not u.is_over]
+
+
 def _given_up(picture: Picture) -> Iterator[Event]:
     for known in picture.state.unwell.values():
         if known.given_up or not _may_be_rebooted(picture, known):
@@ -147,7 +177,7 @@ def _given_up(picture: Picture) -> Iterator[Event]:
 
 
 def _reboots(picture: Picture) -> Iterator[RebootServer]:
-    lost = [u for u in picture.state.unwell.values() if not u.is_over]
+    lost = _all_lost(picture)
     if len(lost) > REBOOTS_AT_ONCE:
         return
     number = picture.state.command_count

@@ -18,6 +18,8 @@ class Unwell:
     name: str
     host: HostName
     since: Instant
+    reason: str
+    """What was asked, and how it failed, when it was found."""
     is_over: bool = False
     reboots: tuple[Instant, ...] = ()
     """When it was rebooted, of the last day."""
@@ -27,16 +29,15 @@ class Unwell:
 Unwells = Mapping[ServerId, Unwell]
 
 
-def with_lost(unwell: Unwells, at: Instant, server: ServerId, name: str, host: HostName) -> Unwells:
+def with_lost(unwell: Unwells, at: Instant, found: Unwell) -> Unwells:
     """Return the memory with one more; of those that are over for a day nothing is left."""
     kept = {s: u for s, u in unwell.items() if not u.is_over or at.since(u.since) < REMEMBERED}
     reboots = tuple(
         r
-        for r in (kept[server].reboots if server in kept else ())
+        for r in (kept[found.server].reboots if found.server in kept else ())
         if at.surely_since(r) < REMEMBERED
     )
-    lost = Unwell(server=server, name=name, host=host, since=at, reboots=reboots)
-    return {**kept, server: lost}
+    return {**kept, found.server: replace(found, reboots=reboots)}
 
 
 def with_rebooted(unwell: Unwells, at: Instant, server: ServerId) -> Unwells:

@@ -296,8 +296,9 @@ def _health_event(
     state: State, at: Instant, event: ev.HealthLost | ev.HealthBack | ev.HealthGivenUp
 ) -> State:
     if isinstance(event, ev.HealthLost):
-        lost = with_lost(state.unwell, at, event.server, event.name, event.host)
-        return replace(state, unwell=lost)
+        server, name, host, reason = event.server, event.name, event.host, event.reason
+        lost = Unwell(server=server, name=name, host=host, since=at, reason=reason)
+        return replace(state, unwell=with_lost(state.unwell, at, lost))
     known = state.unwell[event.server]
     if isinstance(event, ev.HealthBack):
         known = replace(known, is_over=True)

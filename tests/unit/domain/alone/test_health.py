@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from koboshi.domain.alone.checks import HEALTH_KEY, HealthTrack, observe_health
-from koboshi.domain.alone.health import REBOOT_GRACE, target_of, watch_health
+from koboshi.domain.alone.health import REBOOT_GRACE, target_of, watch_health, what_is_done
 from koboshi.domain.facts.cloud import ProbeAnswer
 from koboshi.domain.facts.sweep import amended, sweep_of
 from koboshi.domain.memory.commands import Outcome, RebootServer
@@ -185,3 +185,37 @@ def test_reboots_are_remembered_across_recoveries() -> None:
 
 def test_the_pause_is_a_setting() -> None:
     assert told(scene(61, replace(ACT, unwell_after=timedelta(minutes=2)))) == []
+
+
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [
+        (lost(), "it is rebooted next"),
+        (lost(rules=ACT), "[health] reboot = true"),
+        (lost(rules=replace(REBOOTS, mode=Mode.OBSERVE)), "nothing is done: "),
+        (lost().tell(1, Disarmed(until=None, by="me", reason="test")), "nothing is done: "),
+        (again(lost(since_s=3000), 100), "three minutes"),
+        (again(again(lost(since_s=3000), 2000), 1000), "2 times within an hour"),
+        (lost(for_s=10), "nothing proves"),
+    ],
+)
+def test_what_is_done_is_said_as_it_is_decided(of: Scene, words: str) -> None:
+    picture = of.picture()
+    said = what_is_done(picture, picture.state.unwell[ServerId("a")])
+    assert words in said
+    assert bool(rebooted(of)) == (said == "it is rebooted next")
+
+
+def test_of_many_that_fail_together_it_says_so() -> None:
+    many = lost(since_s=600)
+    for name in ("b", "c"):
+        many.tell(500, HealthLost(server=ServerId(name), name=name, host=H1, reason="test"))
+    picture = many.picture()
+    assert "3 servers fail at once" in what_is_done(picture, picture.state.unwell[ServerId("a")])
+
+
+def test_of_a_host_that_nova_lists_no_more_it_says_something_too() -> None:
+    gone = lost()
+    gone.world = replace(gone.world, services={})
+    picture = gone.picture()
+    assert "nothing is done" in what_is_done(picture, picture.state.unwell[ServerId("a")])
