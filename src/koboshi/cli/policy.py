@@ -46,6 +46,7 @@ def explain_policy(
             "value": a.value,
             "from": a.place,
             "overrode": list(a.overrode),
+            "effect": a.effect,
             "meaning": KEY_MEANING[a.key],
         }
         for a in policy.applied
@@ -64,6 +65,9 @@ def explain_policy(
         context.stdout.write(f"{found.name} ({found.id}) on {found.host or 'no host'}\n\n")
         rows = [[k["key"], k["value"], k["from"], "; ".join(k["overrode"])] for k in keys]
         draw(context, ("key", "value", "from", "overrode"), rows)
+        for k in keys:
+            if k["effect"]:
+                context.stdout.write(f"\n{k['key']}: {k['effect']}\n")
         for f in findings:
             context.stdout.write(f"\n▲ {f['place']}: {f['what']}\n  cure: {f['cure']}\n")
 

@@ -128,7 +128,7 @@ async def witnesses(settings: Settings, cloud: OpenStackCloud, stack: AsyncExitS
         agents=agents,
         samples=samples,
         servers=ServerProber(),
-        server_networks=settings.health.networks,
+        server_networks=tuple(str(n) for n in settings.health.networks),
         management=management(settings),
     )
 

@@ -159,6 +159,8 @@ class Rules:
     """... of them onto one destination."""
     per_destination_rebuilds: int = 1
     """... of those, how many that fetch an image and build a disk."""
+    health_networks: tuple[str, ...] = ()
+    """Where servers may be asked all the time whether they are well."""
     reboot_unwell: bool = False
     """Whether a server whose check fails is rebooted (HARD)."""
     unwell_after: timedelta = timedelta(seconds=60)

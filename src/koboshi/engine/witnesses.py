@@ -11,7 +11,7 @@ from functools import partial
 import anyio
 import structlog
 
-from koboshi.domain.alone.health import Networks, target_of
+from koboshi.domain.alone.health import target_of
 from koboshi.domain.errors import CloudError
 from koboshi.domain.facts.cloud import ProbeAnswer
 from koboshi.domain.facts.sweep import Checked
@@ -47,7 +47,7 @@ class Witnesses:
     samples: SampleReader | None = None
     servers: ServerProbe | None = None
     """Who asks servers whose owners want it."""
-    server_networks: Networks = ()
+    server_networks: tuple[str, ...] = ()
     """Where servers may be asked at all."""
     management: AddressBook | None = None
     """Where hosts answer on the management network, where Nova does not tell or is wrong."""

@@ -62,7 +62,7 @@ def _asked(stage: "Stage") -> Asked:
         networks={name: said.independent for name, said in stage.settings.networks.items()},
         agents=stage.spec.agents is not None,
         samples=stage.spec.prometheus is not None,
-        servers=stage.settings.health.networks,
+        servers=tuple(str(n) for n in stage.settings.health.networks),
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from koboshi.domain.alone.health import Networks as ServerNetworks
 from koboshi.domain.names import HostName, NetworkName
 from koboshi.engine.witnesses import Watched, Witnesses
 from koboshi.sim.network import Network
@@ -19,7 +18,7 @@ class Asked:
     """Further networks, and whether each shares no switch with the management network."""
     agents: bool = False
     samples: bool = False
-    servers: ServerNetworks = ()
+    servers: tuple[str, ...] = ()
     """Where servers are asked whose owners want it."""
 
 

@@ -183,7 +183,7 @@ class HealthSettings(Section):
     networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(),
         description="Networks (`10.20.0.0/16`) on which servers may be asked; without any nobody is. An owner "
-        "writes `koboshi:health` = `tcp://ADDRESS:PORT` or `http://ADDRESS:PORT/PATH` into a server's "
+        "writes `koboshi:health` = `tcp:ADDRESS:PORT` or `http:ADDRESS:PORT/PATH` into a server's "
         "metadata; whatever lies outside of these networks is not asked, because an owner must not choose "
         "whom the daemon talks to.",
     )
@@ -331,6 +331,7 @@ def rules_of(said: Decides) -> Rules:
         late_percent=said.brake.late_percent,
         api_error_percent=said.brake.api_error_percent,
         api_latency=said.brake.api_latency,
+        health_networks=tuple(str(n) for n in said.health.networks),
         reboot_unwell=said.health.reboot,
         unwell_after=said.health.failing_after,
         reboots_an_hour=said.health.reboots_an_hour,

@@ -11,9 +11,9 @@ TIMEOUT_S = 3.0
 ANSWER_S = 0.01
 
 
-def _as_url(ready: str) -> str:
-    """Return what others wait for as a check is written: `tcp:ADDRESS:PORT` is told without slashes."""
-    kind, _, rest = ready.partition(":")
+def _as_url(said: str) -> str:
+    """Return a place as an address of the web: `tcp:ADDRESS:PORT` is told without slashes."""
+    kind, _, rest = said.partition(":")
     return f"{kind}://{rest.removeprefix('//')}"
 
 
@@ -36,7 +36,7 @@ class SimServerProbe:
         physics = self._cloud.physics
         wanted = {str(target), str(target).removesuffix("/")}
         return any(
-            wanted & {row.metadata.get(HEALTH_KEY), _as_url(row.metadata.get("koboshi:ready", ""))}
+            wanted & {_as_url(row.metadata.get(k, "")) for k in (HEALTH_KEY, "koboshi:ready")}
             and row.id not in physics.hanging
             and any(
                 physics.hosts[h].userland and physics.hosts[h].tenant_link

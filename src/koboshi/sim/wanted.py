@@ -17,7 +17,7 @@ HOW_BAD = ("hold", "ignore", "rebuild-after", "rebuild")
 """From the one that destroys nothing to the one that destroys at once."""
 YES, NO = ("true", "1", "yes", "y", "on", "t"), ("false", "0", "no", "n", "off", "f")
 TENANT = "tenant"
-KEYS = ("protect", "on_local_disk", "priority", "after", "ready")
+KEYS = ("protect", "on_local_disk", "priority", "after", "ready", "health")
 
 Said = list[tuple[str, str]]
 

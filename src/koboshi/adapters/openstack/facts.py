@@ -5,12 +5,11 @@ from collections.abc import Iterable
 
 from koboshi.adapters.openstack import bulk, shapes
 from koboshi.adapters.openstack.shapes import as_utc
-from koboshi.domain.alone.checks import HEALTH_KEY
 from koboshi.domain.errors import CloudUnavailable, InvalidAnswer, NotAuthorised
 from koboshi.domain.facts import cloud
 from koboshi.domain.facts.sweep import SweptServer, sighting
 from koboshi.domain.names import HostName, MigrationId, ServerId, ServiceId
-from koboshi.domain.policies.policy import is_protected
+from koboshi.domain.policies.metadata import check_said, is_protected
 
 DELETED = "DELETED"
 UNKNOWN = "UNKNOWN"
@@ -110,7 +109,7 @@ def swept(row: bulk.SweptServer) -> SweptServer:
     host = HostName(row.host) if row.host else None
     seen = sighting(host, row.vm_state, is_protected=is_protected(row.metadata))
     return SweptServer(
-        id=ServerId(row.id), seen=seen, name=row.name, check=row.metadata.get(HEALTH_KEY, "")
+        id=ServerId(row.id), seen=seen, name=row.name, check=check_said(row.metadata)
     )
 
 

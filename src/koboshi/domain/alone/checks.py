@@ -7,7 +7,7 @@ from koboshi.domain.facts.cloud import ProbeAnswer
 from koboshi.domain.instant import Instant
 
 HEALTH_KEY: Final = "koboshi:health"
-"""The metadata key in which an owner names a check: `tcp://ADDRESS:PORT`, `http://ADDRESS:PORT/PATH`."""
+"""The metadata key in which an owner names a check: `tcp:ADDRESS:PORT`, `http:ADDRESS:PORT/PATH`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Target:
     path: str = "/"
 
     def __str__(self) -> str:
-        """Return it as its owner wrote it."""
+        """Return it as an address of the web."""
         return f"{self.kind}://{self.address}:{self.port}{self.path if self.kind == 'http' else ''}"
 
 

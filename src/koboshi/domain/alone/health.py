@@ -8,8 +8,6 @@ the operator's policy, and bounded.
 
 from collections.abc import Iterator
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address
-from urllib.parse import urlsplit
 
 from koboshi.domain.alone.checks import HealthTrack, Target
 from koboshi.domain.alone.starting import is_at_work, why_held
@@ -19,6 +17,7 @@ from koboshi.domain.instant import seconds
 from koboshi.domain.memory.commands import RebootServer
 from koboshi.domain.memory.events import Event, HealthBack, HealthGivenUp, HealthLost
 from koboshi.domain.names import CommandId, ServerId
+from koboshi.domain.policies.readiness import readiness_of
 
 REBOOT_GRACE = timedelta(minutes=3)
 """So long a server that was rebooted has to boot and answer."""
@@ -27,24 +26,12 @@ CONTROL_PERCENT = 80
 REBOOTS_AT_ONCE = 2
 """More that fail together have a common cause, which no reboot mends."""
 HOUR = timedelta(hours=1)
-MAX_PORT = 65_535
-Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
-def target_of(text: str, networks: Networks) -> Target | None:
+def target_of(text: str, networks: tuple[str, ...]) -> Target | None:
     """Return what a server's metadata name, if it can be asked on one of the operator's networks."""
-    try:
-        parts = urlsplit(text.strip())
-        port = parts.port
-        address = ip_address(parts.hostname or "")
-    except ValueError:
-        return None
-    if parts.scheme not in {"tcp", "http"} or port is None or not 0 < port <= MAX_PORT:
-        return None
-    if parts.username is not None or not any(address in network for network in networks):
-        return None
-    path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-    return Target(kind=parts.scheme, address=str(address), port=port, path=path)
+    said = readiness_of(text)
+    return said.target if said is not None and said.is_within(networks) else None
 
 
 def watch_health(picture: Picture) -> Decision:

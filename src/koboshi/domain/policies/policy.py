@@ -6,14 +6,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from koboshi.domain.alone.checks import HEALTH_KEY
 from koboshi.domain.facts.cloud import Server, ServerGroup
 from koboshi.domain.facts.disks import demand_of, disks_of
 from koboshi.domain.facts.sweep import Sighting, SweptServer, sighting
 from koboshi.domain.names import ServerId
+from koboshi.domain.policies.metadata import check_said, is_protected
 from koboshi.domain.policies.resolving import Policy
-from koboshi.domain.policies.terms import Key as PolicyKey
-from koboshi.domain.policies.terms import Misspelt, key_of, value_of, words_of
+from koboshi.domain.policies.terms import words_of
 from koboshi.domain.recoveries.recovery import Candidate, Treatment
 from koboshi.domain.rules import OnLocalDisk
 
@@ -71,17 +70,6 @@ class Meant:
     """Of which kind the reason is, where it is held."""
     rebuild_after: timedelta | None = None
     """How long it is held before it is rebuilt after all; None: for good."""
-
-
-def is_protected(metadata: Mapping[str, str]) -> bool:
-    """Return whether a server's metadata alone leave it protected: as a sweep counts them."""
-    for name, text in metadata.items():
-        try:
-            if key_of(name) is PolicyKey.PROTECT and value_of(PolicyKey.PROTECT, text) is False:
-                return False
-        except Misspelt:
-            continue  # told where all of its policy is looked at
-    return True
 
 
 def needs_tpm(server: Server) -> bool:
@@ -219,9 +207,7 @@ def meant_for(
 def swept(server: Server) -> SweptServer:
     """Return what a sweep keeps of a server."""
     seen = sighting(server.host, server.vm_state, is_protected=is_protected(server.metadata))
-    return SweptServer(
-        id=server.id, seen=seen, name=server.name, check=server.metadata.get(HEALTH_KEY, "")
-    )
+    return SweptServer(id=server.id, seen=seen, name=server.name, check=check_said(server.metadata))
 
 
 def candidate_of(

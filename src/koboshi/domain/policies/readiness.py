@@ -1,4 +1,4 @@
-"""What must answer before a server counts as up for those that wait for it.
+"""A place where a server is asked: before it counts as up for others, or all the time.
 
 An address, never a name, and only in networks that the operator declares: what a tenant writes into
 metadata must not make Koboshi, which sits where hosts are managed, knock at any door.
@@ -12,7 +12,9 @@ from typing import Final
 from koboshi.domain.alone.checks import Target
 
 FORMS: Final = "tcp:ADDRESS:PORT or http:ADDRESS:PORT/PATH"
-_FORM: Final = re.compile(r"(tcp|http):(?://)?(\[[0-9a-fA-F:.]+\]|[0-9.]+):(\d{1,5})(/[!-~]*)?")
+_FORM: Final = re.compile(
+    r"(tcp|http):(?://)?(\[[0-9a-f:.]+\]|[0-9.]+):(\d{1,5})([/?][!-~]*)?", re.IGNORECASE
+)
 MAX_PORT: Final = 65_535
 
 
@@ -48,7 +50,10 @@ def readiness_of(text: str) -> Readiness | None:
     if found is None:
         return None
     kind, host, port, path = found.groups()
-    if not 0 < int(port) <= MAX_PORT or (path and kind == "tcp"):
+    kind, path = kind.lower(), path or ""
+    if path.startswith("?"):
+        path = f"/{path}"
+    if not 0 < int(port) <= MAX_PORT or (kind == "tcp" and path not in {"", "/"}):
         return None
     try:
         address = str(ip_address(host.strip("[]")))

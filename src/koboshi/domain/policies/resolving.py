@@ -1,11 +1,12 @@
 """From statements to one policy: the most specific counts, in doubt the one that destroys least."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from koboshi.domain.facts.cloud import Server
+from koboshi.domain.policies.effects import effect_of
 from koboshi.domain.policies.readiness import Readiness
 from koboshi.domain.policies.statements import (
     Finding,
@@ -14,7 +15,7 @@ from koboshi.domain.policies.statements import (
     Statement,
     statements_about,
 )
-from koboshi.domain.policies.terms import Key, LocalDisk, Value, text_of
+from koboshi.domain.policies.terms import NAMESPACE, Key, LocalDisk, Value, text_of
 from koboshi.domain.recoveries.priority import Priority
 from koboshi.domain.rules import OnLocalDisk, Rules, TenantMay
 
@@ -36,6 +37,8 @@ class Applied:
     level: Level
     overrode: tuple[str, ...] = ()
     """Each other statement, as `PLACE = VALUE`."""
+    effect: str = ""
+    """What follows from it under the configuration, where the value alone does not say it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,8 @@ def policy_of(server: Server, sources: Sources, rules: Rules) -> Policy:
     for key, statements in by_key.items():
         chosen = _choose(statements, findings)
         if chosen is not None:
-            applied[key], values[key] = chosen
+            effect = effect_of(key, server, rules)
+            applied[key], values[key] = replace(chosen[0], effect=effect), chosen[1]
     return _made(applied, values, tuple(findings), rules)
 
 
@@ -135,12 +139,8 @@ def _configuration(rules: Rules) -> Iterator[Statement]:
 def _denied(said: Statement, rules: Rules) -> Finding | None:
     """Return why a statement does not count, though it can be read."""
     value, bounds = _meant(said), rules.policy
-    if isinstance(value, Readiness) and not value.is_within(bounds.ready_networks):
-        return Finding(
-            place=said.place,
-            what=f"{value.address} is in none of the networks in which servers may be asked",
-            cure="ask the operator for it: [policy] ready_networks",
-        )
+    if isinstance(value, Readiness) and (denied := _not_asked(said, value, rules)):
+        return denied
     if not said.by_tenant:
         return None
     if isinstance(value, Priority) and value.weight > bounds.tenant_priority_at_most.weight:
@@ -156,6 +156,27 @@ def _denied(said: Statement, rules: Rules) -> Finding | None:
         place=said.place,
         what=f"a project may not say '{said.text}' here: it does not count",
         cure=f"ask the operator for it: '{wanted}' in [policy] tenant_may",
+    )
+
+
+def _not_asked(said: Statement, asked: Readiness, rules: Rules) -> Finding | None:
+    """Return why a server is not asked where somebody says."""
+    networks, setting = rules.policy.ready_networks, "[policy] ready_networks"
+    if said.key is Key.HEALTH:
+        networks, setting = rules.health_networks, "[health] networks"
+        if not said.place.startswith("metadata "):
+            # A sweep of all servers reads their metadata, and nothing else that may say it.
+            return Finding(
+                place=said.place,
+                what="where a server is asked, only its own metadata say: it does not count",
+                cure=f"say it in the server's own metadata: {NAMESPACE}{Key.HEALTH}",
+            )
+    if asked.is_within(networks):
+        return None
+    return Finding(
+        place=said.place,
+        what=f"{asked.address} is in none of the networks in which servers may be asked",
+        cure=f"ask the operator for it: {setting}",
     )
 
 

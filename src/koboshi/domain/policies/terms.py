@@ -29,6 +29,7 @@ class Key(StrEnum):
     PRIORITY = "priority"
     AFTER = "after"
     READY = "ready"
+    HEALTH = "health"
 
 
 KEY_MEANING: Final[Mapping[Key, str]] = {
@@ -37,6 +38,7 @@ KEY_MEANING: Final[Mapping[Key, str]] = {
     Key.PRIORITY: "how much its return matters beside the others'",
     Key.AFTER: "which servers, or groups of them, must be up before it",
     Key.READY: "what must answer before it counts as up for those that wait for it",
+    Key.HEALTH: "what must answer all the time, lest its silence is told",
 }
 
 
@@ -105,7 +107,7 @@ def value_of(key: Key, text: str) -> Value:
             return _one_of(Priority, text)
         case Key.AFTER:
             return tuple(dict.fromkeys(w for part in text.split(",") if (w := part.strip())))
-        case Key.READY:
+        case Key.READY | Key.HEALTH:
             found = readiness_of(text)
             if found is None:
                 raise Misspelt(f"write {FORMS}")

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from ipaddress import ip_network
 
 import pytest
 
@@ -27,13 +26,16 @@ from tests.fakes.scene import H1, Scene, ago
 
 ACT = Rules(mode=Mode.ACT, install="test")
 REBOOTS = replace(ACT, reboot_unwell=True)
-NETWORKS = (ip_network("10.20.0.0/16"), ip_network("fd00::/8"))
+NETWORKS = ("10.20.0.0/16", "fd00::/8")
 
 
 @pytest.mark.parametrize(
     ("text", "target"),
     [
         ("tcp://10.20.0.1:22", "tcp://10.20.0.1:22"),
+        ("tcp:10.20.0.1:22", "tcp://10.20.0.1:22"),
+        ("TCP://10.20.0.1:22/", "tcp://10.20.0.1:22"),
+        ("http:10.20.0.1:80?y=1", "http://10.20.0.1:80/?y=1"),
         (" http://10.20.0.1:80 ", "http://10.20.0.1:80/"),
         ("http://[fd00::1]:80/x?y=1", "http://fd00::1:80/x?y=1"),
         ("tcp://192.0.2.1:22", None),

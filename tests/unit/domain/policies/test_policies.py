@@ -9,6 +9,7 @@ import pytest
 from koboshi.domain.facts.cloud import Aggregate, Flavor, Server
 from koboshi.domain.facts.stock import Image
 from koboshi.domain.names import HostName
+from koboshi.domain.policies.metadata import check_said
 from koboshi.domain.policies.readiness import readiness_of
 from koboshi.domain.policies.resolving import Policy, policy_of
 from koboshi.domain.policies.statements import Sources
@@ -39,13 +40,17 @@ def wanted(
     *aggregates: Aggregate,
     of_image: Image | None = None,
     config: OnLocalDisk = OnLocalDisk.HOLD,
+    health_networks: tuple[str, ...] = (),
     **rules: Any,
 ) -> Policy:
     bounds = PolicyRules(**rules)
     sources = Sources(
         images={of_image.id: of_image} if of_image else {}, aggregates=aggregates, rules=bounds
     )
-    return policy_of(server, sources, Rules(mode=Mode.ACT, on_local_disk=config, policy=bounds))
+    rules_ = Rules(
+        mode=Mode.ACT, on_local_disk=config, policy=bounds, health_networks=health_networks
+    )
+    return policy_of(server, sources, rules_)
 
 
 def server(
@@ -230,3 +235,59 @@ def test_nobody_is_asked_outside_the_operators_networks() -> None:
     assert wanted(asks).ready is None
     assert "ready_networks" in wanted(asks).findings[0].cure
     assert wanted(asks, ready_networks=("192.0.2.0/24",)).ready is not None
+
+
+HEALTH = "koboshi:health"
+
+
+def test_a_check_is_one_of_the_words_and_counts_on_the_servers_own_metadata() -> None:
+    asks = server({HEALTH: "tcp://192.0.2.7:5432"})
+    policy = wanted(asks, health_networks=("192.0.2.0/24",))
+    assert policy.findings == ()
+    row = next(a for a in policy.applied if a.key is Key.HEALTH)
+    assert (row.value, row.place) == ("tcp:192.0.2.7:5432", f"metadata {HEALTH}")
+    assert row.effect == "while it does not answer, that is told"
+    elsewhere = {
+        f"tag {HEALTH}=tcp:192.0.2.7:1": server(tags=(f"{HEALTH}=tcp:192.0.2.7:1",)),
+        f"flavor f {HEALTH}": server(flavor=flavor(koboshi__health="tcp:192.0.2.7:1")),
+    }
+    for place, said in elsewhere.items():
+        found = wanted(said, health_networks=("192.0.2.0/24",))
+        assert places(found) == [place]
+        assert found.findings[0].cure == f"say it in the server's own metadata: {HEALTH}"
+        assert all(a.key is not Key.HEALTH for a in found.applied)
+
+
+def test_a_check_that_is_not_in_force_is_told_with_the_reason() -> None:
+    asks = server({HEALTH: "http:192.0.2.7:80/live"})
+    (found,) = wanted(asks).findings
+    assert found.what == "192.0.2.7 is in none of the networks in which servers may be asked"
+    assert "[health] networks" in found.cure
+    left = server({HEALTH: "tcp:192.0.2.7:80", "HA_Enabled": "False"})
+    policy = wanted(left, health_networks=("192.0.2.0/24",))
+    row = next(a for a in policy.applied if a.key is Key.HEALTH)
+    assert row.effect == "it is not asked: metadata HA_Enabled says 'False'"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "cure"),
+    [
+        (HEALTH, "tcp://web.example:80", "write tcp:ADDRESS:PORT or http:ADDRESS:PORT/PATH"),
+        (HEALTH, "nonsense", "write tcp:ADDRESS:PORT or http:ADDRESS:PORT/PATH"),
+        (HEALTH, "", "write tcp:ADDRESS:PORT or http:ADDRESS:PORT/PATH"),
+        ("koboshi:heath", "tcp:192.0.2.7:80", "did you mean koboshi:health?"),
+    ],
+)
+def test_a_check_that_nobody_can_read_is_told_like_every_typing_error(
+    name: str, text: str, cure: str
+) -> None:
+    policy = wanted(server({name: text}), health_networks=("192.0.2.0/24",))
+    (found,) = policy.findings
+    assert (found.place, found.cure) == (f"metadata {name}", cure)
+    assert all(a.key is not Key.HEALTH for a in policy.applied)
+
+
+def test_a_sweep_finds_a_check_however_its_key_is_written() -> None:
+    for name in (HEALTH, "Koboshi:Health", " koboshi:health"):
+        assert check_said({name: "tcp:192.0.2.7:80"}) == "tcp:192.0.2.7:80"
+    assert check_said({"koboshi:heath": "tcp:192.0.2.7:80", "health": "x"}) == ""
