@@ -33,7 +33,7 @@ from koboshi.domain.alone.stops import ENDED, STOP_MEANING
 from koboshi.domain.alone.unwell import Unwell
 from koboshi.domain.facts.cloud import Migration
 from koboshi.domain.facts.world import World
-from koboshi.domain.forecasting.time_bombs import TimeBomb, bombs_seen
+from koboshi.domain.forecasting.time_bombs import TimeBomb, bombs_shown
 from koboshi.domain.home.way_home import way_home
 from koboshi.domain.incidents.incident import INCIDENT_MEANING, Incident
 from koboshi.domain.instant import Instant
@@ -105,7 +105,7 @@ def status_of(snapshot: Snapshot) -> StatusView:
         stopped=_stopped(state),
         unwell=_unwell(snapshot),
         notices=_notices(state),
-        time_bombs=[bomb_view(b) for b in bombs_seen(world, state)],
+        time_bombs=[bomb_view(b) for b in bombs_shown(world, state)],
         found_down=sorted(state.found_down),
         ways_home=_ways_home(state, world, acts=comes_home_by_itself(snapshot.rules)),
         next=_next(state, is_running=True, hosts=hosts),

@@ -19,7 +19,7 @@ from koboshi.api.views import (
     TestimonyView,
     WordView,
 )
-from koboshi.domain.forecasting.time_bombs import bombs_seen
+from koboshi.domain.forecasting.time_bombs import bombs_shown
 from koboshi.domain.incidents.confirm_dead import WAITS_FOR_PROOF, is_untouched
 from koboshi.domain.incidents.incident import Incident
 from koboshi.domain.judging.silence import why_not_silent
@@ -60,7 +60,7 @@ def explain(source: StatusSource, host: HostName) -> HostDetail:
         if incident and incident.word
         else None,
         notices=[notice_view(n) for n in state.notices.values() if n.host == host],
-        time_bombs=[bomb_view(b) for b in bombs_seen(world, state) if b.host == host],
+        time_bombs=[bomb_view(b) for b in bombs_shown(world, state) if b.host == host],
         next=list(_next(state, judgement, incident, against)),
     )
 

@@ -6,7 +6,7 @@ left; whether it has, it does not look.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from koboshi.domain.facts.cloud import COMPUTE_BINARY, Migration, Server
@@ -14,6 +14,7 @@ from koboshi.domain.facts.disks import disks_of
 from koboshi.domain.facts.stock import Stock
 from koboshi.domain.facts.world import World
 from koboshi.domain.forecasting.stale import all_bombs, cure, is_stale, may_be_building
+from koboshi.domain.home.guard_home import stopped_by
 from koboshi.domain.memory.events import Event, HostNoticeCleared, HostNoticed
 from koboshi.domain.memory.state import State
 from koboshi.domain.names import HostName, MigrationId, ServerId
@@ -72,6 +73,34 @@ def bombs_seen(world: World, state: State) -> tuple[TimeBomb, ...]:
     return _bombs(all_bombs(world, state), world.left_open)
 
 
+def bombs_shown(world: World, state: State) -> tuple[TimeBomb, ...]:
+    """Return what is shown to people: those seen, and those that have stopped a host's way home.
+
+    Before a power-on every open record counts, however young, and then a person must end it.
+    """
+    seen = bombs_seen(world, state)
+    known = {bomb.record for bomb in seen}
+    stopping: list[Migration] = []
+    names: dict[ServerId, str] = {}
+    for incident in state.open_incidents():
+        read = world.from_host.get(incident.host)
+        found = stopped_by(incident, read.records if read else ())
+        recoveries = state.recoveries.get(incident.id, {})
+        names |= {
+            r.server: recoveries[r.server].candidate.name for r in found if r.server in recoveries
+        }
+        stopping += [r for r in found if r.id not in known]
+    young = (
+        replace(b, server_name=b.server_name or names.get(b.server, ""))
+        for b in _bombs(stopping, world.left_open)
+    )
+    return tuple(sorted((*seen, *young), key=_those_that_kill_first))
+
+
+def _those_that_kill_first(bomb: TimeBomb) -> tuple[bool, HostName, ServerId]:
+    return not bomb.is_live, bomb.host, bomb.server
+
+
 def bomb_notices(world: World, state: State) -> Iterator[Event]:
     """Tell of each bomb once, on whatever host it lies, and again when it is gone."""
     known = {at: n.text for at, n in state.notices.items() if is_of_a_bomb(at[1])}
@@ -108,7 +137,7 @@ def _bombs(
         for r in records
         if r.source is not None
     ]
-    return tuple(sorted(found, key=lambda b: (not b.is_live, b.host, b.server)))
+    return tuple(sorted(found, key=_those_that_kill_first))
 
 
 def _bomb(record: Migration, host: HostName, server: Server | None, *, is_known: bool) -> TimeBomb:

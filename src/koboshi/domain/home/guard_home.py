@@ -5,6 +5,7 @@ Asked by the planner of its picture, and by the executor of what it has just rea
 
 from collections.abc import Iterable
 from datetime import timedelta
+from re import escape, search
 
 from koboshi.domain.facts.cloud import ComputeService, Migration
 from koboshi.domain.forecasting.stale import cure
@@ -40,6 +41,19 @@ def bomb_text(incident: Incident, bombs: tuple[Migration, ...]) -> str:
         f"{incident.host} is not switched on: {len(bombs)} evacuation record(s) of it were never ended "
         f"({servers}), and its nova-compute would destroy those guests at its next start. Make sure that "
         f"nobody works on them, then {'; '.join(cure(r) for r in bombs)}"
+    )
+
+
+def stopped_by(incident: Incident, records: Iterable[Migration]) -> tuple[Migration, ...]:
+    """Return the open records of its host for which the incident was left to a person, however young.
+
+    Its reason names each of them; records that are open for another reason are nobody's bomb yet.
+    """
+    if incident.state is not IncidentState.NEEDS_HUMAN:
+        return ()
+    named = r"\brecord {}(?![\w-])"
+    return tuple(
+        r for r in bombs_of(records) if search(named.format(escape(r.id)), incident.reason)
     )
 
 

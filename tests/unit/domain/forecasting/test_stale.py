@@ -9,9 +9,11 @@ from koboshi.domain.facts.cloud import Migration, Server
 from koboshi.domain.facts.nova_time import nova_now
 from koboshi.domain.facts.world import MigrationsRead
 from koboshi.domain.forecasting.stale import all_bombs, bombs_on, cure
-from koboshi.domain.forecasting.time_bombs import bomb_notices, bombs_seen
+from koboshi.domain.forecasting.time_bombs import bomb_notices, bombs_seen, bombs_shown
+from koboshi.domain.home.guard_home import bomb_text
+from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.incidents.watch import watch_hosts
-from koboshi.domain.memory.events import HostNoticeCleared, HostNoticed
+from koboshi.domain.memory.events import HostNoticeCleared, HostNoticed, IncidentMoved
 from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.samples import image_server, server
 from tests.fakes.scene import H1, Scene, ago, candidate, evacuation_record
@@ -154,3 +156,39 @@ def test_nothing_read_nothing_said() -> None:
     scene.world = replace(scene.world, evacuations=None)
     assert all_bombs(scene.world, scene.state) == ()
     assert list(bomb_notices(scene.world, scene.state)) == []
+
+
+def needs_a_person(record: Migration) -> Scene:
+    """Return an incident that was stopped by a record of its host, though it is young."""
+    scene = scene_with()
+    scene.recovering(candidate(image_server("a")))
+    read = MigrationsRead(at=ago(0.5), records=(record,), unbroken_since=ago(0.5))
+    scene.world = replace(scene.world, from_host={H1: read})
+    (incident,) = scene.state.open_incidents()
+    text = bomb_text(incident, (record,))
+    return scene.tell(
+        1, IncidentMoved(incident=incident.id, to=IncidentState.NEEDS_HUMAN, reason=text)
+    )
+
+
+def test_a_young_record_that_stopped_a_way_home_is_shown_with_its_cure() -> None:
+    record = aged(2)
+    scene = needs_a_person(record)
+    assert bombs_seen(scene.world, scene.state) == ()
+    (bomb,) = bombs_shown(scene.world, scene.state)
+    assert (bomb.host, bomb.server, bomb.server_name, bomb.record) == (H1, "a", "a", record.id)
+    assert bomb.cure == cure(record)
+
+
+def test_other_young_records_are_shown_by_nobody() -> None:
+    scene = needs_a_person(aged(2))
+    for other in (aged(2, number=11), aged(2, "done")):
+        read = MigrationsRead(at=ago(0.5), records=(other,), unbroken_since=ago(0.5))
+        world = replace(scene.world, from_host={H1: read})
+        assert bombs_shown(world, scene.state) == ()
+
+
+def test_one_that_stops_a_way_home_and_is_old_is_shown_once() -> None:
+    scene = needs_a_person(aged(11))
+    assert len(bombs_seen(scene.world, scene.state)) == 1
+    assert len(bombs_shown(scene.world, scene.state)) == 1
