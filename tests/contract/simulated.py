@@ -180,7 +180,6 @@ def _server(host: str, kind: Kind) -> Server:
         flavor=FLAVORS[kind],
         image_id=IMAGE if is_image else None,
         volume_ids=() if is_image else (str(uuid.uuid4()),),
-        availability_zone="nova",
         launched=True,
         task_state=None,
     )

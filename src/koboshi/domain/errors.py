@@ -48,6 +48,10 @@ class InvalidAnswer(CloudError):
     """The cloud answered something that makes no sense; it must not be acted upon."""
 
 
+class VersionRefused(InvalidAnswer):
+    """A service does not speak the microversion that it was asked in (406)."""
+
+
 class CommandError(KoboshiError):
     """A command that would have changed something did not plainly succeed."""
 

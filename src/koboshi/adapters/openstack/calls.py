@@ -28,9 +28,10 @@ from koboshi.domain.errors import (
     InvalidAnswer,
     NotAuthorised,
     OutcomeUnknown,
+    VersionRefused,
 )
 
-OK, UNAUTHORISED, FORBIDDEN, REQUEST_TIMEOUT = 200, 401, 403, 408
+OK, UNAUTHORISED, FORBIDDEN, NOT_ACCEPTABLE, REQUEST_TIMEOUT = 200, 401, 403, 406, 408
 SUCCESSES, REFUSALS, FAILURES = range(200, 300), range(400, 500), range(500, 600)
 WORTH_ANOTHER_TRY = frozenset({REQUEST_TIMEOUT, 413, 429})
 """Nova's and every proxy's way of asking for fewer or quicker requests."""
@@ -136,6 +137,8 @@ class Calls:
                 f"{_said(answer)}; {self._identity.label} needs a user with the `admin` role, "
                 "or a policy that allows this call",
             )
+        if answer.status == NOT_ACCEPTABLE:
+            raise VersionRefused(_said(answer))
         raise InvalidAnswer(_said(answer))
 
     async def _send(self, request: Request, grant: Grant) -> Answer:

@@ -2,16 +2,16 @@
 
 The microversions are the oldest that give what is needed: 2.48 diagnostics by the hypervisor,
 2.53 services by UUID, 2.58 instance actions with paging, 2.59 migration records with paging, 2.64 a group's policy, 2.69 a cell that
-does not answer is named, 2.72 servers with their flavor. Evacuate is 2.68 exactly: the scheduler
+does not answer is named, 2.72 servers with their flavor, and 2.96, where Nova has it, with the zone that was asked for. Evacuate is 2.68 exactly: the scheduler
 checks the destination, and 2.95 would leave the server stopped (nova 34 api/evacuate.py). Only a
 server whose disks lie on shared storage is evacuated at 2.13, the newest version that has a
 destination compare that with what it sees (api/openstack/compute/evacuate.py, `onSharedStorage`).
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx2
@@ -31,7 +31,12 @@ from koboshi.adapters.openstack.listing import (
     raise_bad_marker,
 )
 from koboshi.adapters.openstack.wire import Answer, Request, TimeLimits, Wire, new_client
-from koboshi.domain.errors import CommandRefused, ConfigurationError, InvalidAnswer
+from koboshi.domain.errors import (
+    CommandRefused,
+    ConfigurationError,
+    InvalidAnswer,
+    VersionRefused,
+)
 from koboshi.domain.facts import world as domain_world
 from koboshi.domain.facts.cloud import (
     Aggregate,
@@ -52,11 +57,14 @@ from koboshi.ports.clock import Clock
 from koboshi.ports.cloud import SweptPage
 
 NOT_FOUND, CONFLICT = 404, 409
+TELLS_ASKED_ZONE, BEFORE = "2.96", "2.72"
+"""From 2.96 (Nova 29) on a server tells the zone that was asked for; before, only the one that it is in."""
 MAX_REASON_CHARS = 255
 """Nova's bound on disabled_reason."""
 ACTIONS_READ = 20
 """So many of a server's newest actions tell who stopped it."""
 RUNS = frozenset({"running", "paused"})
+ReadT = TypeVar("ReadT")
 
 
 class OpenStackCloud:
@@ -68,6 +76,7 @@ class OpenStackCloud:
         self._identity = identity
         self._health = health
         self._capacity = Capacity(calls, clock, self.hypervisors)
+        self._servers_at = TELLS_ASKED_ZONE
         self.calls = calls
 
     @property
@@ -145,9 +154,23 @@ class OpenStackCloud:
 
         params = {"all_tenants": "1"} | ({"host": host} if host is not None else {})
         params |= {"project_id": project} if project is not None else {}
-        request = _compute("GET", "/servers/detail", "2.72", params)
-        rows = await by_marker(self.calls, request, page, lambda row: row.id)
+
+        def read(version: str) -> Awaitable[list[shapes.Server]]:
+            request = _compute("GET", "/servers/detail", version, params)
+            return by_marker(self.calls, request, page, lambda row: row.id)
+
+        rows = await self._at_best(read)
         return facts.only_of(host, project, tuple(facts.server(row) for row in rows))
+
+    async def _at_best(self, read: Callable[[str], Awaitable[ReadT]]) -> ReadT:
+        """Read servers at the version that tells more; where Nova refuses it, at the older one from now on."""
+        try:
+            return await read(self._servers_at)
+        except VersionRefused:
+            if self._servers_at == BEFORE:
+                raise
+            self._servers_at = BEFORE
+            return await read(BEFORE)
 
     async def sweep(
         self, *, since: datetime | None = None, after: ServerId | None = None
@@ -172,8 +195,12 @@ class OpenStackCloud:
 
     async def server(self, server: ServerId) -> Server | None:
         """Return one server, or None when Nova says that there is none (404)."""
-        request = _compute("GET", f"/servers/{quote(server, safe='')}", "2.72")
-        answer = await self.calls.read(request, expect=frozenset({OK, NOT_FOUND}))
+
+        def read(version: str) -> Awaitable[Answer]:
+            request = _compute("GET", f"/servers/{quote(server, safe='')}", version)
+            return self.calls.read(request, expect=frozenset({OK, NOT_FOUND}))
+
+        answer = await self._at_best(read)
         if answer.status == NOT_FOUND:
             return _really_absent(answer)
         facts.living_cell(shapes.parse(shapes.OneDownServer, answer).server, server)

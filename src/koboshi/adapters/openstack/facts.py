@@ -91,13 +91,19 @@ def server(row: shapes.Server) -> cloud.Server:
         image_id=row.image.id if isinstance(row.image, shapes.Image) else None,
         volume_ids=tuple(volume.id for volume in row.volumes),
         config_drive=bool(row.config_drive) and row.config_drive.lower() != "false",
-        availability_zone=row.availability_zone or "",
+        availability_zone=_asked_zone(row),
         metadata=row.metadata,
         tags=frozenset(row.tags),
         locked=row.locked,
         launched=row.launched_at is not None,
         fault=row.fault.message if row.fault else None,
     )
+
+
+def _asked_zone(row: shapes.Server) -> str:
+    """Return the zone that Nova's scheduler keeps a server to; where it does not tell, the one it is in."""
+    asked = row.pinned_availability_zone
+    return (row.availability_zone if asked == shapes.MISSING else asked) or ""
 
 
 def swept(row: bulk.SweptServer) -> SweptServer:

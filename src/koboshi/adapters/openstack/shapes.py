@@ -114,6 +114,8 @@ class Server(Shape):
     power_state: int = Field(alias="OS-EXT-STS:power_state")
     launched_at: Time | None = Field(alias="OS-SRV-USG:launched_at")
     availability_zone: str | None = Field(default="", alias="OS-EXT-AZ:availability_zone")
+    pinned_availability_zone: str | None = MISSING
+    """The zone that its owner asked for (2.96 and later); None: any will do."""
     volumes: list[Volume] = Field(alias="os-extended-volumes:volumes_attached")
     flavor: Flavor
     image: Image | str | None

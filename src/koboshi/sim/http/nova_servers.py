@@ -198,6 +198,7 @@ class _Servers:
             rows.host_status(of),
             call.base_url,
             call.version,
+            zone=of.zone if of is not None else "",
             as_admin=call.token.user.is_admin,
         )
 

@@ -151,9 +151,10 @@ def server(
     base_url: str,
     version: Version,
     *,
+    zone: str,
     as_admin: bool = True,
 ) -> Document:
-    """Return a server with everything that is told of it."""
+    """Return a server with everything that is told of it; `zone` is its host's."""
     shown: Document = {
         "id": row.id,
         "name": row.name,
@@ -171,7 +172,7 @@ def server(
         "accessIPv6": "",
         "links": _links(row, base_url),
         "OS-DCF:diskConfig": "AUTO",
-        "OS-EXT-AZ:availability_zone": row.availability_zone if row.host else "",
+        "OS-EXT-AZ:availability_zone": zone,
         "config_drive": "True" if row.config_drive else "",
         "key_name": None,
         "OS-SRV-USG:launched_at": naive(times.created) if row.launched else None,
@@ -246,7 +247,7 @@ def _since(row: Server, version: Version) -> Document:
         ((2, 26), "tags", sorted(row.tags)),
         ((2, 63), "trusted_image_certificates", None),
         ((2, 73), "locked_reason", None),
-        ((2, 96), "pinned_availability_zone", None),
+        ((2, 96), "pinned_availability_zone", row.availability_zone or None),
         ((2, 100), "scheduler_hints", {}),
     )
     return {name: value for since, name, value in later if version >= since}

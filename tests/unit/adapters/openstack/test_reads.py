@@ -221,7 +221,7 @@ async def test_servers_are_read_page_by_page(tmp_path: Path) -> None:
     assert [item.id for item in found] == ["a", "b"]
     first = fake.server.asked("GET", f"{NOVA}/servers/detail")[0]
     assert first.query == {"all_tenants": "1", "host": "cmp1", "limit": "500"}
-    assert first.headers["openstack-api-version"] == "compute 2.72"
+    assert first.headers["openstack-api-version"] == "compute 2.96"
     assert found[0].volume_ids == ("v1",)
     assert found[0].image_id is None
 

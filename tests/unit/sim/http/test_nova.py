@@ -72,6 +72,14 @@ async def test_fields_of_a_server_come_one_by_one(
     assert not absent & shown.keys()
 
 
+async def test_a_server_tells_the_zone_it_is_in_and_the_one_that_was_asked_for() -> None:
+    async with asked([server("a"), server("b", availability_zone="nova")]) as a:
+        rows = {id_: (await a.nova(f"/servers/{id_}", "2.96"))["server"] for id_ in ("a", "b")}
+    assert {row["OS-EXT-AZ:availability_zone"] for row in rows.values()} == {"nova"}
+    assert rows["a"]["pinned_availability_zone"] is None
+    assert rows["b"]["pinned_availability_zone"] == "nova"
+
+
 async def test_the_flavor_is_a_link_before_2_47() -> None:
     async with asked([server("a")]) as a:
         old = (await a.nova("/servers/a", "2.46"))["server"]["flavor"]
