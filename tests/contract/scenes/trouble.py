@@ -109,6 +109,8 @@ def _second(stage: Stage, server: str) -> None:
     with stage.watch(server) as watch:
         told = stage.api.act(server, "evacuate", {"host": "cmp4"})
         stage.until(lambda: len(stage.runs_on(server)) > 1, "the first one's guest to start")
+        # The audit below may end its record before its own work ends, with the ERROR.
+        stage.until(lambda: stage.row(server)["status"] == "ERROR", "the first one to fail")
         stage.settled(server)
     stage.side.spawns("cmp3")
     stage.tell("second_accepted", refusal(told))
