@@ -44,6 +44,7 @@ class _Order:
     image: str
     network: str | None
     group: str | None
+    zone: str | None = None
 
 
 def boot(
@@ -59,7 +60,8 @@ def boot(
 ) -> list[Booted]:
     """Create `count` servers at once; the names are numbered on from those that exist.
 
-    Wishes are the ids of another `flavor` or `image` than the kind's, and of a server `group`.
+    Wishes are the ids of another `flavor` or `image` than the kind's, of a server `group`, and the name of
+    an availability `zone` that the owner asks for.
     """
     if kind not in KINDS:
         raise LabError(f"unknown kind {kind!r}; choose one of {', '.join(KINDS)}")
@@ -100,6 +102,8 @@ def _free_names(cloud: Cloud, prefix: str, count: int) -> list[str]:
 
 def _create(cloud: Cloud, order: _Order, name: str) -> Booted:
     body: dict[str, object] = {"name": name, "flavorRef": order.flavor, "host": order.host}
+    if order.zone:
+        body["availability_zone"] = order.zone
     body["networks"] = [{"uuid": order.network}] if order.network else "none"
     if order.kind == "bfv":
         root = {"boot_index": 0, "uuid": order.image, "source_type": "image", "volume_size": 1}

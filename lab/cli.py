@@ -12,6 +12,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from lab import layout
 from lab.boot import KINDS
 from lab.errors import LabError
 from lab.hosts import FAULTS
@@ -168,8 +169,9 @@ def _up(lab: Lab, arguments: argparse.Namespace) -> None:
     print("       python3 -m lab fault cmp1 power     (see also: python3 -m lab --help)")
 
 
-def _down(lab: Lab, _: argparse.Namespace) -> None:
-    lab.down()
+def _down(_: Lab, __: argparse.Namespace) -> None:
+    for where in layout.all_here():
+        Lab(where, say=_say).down()
     print("the lab is down")
 
 

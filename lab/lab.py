@@ -44,7 +44,7 @@ class Lab:
     # -- up and down -----------------------------------------------------------
     def install(self) -> bool:
         """Install what is missing on this machine; say whether anything was."""
-        with lifecycle.alone(self.layout, self._say):
+        with lifecycle.alone_in_checkout(self.layout, self._say):
             return install.install(self.layout)
 
     def up(self, wanted: Settings | None = None) -> bool:
@@ -160,7 +160,8 @@ class Lab:
     ) -> list[Booted]:
         """Create servers on a host and wait until they are ACTIVE.
 
-        Wishes are the ids of another `flavor` or `image` than the kind's, and of a server `group`.
+        Wishes are the ids of another `flavor` or `image` than the kind's, of a server `group`, and the name
+        of an availability `zone` that the owner asks for.
         """
         settings.require_host(self.layout, host)
         return boot.boot(

@@ -1,13 +1,14 @@
 """Where everything of the lab lives: folders, namespaces, addresses. One place, pure, no I/O.
 
-Two checkouts must be able to run a lab each at the same time, so all that is visible outside the
-checkout (namespaces, the folder for sockets) carries a short hash of the checkout's path. The
-addresses need not differ: each lab's bridge stands in a namespace of its own.
+Two checkouts must be able to run a lab each at the same time, and one checkout more than one: all that
+is visible outside the checkout (namespaces, the folder for sockets) carries a short hash of its path and
+of the lab's number. The addresses need not differ: each lab's bridge stands in a namespace of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from uuid import NAMESPACE_OID, uuid5
 
@@ -21,22 +22,29 @@ RACK_SIZE = 4
 BMC_PORT = 8000
 IPMI_PORT = 623
 REGION = "RegionOne"
+NUMBER = "KOBOSHI_LAB"
+"""The variable that says which of a checkout's labs is meant; without it, the first."""
+MAX_LABS = 4
 
 
 class Layout:
-    """The lab of one checkout."""
+    """One lab of one checkout; what persists is common to all of them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, number: int = 1) -> None:
         self.root = root
-        self.tag = hashlib.sha256(str(root).encode()).hexdigest()[:6]
+        self.number = number
+        own = "" if number == 1 else f"-{number}"
+        self.tag = hashlib.sha256(f"{root}{own}".encode()).hexdigest()[:6]
         self.source = root / "lab"
         self.plugins = self.source / "plugins"
         # what persists
         self.cache = root / ".cache" / "lab"
         self.venv = self.cache / "venv"
         self.python = self.venv / "bin" / "python"
+        self.lock = self.cache / f"lock{own}"
+        self.common_lock = self.cache / "lock-common"
         # what `down` forgets
-        self.run = self.source / "run"
+        self.run = self.source / "run" if number == 1 else self.cache / f"run{own}"
         self.etc = self.run / "etc"
         self.log = self.run / "log"
         self.pids = self.run / "pids"
@@ -123,6 +131,13 @@ def system_id(host: str) -> str:
 BMC_MAC = "02:77:00:02:00:00"
 
 
-def here() -> Layout:
-    """Give the lab of the checkout that this file belongs to."""
-    return Layout(Path(__file__).resolve().parent.parent)
+def here(number: int | None = None) -> Layout:
+    """Give a lab of the checkout that this file belongs to; the one that the environment names."""
+    if number is None:
+        number = int(os.environ.get(NUMBER, "1"))
+    return Layout(Path(__file__).resolve().parent.parent, number)
+
+
+def all_here() -> list[Layout]:
+    """Give every lab that this checkout can have."""
+    return [here(number) for number in range(1, MAX_LABS + 1)]

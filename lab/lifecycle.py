@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from lab import (
@@ -27,6 +27,7 @@ from lab import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
     from lab.layout import Layout
     from lab.settings import Settings
@@ -35,12 +36,25 @@ if TYPE_CHECKING:
 @contextmanager
 def alone(lab: Layout, say: Callable[[str], None]) -> Generator[None]:
     """Let one command at a time bring the lab up or down."""
-    lab.cache.mkdir(parents=True, exist_ok=True)
-    with (lab.cache / "lock").open("w") as lock:
+    with _held(lab.lock, lambda: say("another command brings this lab up or down; waiting for it")):
+        yield
+
+
+@contextmanager
+def alone_in_checkout(lab: Layout, say: Callable[[str], None]) -> Generator[None]:
+    """Let one lab at a time install, or make what all labs of a checkout start from."""
+    with _held(lab.common_lock, lambda: say("another lab installs or makes the seed; waiting")):
+        yield
+
+
+@contextmanager
+def _held(path: Path, wait: Callable[[], None]) -> Generator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another command brings this lab up or down; waiting for it")
+            wait()
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -82,14 +96,18 @@ class _Start:
 
     def run(self) -> None:
         lab = self._lab
-        if install.install(lab):
-            self._lap("installed")
-        down(lab)
-        fresh = not seed.exists(lab)
-        self._prepare(fresh=fresh)
-        self._start_stores(fresh=fresh)
-        self._start_keystone(fresh=fresh)
-        self._start_apis(fresh=fresh)
+        with ExitStack() as common:
+            common.enter_context(alone_in_checkout(lab, self._say))
+            if install.install(lab):
+                self._lap("installed")
+            down(lab)
+            fresh = not seed.exists(lab)
+            if not fresh:
+                common.close()
+            self._prepare(fresh=fresh)
+            self._start_stores(fresh=fresh)
+            self._start_keystone(fresh=fresh)
+            self._start_apis(fresh=fresh)
         self._start_hosts()
         ready.wait(lab, self._wanted.hosts)
         settings.save(lab, self._wanted, ready=True)

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import network
+from lab import layout, network
 from lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def base_environment(lab: Layout) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PYTHONPATH": f"{lab.root}:{lab.plugins}",
         "PYTHONWARNINGS": "ignore",
+        layout.NUMBER: str(lab.number),
         "XDG_CACHE_HOME": str(lab.run / "cache"),
         "TMPDIR": str(lab.tmp),  # sushy-tools leaves its database there, at every start
     }

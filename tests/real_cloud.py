@@ -1,4 +1,4 @@
-"""One lab for every test that needs a real OpenStack.
+"""A lab for the tests that need a real OpenStack: one for each of pytest's workers.
 
 Where a lab cannot run, its tests are skipped with the reason and the cure; in CI they fail.
 """
@@ -10,9 +10,28 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab import Lab, LabError, Settings, install
+from lab import Lab, LabError, Settings, install, layout
 
 TEST_TIMEOUT_S = 900
+HOSTS = 4
+
+
+class TestsLab(Lab):
+    """A lab that knows whether it has to be taken down after the tests."""
+
+    __test__ = False
+    ours = False
+
+    def have(self, hosts: int) -> None:
+        """Have so many hosts; a lab of another size is made anew."""
+        before, self.ours = self.ours, True  # what comes up half-way is ours, too
+        made = self.up(Settings(hosts=hosts, intervals="fast"))
+        self.ours = made or before
+
+
+def number() -> int:
+    """Return which of this checkout's labs is this worker's."""
+    return 1 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 def why_no_lab() -> str | None:
@@ -46,20 +65,18 @@ def _interrupt(*_: object) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    """Bring one lab up for all tests, and take it down whatever happens (unless it was up)."""
+def lab() -> Iterator[TestsLab]:
+    """Return the lab of all this worker's tests, not up yet; taken down whatever happens, unless it was up."""
     if obstacle := why_no_lab():
         if is_required():
             pytest.fail(f"the lab cannot run here, and CI asks for it: {obstacle}")
         pytest.skip(obstacle)
     before = {sign: signal.signal(sign, _interrupt) for sign in (signal.SIGTERM, signal.SIGHUP)}
-    lab = Lab()
-    ours = True
+    lab = TestsLab(layout.here(number()))
     try:
-        ours = lab.up(Settings(hosts=4, intervals="fast"))
         yield lab
     finally:
-        if ours:
+        if lab.ours:
             lab.down()
         for sign, handler in before.items():
             signal.signal(sign, handler)

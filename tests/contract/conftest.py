@@ -8,17 +8,15 @@ from typing import Any
 
 import pytest
 
-from lab import Lab
 from tests.contract.claims import SCENES
 from tests.contract.real import LabSide
 from tests.contract.side import Side
 from tests.contract.simulated import simulated
 from tests.contract.stage import Scene, Stage
-from tests.real_cloud import TEST_TIMEOUT_S
+from tests.real_cloud import HOSTS, TEST_TIMEOUT_S, TestsLab
 from tests.real_cloud import lab as lab  # noqa: PLC0414 pytest finds fixtures by their names here
 
 HERE = Path(__file__).parent
-HOSTS = 4
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,8 +41,9 @@ def played() -> dict[str, Played]:
     return {}
 
 
-def play(lab: Lab, name: str) -> Played:
+def play(lab: TestsLab, name: str) -> Played:
     """Play a scene on both clouds, each in a thread of its own."""
+    lab.have(HOSTS)
     scene = next(s for s in SCENES if s.name == name)
     result = Played()
     real = LabSide(lab)

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from lab import Lab
 from tests.contract.claims import CLAIMS
 from tests.contract.conftest import Played, play
 from tests.contract.facts import difference
+from tests.real_cloud import TestsLab
 
 
 @pytest.mark.parametrize(("scene", "claim"), CLAIMS)
 def test_the_simulation_does_as_nova_does(
-    lab: Lab, played: dict[str, Played], scene: str, claim: str
+    lab: TestsLab, played: dict[str, Played], scene: str, claim: str
 ) -> None:
     if scene not in played:
         played[scene] = play(lab, scene)

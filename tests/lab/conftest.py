@@ -1,22 +1,25 @@
-"""A real OpenStack for these tests: one lab for all of them, calm before each, judged after each."""
+"""A real OpenStack for these tests: one lab for all of a worker's, calm before each, judged after each."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab import Lab, Settings
-from lab.rig.home import bring_home
+from lab import Lab
+from lab.rig.home import bring_home, delete_servers
 from lab.rig.koboshi import Koboshi
 from lab.rig.nova import Nova
 from lab.rig.things import Things
-from tests.real_cloud import TEST_TIMEOUT_S
+from tests.real_cloud import HOSTS, TEST_TIMEOUT_S, TestsLab
 from tests.real_cloud import lab as lab  # noqa: PLC0414 pytest finds fixtures by their names here
 
 HERE = Path(__file__).parent
 MakeKoboshi = Callable[..., Koboshi]
+DELETED_WITHIN_S = 60.0
+WIDE_HOSTS = 20 if os.environ.get("LAB_LONG") else 12
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,26 +28,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.lab)
             item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S))
-    items.sort(key=lambda item: "wide" in getattr(item, "fixturenames", ()))
+    items.sort(key=is_wide)
 
 
-@pytest.fixture(scope="session")
-def wide(lab: Lab) -> Lab:
-    """Return the lab, made anew with three racks of four hosts; no test of the small one comes after."""
-    lab.up(Settings(hosts=20 if os.environ.get("LAB_LONG") else 12))
+def is_wide(item: pytest.Item) -> bool:
+    """Return whether a test wants more hosts."""
+    return "wide" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture
+def wide(lab: Lab, calm: None) -> Lab:
+    """Return the lab, which has three racks of four hosts for this test."""
     return lab
 
 
-@pytest.fixture(scope="session")
-def nova(lab: Lab) -> Nova:
+@pytest.fixture
+def nova(lab: Lab, calm: None) -> Nova:
     """Return Nova's own account."""
     return Nova(lab)
 
 
 @pytest.fixture(autouse=True)
-def calm(lab: Lab, nova: Nova) -> Iterator[None]:
+def calm(lab: TestsLab, request: pytest.FixtureRequest) -> Iterator[None]:
     """Bring everything home first; no server may ever have run twice, whatever the test is about."""
-    bring_home(lab, nova)
+    lab.have(WIDE_HOSTS if is_wide(request.node) else HOSTS)
+    bring_home(lab, Nova(lab))
     before = lab.violations()  # the contract's tests let Nova ruin servers, to see how
     yield
     assert lab.violations() == before
@@ -55,6 +63,8 @@ def things(lab: Lab, calm: None) -> Iterator[Things]:
     """Return what makes groups, flavors, images and aggregates; they are gone after the test."""
     things = Things(lab)
     yield things
+    # Nova lets no host out of a zone that a server on it was asked into.
+    delete_servers(Nova(lab), time.monotonic() + DELETED_WITHIN_S)
     things.undo()
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from lab import layout, network
 from lab.layout import Layout
 
@@ -14,6 +16,27 @@ def test_two_checkouts_share_no_name_outside_themselves() -> None:
 
     assert one.namespace_prefix != other.namespace_prefix
     assert one.sockets != other.sockets
+
+
+def test_two_labs_of_a_checkout_share_no_name_and_start_from_the_same_seed() -> None:
+    first, *others = (Layout(Path("/x"), number) for number in range(1, layout.MAX_LABS + 1))
+
+    assert {first.run, first.cache} == {Path("/x/lab/run"), Path("/x/.cache/lab")}
+    for other in others:
+        assert other.namespace_prefix != first.namespace_prefix
+        assert not other.run.is_relative_to(first.run)
+        assert {other.sockets, other.run, other.lock}.isdisjoint(
+            {first.sockets, first.run, first.lock}
+        )
+        assert (other.cache, other.common_lock) == (first.cache, first.common_lock)
+
+
+def test_which_lab_is_meant_is_said_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(layout.NUMBER, raising=False)
+    assert layout.here().number == 1
+    monkeypatch.setenv(layout.NUMBER, "3")
+    assert layout.here().number == 3
+    assert layout.here(2).number == 2
 
 
 def test_the_same_checkout_always_has_the_same_names() -> None:
