@@ -114,6 +114,11 @@ class Moved:
         return happening.kind == "incident_moved" and happening.data["to"] in self._states
 
 
+def is_done(happening: Happening) -> bool:
+    """Return whether a server is back."""
+    return happening.kind == "recovery_moved" and happening.data["to"] == "done"
+
+
 def await_settled(koboshi: Koboshi, *, timeout_s: float = RECOVERY_S, after: int = 0) -> None:
     """Wait until no server is on its way any more."""
     koboshi.wait_for(moved_to("settled"), timeout_s, after=after)

@@ -1,22 +1,16 @@
 """A full cloud: priorities decide who returns, the rest is listed at once, and returns when a host opens."""
 
 from lab import Lab
-from lab.rig.koboshi import Happening
 from lab.rig.nova import Nova
 from lab.rig.things import Things
 
 from .conftest import MakeKoboshi
-from .judge import RECOVERY_S, Judge
+from .judge import RECOVERY_S, Judge, is_done
 from .test_forecast import forecast
 
 HOST, FULL, CLOSED = "cmp1", "cmp2", ("cmp3", "cmp4")
 A_THIRD_MB = 40000
 """Three of them fill one of the lab's hosts."""
-
-
-def is_done(happening: Happening) -> bool:
-    """Return whether a server is back."""
-    return happening.kind == "recovery_moved" and happening.data["to"] == "done"
 
 
 def test_the_dearest_returns_and_the_others_when_there_is_room(

@@ -1,21 +1,35 @@
 """One of four hosts loses its power: the main job."""
 
-from lab import Lab
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from lab import Lab, layout
 from lab.rig.koboshi import Koboshi
 from lab.rig.nova import Nova
 
 from .conftest import MakeKoboshi
-from .judge import Judge, await_settled, boot, intended
+from .judge import Judge, await_settled, boot, intended, is_done, stays
 
 HOST = "cmp1"
 OTHERS = ("cmp2", "cmp3", "cmp4")
+READY_AT = (layout.CONTROL_IP, 5999)
+"""Where the database's program answers; Koboshi asks from that network."""
+NOT_READY_S = 5.0
 
 
-def test_what_can_come_back_is_back_and_the_rest_is_held(
-    lab: Lab, nova: Nova, koboshi: Koboshi
+def test_what_can_come_back_is_back_in_order_and_the_rest_is_held(
+    lab: Lab, nova: Nova, make_koboshi: MakeKoboshi
 ) -> None:
+    """One of them names another, and goes when that one's program answers; nobody else waits with it."""
+    koboshi = make_koboshi(policy={"ready_networks": [f"{READY_AT[0]}/32"]})
+    koboshi.start()
     servers = boot(lab, HOST, bfv=4, volume=4, image=4)
     free, tied = servers[:4], servers[4:]
+    database, web, *_ = free
+    nova.set_metadata(database.id, **{"koboshi:ready": "tcp:{}:{}".format(*READY_AT)})
+    nova.set_metadata(web.id, **{"koboshi:after": database.name})
     (opted_out,) = boot(lab, HOST, bfv=1)
     nova.set_metadata(opted_out.id, HA_Enabled="False")
     bystanders = [server for host in OTHERS for server in boot(lab, host, bfv=1)]
@@ -23,7 +37,19 @@ def test_what_can_come_back_is_back_and_the_rest_is_held(
     koboshi.wait_armed()
 
     lab.fault(HOST, "power")
-    await_settled(koboshi)
+    up = koboshi.wait_for(lambda h: is_done(h) and h.data["server"] == database.id, 90)
+
+    def web_waits() -> None:
+        assert "evacuate" not in nova.actions(web.id)
+
+    stays(NOT_READY_S, web_waits)
+    assert {h.data["server"] for h in koboshi.happenings(after=up.seq) if is_done(h)} <= {
+        server.id for server in free[2:]
+    }
+    (waits,) = [h for h in koboshi.happenings() if h.kind == "waits_for_others"]
+    assert waits.data["server"] == web.id
+    with answering(lab, READY_AT):
+        await_settled(koboshi)
 
     judge.back(free)
     judge.disks_kept(free, kinds=["volume"])
@@ -35,6 +61,29 @@ def test_what_can_come_back_is_back_and_the_rest_is_held(
     assert (service.disabled_reason or "").startswith("koboshi:")
     assert all(nova.services()[other].enabled for other in OTHERS)
     prints_the_way_home(koboshi, [server.id for server in tied])
+
+
+@contextmanager
+def answering(lab: Lab, address: tuple[str, int]) -> Generator[None]:
+    """Accept connections in the control plane's namespace, as a server's program does once it is up."""
+    with lab.inside():
+        listener = socket.create_server(address)
+
+    def accept() -> None:
+        while True:
+            try:
+                listener.accept()[0].close()
+            except OSError:
+                return
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(10)
 
 
 def prints_the_way_home(koboshi: Koboshi, held: list[str]) -> None:

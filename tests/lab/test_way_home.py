@@ -1,4 +1,4 @@
-"""A host that Koboshi switched off comes home by itself; one with a time bomb stays off."""
+"""A host that Koboshi switched off comes home by itself, disabled if it fails again; one with a time bomb stays off."""
 
 import time
 
@@ -17,7 +17,7 @@ FENCED_WITHIN_S = 60.0
 STAYS_OFF_S = 60.0
 
 
-def test_a_host_comes_home_and_its_held_servers_with_it(
+def test_a_host_comes_home_and_its_held_servers_with_it_and_stays_disabled_the_second_time(
     lab: Lab, nova: Nova, make_koboshi: MakeKoboshi
 ) -> None:
     moved, held, stopped = (
@@ -54,6 +54,26 @@ def test_a_host_comes_home_and_its_held_servers_with_it(
     assert {h.data["command"]["server"] for h in intended(koboshi, "start_server")} == {
         server.id for server in held
     }
+
+    # It fails again within a day: it and its servers come home, and it stays disabled until a person releases it.
+    first = koboshi.happenings()[-1].seq
+    lab.fault(HOST, "cut")
+    await_settled(koboshi, after=first)
+    lab.fault(HOST, "plug")
+    koboshi.wait_for(moved_to("quarantined"), HOME_WITHIN_S, after=first)
+    service = nova.services()[HOST]
+    assert service.up
+    assert not service.forced_down
+    assert not service.enabled
+    assert (service.disabled_reason or "").startswith("koboshi:")
+    for server in held:
+        assert judge.running_on(server) == [HOST], server
+    judge.disks_kept(held, kinds=["local"])
+    assert judge.running_on(stopped[0]) == []
+    assert f"host release {HOST}" in koboshi.run("status").out
+    answer = koboshi.run("host", "release", HOST)
+    assert answer.code == 0, answer
+    until(lambda: nova.services()[HOST].enabled, time.monotonic() + 30, f"{HOST} to be enabled")
 
 
 def test_a_host_with_a_bomb_stays_off_and_another_comes_home(
