@@ -7,7 +7,7 @@ from koboshi.domain.memory.holds import HoldEvent, words_for
 from koboshi.domain.memory.state import State
 from koboshi.domain.names import HostName, IncidentId
 from koboshi.domain.recoveries.recovery import NEEDS_A_PERSON, RECOVERY_MEANING, RecoveryState
-from koboshi.engine.together import Together
+from koboshi.engine.together import FOUND_DOWN, OfOneHost, Together, topic_of
 from koboshi.ports.journal import Recorded
 from koboshi.ports.notify import Notice, Notifier, Severity
 
@@ -57,7 +57,7 @@ class Teller:
     def __call__(self, record: Recorded, state: State) -> None:
         """Tell of `record`, if it is to be told; `state` is the memory after it."""
         event = record.event
-        if isinstance(event, ev.HostNoticed | ev.HostNoticeCleared):
+        if isinstance(event, OfOneHost):
             self._together.add(record, event)  # told at the end of the transaction
         elif (told := _told(event, state)) is not None:
             self._send(record, told)
@@ -65,11 +65,11 @@ class Teller:
     def flush(self) -> None:
         """Tell what was noticed of hosts in the transaction that ended."""
         for record, of_many in self._together.matters():
-            if not isinstance(record.event, ev.HostNoticed | ev.HostNoticeCleared):
+            if not isinstance(record.event, OfOneHost):
                 continue
             told = _of_host(record.event)
             if of_many is not None:
-                told = (told[0], of_many, None, None, record.event.topic)
+                told = (told[0], of_many, None, None, topic_of(record.event))
             self._send(record, told)
 
     def _send(self, record: Recorded, told: "_Told") -> None:
@@ -155,7 +155,7 @@ def _of_host(
                 f"{event.host} was down before Koboshi first saw it: it is not recovered by itself. "
                 f"Bring it back; or, if it is dead for sure, say so: koboshi host confirm-dead {event.host}"
             )
-            return Severity.CRITICAL, text, event.host, None, "found_down"
+            return Severity.CRITICAL, text, event.host, None, FOUND_DOWN
         case ev.PoisonSuspected():
             text = (
                 f"{event.host} died within ten minutes of receiving server {event.server}, which may have "

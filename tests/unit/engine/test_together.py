@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from koboshi.domain.memory.events import Event, HostNoticeCleared, HostNoticed
+from koboshi.domain.memory.events import Event, HostFoundDown, HostNoticeCleared, HostNoticed
 from koboshi.domain.memory.state import State
 from koboshi.domain.names import HostName
 from koboshi.engine.tell import Teller
@@ -81,6 +81,32 @@ def test_the_end_is_told_of_those_who_are_well_and_of_those_who_are_not() -> Non
     assert {first.key, last.key} == {"test/silent_unconfirmed"}
 
 
+def found_down(hosts: Iterable[str]) -> list[Event]:
+    return [HostFoundDown(host=HostName(h)) for h in hosts]
+
+
+def test_forty_hosts_found_down_at_the_first_start_are_one_notice_that_names_the_first() -> None:
+    (notice,) = Told().of(found_down(f"h{n:02}" for n in range(1, 41)))
+    assert (notice.severity, notice.host, notice.key) == (
+        Severity.CRITICAL,
+        None,
+        "test/found_down",
+    )
+    assert notice.summary.startswith("40 hosts at once")
+    assert "koboshi host confirm-dead HOST" in notice.summary
+    assert "h01, h02" in notice.summary
+    assert "h20 and 20 more: koboshi host list" in notice.summary
+    assert "h21" not in notice.summary
+
+
+def test_two_hosts_found_down_are_two_notices() -> None:
+    told = Told().of(found_down(["h1", "h2"]))
+    assert [(n.host, n.key) for n in told] == [
+        ("h1", "test/h1/found_down"),
+        ("h2", "test/h2/found_down"),
+    ]
+
+
 @cache
 def played(name: str) -> Played:
     scenario = load_scenario(SCENARIOS / name)
@@ -106,3 +132,13 @@ def test_a_control_plane_that_was_away_leaves_no_host_as_failed(of: str) -> None
     """Not when it comes back either: heartbeats come again before anybody is called late."""
     notices = played(f"twenty-hosts-{of}-down").notices
     assert [n.kind for n in notices] == ["brake_held", "brake_released"]
+
+
+def test_hosts_that_were_down_before_the_first_start_are_one_notice_and_each_its_own_event() -> (
+    None
+):
+    told = played("many-found-down")
+    (notice,) = [n for n in told.notices if n.kind == "host_found_down"]
+    assert "(h1, h2, h3, h4, h5)" in notice.summary
+    found = [r.event.host for r in told.recorded if isinstance(r.event, HostFoundDown)]
+    assert sorted(found) == ["h1", "h2", "h3", "h4", "h5"]
