@@ -23,12 +23,12 @@ WIDE_HOSTS = 20 if os.environ.get("LAB_LONG") else 12
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder, so that none is forgotten; those with a wide lab come last."""
+    """Mark every test of this folder, so that none is forgotten; those with a wide lab come first: they are long."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.lab)
             item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S))
-    items.sort(key=is_wide)
+    items.sort(key=lambda item: not is_wide(item))
 
 
 def is_wide(item: pytest.Item) -> bool:

@@ -21,6 +21,8 @@ AT_ONCE = 2
 """Boots; with more at once the lab's Nova fails one now and then."""
 Order = tuple[str, str, str, dict[str, str]]
 """Name, host, kind, wishes."""
+ZONE = "lab-island"
+"""The host is the only one in it; of its servers one was asked into it."""
 PLAIN = ("free", "deleted", "by-hand", "locked", "stopped", "paused", "not-ours")
 PRIORITIES = {"free": "high", "locked": "high", "apart": "high", "by-hand": "low", "deleted": "low"}
 """The first three have every destination to themselves while a person gets ahead of Koboshi."""
@@ -39,6 +41,7 @@ OUTCOMES = {
     "tied-2": "waits",
     "paused": "waits",
     "resized": "waits",
+    "lonely": "waits",
     "not-ours": "not_recoverable",
 }
 
@@ -55,6 +58,8 @@ def test_each_ends_as_the_forecast_said(
     told = {row["name"]: row for row in forecast(koboshi, *asked[:2])}
     disks = forecast(koboshi, *asked)
     assert {name: row["outcome"] for name, row in told.items()} == OUTCOMES
+    goes = {row["name"]: bool(row["destination"]) for row in forecast(koboshi, "--fail", HOST)}
+    assert goes.pop("deleted")
 
     things.quota(instances=1, cores=1)
     for host in OTHERS:
@@ -77,7 +82,18 @@ def test_each_ends_as_the_forecast_said(
     judge.untouched([partner])
     sent = str([h.data["command"] for h in koboshi.happenings() if h.kind == "command_accepted"])
     assert all(servers[name].id not in sent for name in ("by-hand", "deleted"))
-    assert nova.servers()[servers["apart"].id].host != partner.host
+    rows = nova.servers()
+    assert {name: rows[servers[name].id].host != HOST for name in goes} == goes
+    assert rows[servers["apart"].id].host != partner.host
+    nova_finds_no_host_either(nova, servers["lonely"])
+
+
+def nova_finds_no_host_either(nova: Nova, server: Booted) -> None:
+    """Let Nova's scheduler choose any host for a server of which the forecast said that it has none."""
+    nova.act(server.id, "evacuate", {})
+    nova.wait_for_status({server.id: "ERROR"})
+    assert nova.servers()[server.id].host == HOST
+    assert [r.status for r in nova.evacuations() if r.server == server.id] == ["error"]
 
 
 def booted(lab: Lab, order: Order) -> tuple[str, Booted]:
@@ -112,6 +128,7 @@ def disk_ends_as_told(judge: Judge, server: Booted, row: dict[str, Any]) -> None
 
 def mixed(lab: Lab, nova: Nova, things: Things) -> tuple[dict[str, Booted], Booted]:
     """Boot one of every sort on the host; the other of the anti-affinity group elsewhere."""
+    things.aggregate(ZONE, [HOST], {"availability_zone": ZONE})
     together, apart = things.group("affinity"), things.group("anti-affinity")
     rebuilt = things.flavor("lab.ci", {"koboshi:on_local_disk": "rebuild"})
     orders: list[Order] = [
@@ -119,6 +136,7 @@ def mixed(lab: Lab, nova: Nova, things: Things) -> tuple[dict[str, Booted], Boot
         ("tied-1", HOST, "bfv", {"group": together}),
         ("apart", HOST, "bfv", {"group": apart}),
         ("partner", "cmp2", "bfv", {"group": apart}),
+        ("lonely", HOST, "bfv", {"zone": ZONE}),
         ("data", HOST, "volume", {}),
         ("swap", HOST, "ephemeral", {}),
         ("by-tag", HOST, "ephemeral", {}),
