@@ -7,14 +7,16 @@ from typing import Any
 import anyio
 import pytest
 
+from koboshi.domain.facts.stock import Image
 from koboshi.domain.incidents import listing
 from koboshi.domain.names import HostName
+from koboshi.domain.policies import policy
 from koboshi.domain.recoveries import guard
 from koboshi.domain.rules import OnLocalDisk
 from koboshi.engine import execute
 from koboshi.rehearsal.story import Story
 from koboshi.sim.breach import Rule
-from koboshi.sim.samples import image_server
+from koboshi.sim.samples import image_server, server
 from tests.mutations.playing import ONE_BY_ONE, Mutation, assert_noticed
 
 SHARED = replace(ONE_BY_ONE, on_local_disk=OnLocalDisk.REBUILD, shared_aggregates=("nfs",))
@@ -23,6 +25,12 @@ SHARED = replace(ONE_BY_ONE, on_local_disk=OnLocalDisk.REBUILD, shared_aggregate
 async def power_loss(s: Story) -> None:
     s.power_loss()
     await anyio.sleep(60)
+
+
+async def its_volume_was_made_from_a_sealed_image(s: Story) -> None:
+    s.cloud.catalogue.images["sealed"] = Image(id="sealed", active=True, tpm="2.0")
+    s.cloud.catalogue.made_from["vol-a"] = "sealed"
+    await power_loss(s)
 
 
 def nothing(*_args: object, **_more: object) -> None:
@@ -34,6 +42,13 @@ def always(answer: object) -> Callable[..., Any]:
 
 
 MUTATIONS = (
+    Mutation(
+        sentence="a vTPM that only the image asks for: never posted",
+        patches=((policy, "who_gives_tpm", nothing), (guard, "who_gives_tpm", nothing)),
+        tell=its_volume_was_made_from_a_sealed_image,
+        breaks=Rule.HELD,
+        servers=(server("a"), server("b")),
+    ),
     Mutation(
         sentence="disks on shared storage are never sent to where they would be made anew",
         patches=(

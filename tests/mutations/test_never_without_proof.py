@@ -171,7 +171,10 @@ MUTATIONS = (
     ),
     Mutation(
         sentence="vTPM, hard affinity, …: never posted, on a person's order neither",
-        patches=((rebuild_order, "_not_possible", nothing),),
+        patches=(
+            (rebuild_order, "_not_possible", nothing),
+            (guard, "who_gives_tpm", nothing),
+        ),
         tell=a_person_gives_up_what_nova_refuses,
         breaks=Rule.HELD,
         servers=(_tpm("a"),),

@@ -42,6 +42,11 @@ async def _next_host(s: Story, before: str) -> str:
     return s.where("a")[0]
 
 
+async def power_loss(s: Story) -> None:
+    s.power_loss()
+    await anyio.sleep(60)
+
+
 async def nova_finds_no_host(s: Story) -> None:
     """Lose the host while a filter keeps Nova from the others."""
     for name in ("h2", "h3", "h4"):
@@ -62,6 +67,14 @@ MUTATIONS = (
         servers=(server("a"),),
         rules=FORGETS,
         hosts=40,
+    ),
+    Mutation(
+        sentence="eight per volume back end",
+        patches=((slots, "has_busy_backend", no),),
+        tell=power_loss,
+        breaks=Rule.STORM,
+        rules=replace(shortened(), window=12),
+        hosts=16,
     ),
     Mutation(
         sentence="after NoValidHost that shape waits",

@@ -77,7 +77,7 @@ class Interest:
     """Whether servers may be stopping right now, for a reason that is their host's."""
     images: frozenset[str] = frozenset()
     volumes: frozenset[str] = frozenset()
-    """Of servers whose dead host serves volumes itself."""
+    """Of the servers of dead hosts."""
     projects: frozenset[str] = frozenset()
     """Projects in which servers wait for each other: all their servers are listed."""
     ready: frozenset[Readiness] = frozenset()
@@ -241,5 +241,5 @@ def _volumes(picture: Picture, hosts: set[HostName]) -> frozenset[str]:
     for host in hosts:
         read = picture.world.on_host.get(host)
         if read is not None:
-            wanted |= volumes_wanted(read.servers, host, picture.world)
+            wanted |= volumes_wanted(read.servers)
     return wanted

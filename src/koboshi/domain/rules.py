@@ -159,6 +159,8 @@ class Rules:
     """... of them onto one destination."""
     per_destination_rebuilds: int = 1
     """... of those, how many that fetch an image and build a disk."""
+    per_backend: int = 8
+    """... of them with volumes of one of Cinder's back ends; those whose is not known count as one."""
     health_networks: tuple[str, ...] = ()
     """Where servers may be asked all the time whether they are well."""
     reboot_unwell: bool = False

@@ -22,6 +22,7 @@ from koboshi.domain.facts.device import BMC, Identity
 from koboshi.domain.facts.nova_time import nova_now
 from koboshi.domain.facts.ownership import others_hand
 from koboshi.domain.facts.shared_storage import storage_of
+from koboshi.domain.facts.stock import made_from
 from koboshi.domain.incidents.incident import IncidentState, Isolation
 from koboshi.domain.judging.identification import why_not_switch
 from koboshi.domain.judging.proof import heard_elsewhere, noise_of, why_host_not_proven_now
@@ -387,6 +388,7 @@ class Executor:
             now=now,
             poison=why_nowhere_any_more(state, command.server),
             storage=storage_of(command.host, world, self._rules),
+            made_from=made_from(server, world.images_told, world.volumes_told) if server else None,
             nova_now=nova_now(world),
         )
         return why_not_evacuate(command, look)

@@ -53,6 +53,7 @@ from koboshi.engine.pace import (
 from koboshi.engine.patrol import Patrol
 from koboshi.engine.schedule import Order
 from koboshi.engine.sweeping import Sweeper
+from koboshi.engine.volumes import Volumes
 from koboshi.engine.whiteboard import Whiteboard
 from koboshi.engine.witnesses import Witnesses, WitnessObservers, probe_all
 from koboshi.ports.clock import Clock
@@ -109,6 +110,9 @@ class Observers:
         self._diagnostics_limit = anyio.CapacityLimiter(MAX_DIAGNOSTICS_AT_ONCE)
         self._read_limit = anyio.CapacityLimiter(MAX_READS_AT_ONCE)
         self._failing: set[str] = set()
+        self._volumes = Volumes(
+            board=board, clock=clock, cloud=cloud, pace=pace, ask=self._ask, limit=self._read_limit
+        )
         self._services_took = pace.services
         self._identified: dict[HostName, Instant] = {}
 
@@ -135,7 +139,7 @@ class Observers:
             every, work = (pace.sweep_soon, self._sweep_soon) if soon else (pace.sweep, self._sweep)
             yield Order(key="sweep", every=every, work=work)
             yield Order(key="stale", every=pace.stale_records, work=self._stale_records)
-        yield Order(key="backends", every=pace.backends, work=self._volume_backends)
+        yield Order(key="backends", every=pace.backends, work=self._volumes.backends)
         yield from self._witnesses.orders(interest)
         if interest.groups and self._board.world.aggregates is None:
             yield Order(key="aggregates", every=pace.calm, work=self._aggregates)
@@ -190,9 +194,7 @@ class Observers:
             yield Order(key=("room", demand), every=pace.room, work=partial(self._room, demand))
         for image in interest.images:
             yield Order(key=("image", image), every=pace.images, work=partial(self._image, image))
-        for volume in interest.volumes:
-            work = partial(self._volume, volume)
-            yield Order(key=("volume", volume), every=pace.images, work=work)
+        yield from self._volumes.orders(interest)
         for project in interest.projects:
             work = partial(self._listing_of, project)
             yield Order(key=("project", project), every=pace.calm, work=work)
@@ -426,22 +428,6 @@ class Observers:
             self._board.world = replace(
                 self._board.world, images=with_item(self._board.world.images, image, found)
             )
-
-    async def _volume(self, volume: str) -> None:
-        async def where() -> tuple[str | None]:
-            return (await self._cloud.backend_of(volume),)
-
-        async with self._read_limit:
-            read = await self._ask("a volume", where)
-        if read is not None:
-            self._board.world = replace(
-                self._board.world, served_by=with_item(self._board.world.served_by, volume, *read)
-            )
-
-    async def _volume_backends(self) -> None:
-        backends = await self._ask("Cinder's services", self._cloud.volume_backends)
-        if backends is not None:
-            self._board.world = replace(self._board.world, backends=backends)
 
     async def _read_image(self, image: str) -> ImageRead:
         return ImageRead(at=self._clock.now(), image=await self._cloud.image(image))

@@ -59,6 +59,8 @@ SERVICES_REST = 20
 """The pause after a read of the services, in times that it took: a twentieth of one API worker."""
 HYPERVISORS_A_MINUTE = 500
 """A page a minute, on the average: a cloud of thousands of hosts lists them less often."""
+MANY_VOLUMES = 100
+"""More than so many are not read one by one: the pages of the whole list are fewer questions."""
 MAX_PROBES_AT_ONCE = 256
 """Sockets that one round of probes may hold open together."""
 MAX_CHECKS_AT_ONCE = 64

@@ -372,7 +372,7 @@ class Whiteboard:
             ready=_kept(world.ready, interest.ready),
             room=_kept(world.room, interest.demands),
             images=_kept(world.images, interest.images),
-            served_by=_kept(world.served_by, interest.volumes),
+            volumes=_kept(world.volumes, interest.volumes),
             groups=world.groups if interest.groups else None,
         )
 

@@ -5,6 +5,7 @@ inside, within bounds. Commands are sent once: they raise CommandRefused when th
 effect, and OutcomeUnknown when they may have had one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -21,7 +22,7 @@ from koboshi.domain.facts.cloud import (
     Server,
     ServerGroup,
 )
-from koboshi.domain.facts.stock import Image
+from koboshi.domain.facts.stock import Image, Volume
 from koboshi.domain.facts.sweep import SweptServer
 from koboshi.domain.names import HostName, ServerId, ServiceId
 
@@ -97,8 +98,12 @@ class CloudReader(Protocol):
         """Return where Cinder's volumes are served from, as `HOST@BACKEND`; empty without a Cinder."""
         ...
 
-    async def backend_of(self, volume: str) -> str | None:
-        """Return the back end of a volume (`HOST@BACKEND#POOL`); None where Cinder has or tells none."""
+    async def volume(self, volume: str) -> Volume | None:
+        """Return a volume as far as Cinder tells it; None where it has none of this id."""
+        ...
+
+    async def volumes(self) -> Mapping[str, Volume]:
+        """Return all volumes of all projects, by id, every page of them; there must be a Cinder."""
         ...
 
     async def room(self, demand: Demand) -> tuple[Room, ...]:

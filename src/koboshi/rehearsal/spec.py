@@ -85,7 +85,7 @@ class ServerSpec(Section):
     metadata: dict[str, str] = Field(default_factory=dict[str, str])
     tags: tuple[str, ...] = ()
     image: str = IMAGE
-    """The image that its root was made from, where it has one."""
+    """The image that its root was made from, on the host's disk or on a volume."""
     served_by: str = ""
     """The host whose own back end serves its volumes; empty: one that outlives every host."""
     project: str = "p"
@@ -252,6 +252,8 @@ def furnish(cloud: SimCloud, spec: CloudSpec) -> None:
         row = server_of(name, server)
         if server.served_by:
             cloud.backends.update(dict.fromkeys(row.volume_ids, f"{server.served_by}@lvm#lvm"))
+        if row.image_id is None:
+            cloud.catalogue.made_from.update(dict.fromkeys(row.volume_ids, server.image))
         cloud.add(row)
     cloud.groups.extend(
         ServerGroup(
@@ -273,6 +275,8 @@ def _image(name: str, spec: ImageSpec) -> Image:
     return Image(
         id=name,
         active=True,
+        firmware=spec.properties.get("hw_firmware_type", ""),
+        tpm=spec.properties.get("hw_tpm_version", ""),
         properties=spec.properties,
         tags=frozenset(spec.tags),
         owner=spec.owner,

@@ -240,6 +240,13 @@ class PaceSettings(Section):
         description="... of those, how many that fetch an image and build a disk: two of them "
         "slow each other down.",
     )
+    per_backend: int = Field(
+        default=8,
+        ge=1,
+        le=200,
+        description="... of them with volumes of one of Cinder's back ends (`HOST@BACKEND`). Volumes of "
+        "which Cinder does not tell it count as those of one back end.",
+    )
     stuck_after: Duration = Field(
         default=minutes(10),
         ge=minutes(1),
@@ -340,6 +347,7 @@ def rules_of(said: Decides) -> Rules:
         window_most=max(said.pace.window, said.pace.window_most),
         per_destination=said.pace.per_destination,
         per_destination_rebuilds=said.pace.per_destination_rebuilds,
+        per_backend=said.pace.per_backend,
         stuck_after=said.pace.stuck_after,
         comes_home=said.home.automatic,
         power_on=said.home.power_on,

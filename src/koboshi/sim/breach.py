@@ -31,7 +31,7 @@ RULE_MEANING: dict[Rule, str] = {
     Rule.DATA: "no disk's data is destroyed unless the policy said so, in the journal, before",
     Rule.SENT_TWICE: "no evacuation is sent twice, or while anybody may still work on one",
     Rule.ELSEWHERE: "after a lost answer nothing is sent but to the same destination",
-    Rule.STORM: "not too much at once: in all, onto one host, of one anti-affinity group",
+    Rule.STORM: "not too much at once: in all, onto one host, of one anti-affinity group, of one volume back end",
     Rule.BRAKED: "no more hosts at once than the brake allows, and none while others are in doubt",
     Rule.BROWNOUT: "nothing is sent, and nobody fenced, while the control plane itself is unwell",
     Rule.DISARMED: "nothing is done in observe mode, or while a person has disarmed it",

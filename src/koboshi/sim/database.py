@@ -23,7 +23,7 @@ from koboshi.domain.facts.cloud import (
     ServerGroup,
 )
 from koboshi.domain.facts.disks import demand_of
-from koboshi.domain.facts.stock import Image
+from koboshi.domain.facts.stock import Image, Volume
 from koboshi.domain.names import HostName, MigrationId, ServerId
 from koboshi.sim.physics import Host, Physics
 from koboshi.sim.placement import Placement
@@ -52,11 +52,13 @@ SHARED_BACKEND = "ctl1@shared#shared"
 
 
 class Catalogue:
-    """Images of which there is more to tell than their ids, and aggregates that somebody made."""
+    """Images of which there is more to tell than their ids, what was made from them, and aggregates."""
 
     def __init__(self) -> None:
         self.images: dict[str, Image] = {}
         self.aggregates: dict[str, Aggregate] = {}
+        self.made_from: dict[str, str] = {}
+        """The image that a volume was made from, where it was made from one."""
 
 
 class Database(Watched):
@@ -293,6 +295,31 @@ class Database(Watched):
         if image in self.dead_images:
             return None
         return self.catalogue.images.get(image, Image(id=image, active=True, is_public=True))
+
+    def volume_row(self, volume: str) -> Volume:
+        """Return what Cinder has of a volume."""
+        image = self.catalogue.images.get(self.catalogue.made_from.get(volume, ""))
+        return Volume(
+            id=volume,
+            backend=self.backends.get(volume, SHARED_BACKEND),
+            firmware=image.firmware if image else "",
+            tpm=image.tpm if image else "",
+        )
+
+    def needs_tpm(self, server: Server) -> bool:
+        """Return whether Nova gives the server a TPM: it remembers an image that Glance has no more.
+
+        nova 34 virt/hardware.py: get_vtpm_constraint, of the flavor and of the image's properties.
+        """
+        if "hw:tpm_version" in server.flavor.extra_specs:
+            return True
+        made_from = (
+            [server.image_id]
+            if server.image_id
+            else map(self.catalogue.made_from.get, server.volume_ids)
+        )
+        images = (self.catalogue.images.get(image) for image in made_from if image)
+        return any(image.tpm for image in images if image is not None)
 
     # Records
 

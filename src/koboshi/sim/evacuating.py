@@ -80,7 +80,7 @@ def _check(cloud: Database, row: Server, request: Request) -> None:
         refuse(400, "The target host can't be the same one.")
     if row.id in cloud.shares:
         refuse(409, "Feature not supported with instances that have shares.")
-    if "hw:tpm_version" in row.flavor.extra_specs:
+    if cloud.needs_tpm(row):
         refuse(
             400,
             f"Operation 'evacuate' not supported for vTPM-enabled instance ({row.id}).",

@@ -25,7 +25,7 @@ from koboshi.domain.facts.cloud import (
     Server,
     ServerGroup,
 )
-from koboshi.domain.facts.stock import Image
+from koboshi.domain.facts.stock import Image, Volume
 from koboshi.domain.memory.commands import ON_SHARED_STORAGE
 from koboshi.domain.names import HostName, ServerId, ServiceId
 from koboshi.ports.cloud import SweptPage
@@ -174,10 +174,16 @@ class SimCloud(Database):
         await self.line.read("volume_services")
         return frozenset(b.partition("#")[0] for b in (SHARED_BACKEND, *self.backends.values()))
 
-    async def backend_of(self, volume: str) -> str | None:
-        """Answer where a volume is served from."""
+    async def volume(self, volume: str) -> Volume | None:
+        """Answer with a volume."""
         await self.line.read("volumes")
-        return self.backends.get(volume, SHARED_BACKEND)
+        return self.volume_row(volume)
+
+    async def volumes(self) -> Mapping[str, Volume]:
+        """Answer with all volumes that servers have."""
+        await self.line.read("volumes")
+        named = {v for server in self.servers_by_id.values() for v in server.volume_ids}
+        return {volume: self.volume_row(volume) for volume in named}
 
     async def room(self, demand: Demand) -> tuple[Room, ...]:
         """Answer with the hosts that have room by Placement's account, dead ones too."""

@@ -129,6 +129,7 @@ def _judge_pace(book: Casebook, command: Evacuate) -> None:
     onto = _onto(book, flying, command.destination) if command.destination else []
     if len(moving) >= _widest(book):
         book.tell(Rule.STORM, f"{command.server} is sent beside {len(moving)} others")
+    _judge_backends(book, command, moving)
     if len(onto) >= rules.per_destination:
         facts = f"{command.server} is sent to {command.destination} beside {len(onto)} others"
         book.tell(Rule.STORM, facts)
@@ -144,6 +145,22 @@ def _judge_pace(book: Casebook, command: Evacuate) -> None:
             beside = sorted(moving & group.members)
             if beside:
                 book.tell(Rule.STORM, f"{command.server} is sent beside {beside} of its group")
+
+
+def _judge_backends(book: Casebook, command: Evacuate, moving: set[ServerId]) -> None:
+    """Hold a request to how many are on their way whose volumes are served by the same back end."""
+    cloud = book.world.cloud
+
+    def backends(server: ServerId) -> set[str]:
+        row = cloud.servers_by_id.get(server)
+        rows = (cloud.volume_row(v) for v in (row.volume_ids if row else ()))
+        return {(v.backend or "").partition("#")[0] for v in rows}
+
+    for backend in backends(command.server):
+        beside = sum(backend in backends(s) for s in moving)
+        if beside >= book.rules.per_backend:
+            facts = f"{command.server} is sent beside {beside} others with volumes of {backend}"
+            book.tell(Rule.STORM, facts)
 
 
 def _judge_poison(book: Casebook, command: Evacuate, onto: list[ServerId]) -> None:
@@ -231,7 +248,7 @@ def _is_local(book: Casebook, server: ServerId) -> bool:
 def _judge_server(book: Casebook, command: Evacuate, server: Server, now_s: float) -> None:
     protected = is_protected(book.world.cloud, book.rules, server)
     bound = any(g.policy == "affinity" and server.id in g.members for g in book.world.cloud.groups)
-    tpm = any(key.startswith("hw:tpm_") for key in server.flavor.extra_specs)
+    tpm = book.world.cloud.needs_tpm(server)
     moving = (server.task_state or "").startswith(("migrating", "resize_"))
     odd = server.vm_state in NEVER_SENT or moving or not server.launched
     if odd or not protected or bound or tpm:

@@ -47,18 +47,6 @@ class VolumeServices(msgspec.Struct, frozen=True):
     services: list[VolumeService]
 
 
-class Volume(msgspec.Struct, frozen=True):
-    """One volume; its back end is told to administrators only."""
-
-    backend: str | None = msgspec.field(name="os-vol-host-attr:host", default=None)
-
-
-class VolumeDetail(msgspec.Struct, frozen=True):
-    """`GET /volumes/ID`."""
-
-    volume: Volume
-
-
 class Link(msgspec.Struct, frozen=True):
     """Where the next page is; only its presence is used, never its address."""
 

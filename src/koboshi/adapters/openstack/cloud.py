@@ -8,7 +8,7 @@ server whose disks lie on shared storage is evacuated at 2.13, the newest versio
 destination compare that with what it sees (api/openstack/compute/evacuate.py, `onSharedStorage`).
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -51,7 +51,7 @@ from koboshi.domain.facts.cloud import (
     Server,
     ServerGroup,
 )
-from koboshi.domain.facts.stock import Image
+from koboshi.domain.facts.stock import Image, Volume
 from koboshi.domain.names import HostName, ServerId, ServiceId
 from koboshi.ports.clock import Clock
 from koboshi.ports.cloud import SweptPage
@@ -286,23 +286,42 @@ class OpenStackCloud:
 
     async def volume_backends(self) -> frozenset[str]:
         """Return where Cinder's volumes are served from; a cloud without a Cinder has none."""
-        try:
-            self._identity.endpoint("volumev3", await self.grant())
-        except ConfigurationError:
+        if not await self._has_cinder():
             return frozenset()
         params = {"binary": "cinder-volume"}
         request = Request(service="volumev3", method="GET", path="/os-services", params=params)
         rows = bulk.parse(bulk.VolumeServices, await self.calls.read(request)).services
         return frozenset(row.host for row in rows if row.binary == "cinder-volume")
 
-    async def backend_of(self, volume: str) -> str | None:
-        """Return the back end of a volume; None where there is no such volume, or it is not told."""
+    async def volume(self, volume: str) -> Volume | None:
+        """Return a volume as far as Cinder tells it; None where there is no such volume, or no Cinder."""
+        if not await self._has_cinder():
+            return None
         path = f"/volumes/{quote(volume, safe='')}"
         request = Request(service="volumev3", method="GET", path=path)
         answer = await self.calls.read(request, expect=frozenset({OK, NOT_FOUND}))
         if answer.status == NOT_FOUND:
             return None
-        return bulk.parse(bulk.VolumeDetail, answer).volume.backend
+        return stock_shapes.volume_of(bulk.parse(stock_shapes.VolumeDetail, answer).volume)
+
+    async def volumes(self) -> Mapping[str, Volume]:
+        """Return all volumes of all projects, by id, every page of them; there must be a Cinder."""
+
+        def page(answer: Answer) -> tuple[list[stock_shapes.Volume], bool]:
+            parsed = bulk.parse(stock_shapes.Volumes, answer)
+            return parsed.volumes, any(link.rel == "next" for link in parsed.links)
+
+        params = {"all_tenants": "1"}
+        request = Request(service="volumev3", method="GET", path="/volumes/detail", params=params)
+        rows = await by_marker(self.calls, request, page, lambda row: row.id)
+        return {row.id: stock_shapes.volume_of(row) for row in rows}
+
+    async def _has_cinder(self) -> bool:
+        try:
+            self._identity.endpoint("volumev3", await self.grant())
+        except ConfigurationError:
+            return False
+        return True
 
     async def room(self, demand: Demand) -> tuple[Room, ...]:
         """Return the hosts that can take `demand` now by Placement's account."""

@@ -11,7 +11,7 @@ from koboshi.adapters.openstack.listing import by_marker
 from koboshi.adapters.openstack.wire import Answer, Request
 from koboshi.domain.errors import CloudError, ConfigurationError, InvalidAnswer
 from koboshi.domain.facts.cloud import Hypervisor, Migration, Room
-from koboshi.domain.facts.stock import Gap, Image, Space, Stock, Volume
+from koboshi.domain.facts.stock import Gap, Image, Space, Stock
 from koboshi.domain.names import HostName
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ async def take_stock(cloud: OpenStackCloud, tell: Callable[[str], None] = lambda
     volumes = await may(
         "volumes",
         "give the user the `admin` role in Cinder, and register its endpoint (volumev3) in Keystone",
-        lambda: _volumes(calls),
+        cloud.volumes,
     )
     images = await may("images", "let the user list Glance's images", lambda: _images(calls))
     spaces = await may(
@@ -104,23 +104,6 @@ async def _open_records(cloud: OpenStackCloud) -> tuple[Migration, ...]:
     for status in BOMBS:
         found += await cloud.migrations(evacuations_only=True, status=status)
     return tuple(found)
-
-
-async def _volumes(calls: Calls) -> Mapping[str, Volume]:
-    def page(answer: Answer) -> tuple[list[shapes.Volume], bool]:
-        parsed = parse(shapes.Volumes, answer)
-        return parsed.volumes, any(link.rel == "next" for link in parsed.links)
-
-    request = Request(
-        service="volumev3", method="GET", path="/volumes/detail", params={"all_tenants": "1"}
-    )
-    rows = await by_marker(calls, request, page, lambda row: row.id)
-    return {
-        row.id: Volume(
-            id=row.id, backend=row.backend, firmware=row.image.firmware, tpm=row.image.tpm
-        )
-        for row in rows
-    }
 
 
 async def _images(calls: Calls) -> Mapping[str, Image]:

@@ -34,6 +34,12 @@ class Volumes(msgspec.Struct, frozen=True):
     links: list[Link] = msgspec.field(name="volumes_links", default_factory=list[Link])
 
 
+class VolumeDetail(msgspec.Struct, frozen=True):
+    """`GET /volumes/ID`."""
+
+    volume: Volume
+
+
 class Image(msgspec.Struct, frozen=True):
     """One image."""
 
@@ -85,6 +91,12 @@ class Candidates(msgspec.Struct, frozen=True):
 
     requests: list[AllocationRequest] = msgspec.field(name="allocation_requests")
     providers: dict[str, Provider] = msgspec.field(name="provider_summaries")
+
+
+def volume_of(row: Volume) -> stock.Volume:
+    """Return one volume."""
+    image = row.image
+    return stock.Volume(id=row.id, backend=row.backend, firmware=image.firmware, tpm=image.tpm)
 
 
 def image_of(row: dict[str, Any]) -> stock.Image:

@@ -46,6 +46,20 @@ class Image:
     """Whether an administrator gave it to everybody."""
 
 
+def made_from(
+    server: Server, images: Mapping[str, Image], volumes: Mapping[str, Volume]
+) -> Image | Volume | None:
+    """Return what tells the properties of the image that a server was made from; None if nothing does.
+
+    Nova keeps them with the server and shows them to nobody before 2.98. Of a server that boots from
+    a volume that volume has them; which of several it is the answer does not tell.
+    """
+    if server.image_id is not None:
+        return images.get(server.image_id)
+    found = (volumes.get(volume) for volume in server.volume_ids)
+    return next((v for v in found if v is not None and (v.firmware or v.tpm)), None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
     """What Placement says of one host: ratios and reservations are counted in."""

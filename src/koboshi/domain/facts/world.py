@@ -19,7 +19,7 @@ from koboshi.domain.facts.cloud import (
     ServerGroup,
 )
 from koboshi.domain.facts.device import Identity
-from koboshi.domain.facts.stock import Image
+from koboshi.domain.facts.stock import Image, Volume
 from koboshi.domain.facts.sweep import Sweep
 from koboshi.domain.instant import Instant
 from koboshi.domain.judging.evidence import Heartbeat, PowerTrack, ProbeTrack
@@ -94,6 +94,20 @@ class ImageRead:
     def active(self) -> bool:
         """Return whether it can be served."""
         return self.image is not None and self.image.active
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeRead:
+    """A volume, or that Cinder has none of this id, or that it did not answer."""
+
+    volume: Volume | None = None
+    failing_since: Instant | None = None
+    """Since when it cannot be read, where it never was; None where Cinder has answered."""
+
+    @property
+    def is_told(self) -> bool:
+        """Return whether Cinder has answered."""
+        return self.failing_since is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,8 +200,8 @@ class World:
     """All servers, as they were seen last."""
     backends: frozenset[str] = frozenset()
     """Where Cinder's volumes are served from, as `HOST@BACKEND`; empty while it was not read."""
-    served_by: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
-    """The back end of each volume that was asked for; None where Cinder does not tell it."""
+    volumes: Mapping[str, VolumeRead] = field(default_factory=dict[str, VolumeRead])
+    """The volumes of stranded servers, as far as they were asked for."""
     evacuations: MigrationsRead | None = None
     """The newest listing of open evacuation records on all hosts."""
     left_open: Mapping[ServerId, Server | None] = field(
@@ -231,6 +245,16 @@ class World:
     def images_active(self) -> dict[str, bool]:
         """Return of each image that was read whether it can be served."""
         return {image: read.active for image, read in self.images.items()}
+
+    @property
+    def images_told(self) -> dict[str, Image]:
+        """Return every image that Glance has told."""
+        return {i: read.image for i, read in self.images.items() if read.image is not None}
+
+    @property
+    def volumes_told(self) -> dict[str, Volume]:
+        """Return every volume that Cinder has told."""
+        return {v: read.volume for v, read in self.volumes.items() if read.volume is not None}
 
 
 def with_item(mapping: Mapping[K, V], key: K, value: V) -> dict[K, V]:

@@ -15,6 +15,7 @@ from koboshi.domain.facts.cloud import Demand, Room
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recoveries.apart import hosts_apart_from
 from koboshi.domain.recoveries.fitting import (
+    has_busy_backend,
     has_slot,
     in_order,
     in_turns,
@@ -126,6 +127,7 @@ class _Packing:
         self._nowhere: dict[tuple[Demand, str, str], str] = {}
         self._onto: Counter[HostName] = Counter()
         self._rebuilds: Counter[HostName] = Counter()
+        self._backends: Counter[str] = Counter()
         self._moving: list[Turn] = []
         self._turns: list[Turn] = []
         self._now = pacing.first
@@ -165,6 +167,7 @@ class _Packing:
         self._moving.append(turn)
         self._placed[turn.candidate.server] = destination
         self._onto[destination] += 1
+        self._backends.update(turn.candidate.backends)
         self._rebuilds[destination] += turn.candidate.treatment is Treatment.REBUILD
         self._left[destination] = left_of(self._left[destination], (demand,))
         if (pool := self._pool_of[destination]) is not None:
@@ -173,6 +176,7 @@ class _Packing:
     def _let_one_end(self) -> None:
         ended = min(self._moving, key=lambda t: t.ends)
         self._moving.remove(ended)
+        self._backends.subtract(ended.candidate.backends)
         self._now = ended.ends
         self._as_read = dict(self._left)
         if ended.destination is not None:
@@ -193,6 +197,8 @@ class _Packing:
 
     def _destination_for(self, candidate: Candidate) -> HostName | None:
         if any(t.candidate.server in candidate.separate_from for t in self._moving):
+            return None
+        if has_busy_backend(candidate, self._backends, self._rules):
             return None
         kind = self._kind(candidate)
         if kind in self._nowhere:

@@ -12,9 +12,9 @@ from typing import Final
 
 from koboshi.domain.facts.cloud import Aggregate, Server
 from koboshi.domain.facts.disks import disks_of
-from koboshi.domain.facts.stock import Image, Volume
+from koboshi.domain.facts.stock import Image, Volume, made_from
 from koboshi.domain.names import HostName
-from koboshi.domain.policies.policy import Meant, needs_tpm
+from koboshi.domain.policies.policy import Meant, who_gives_tpm
 from koboshi.domain.recoveries.recovery import Treatment
 from koboshi.domain.recoveries.stranded import goes_down_with
 
@@ -88,17 +88,7 @@ class Storage:
 
     def made_from(self, server: Server) -> Image | Volume | None:
         """Return what tells the properties of the image that a server was made from."""
-        if server.image_id is not None:
-            return (self.images or {}).get(server.image_id)
-        volumes = (self.volumes or {}).get
-        return next(
-            (v for v in map(volumes, server.volume_ids) if v and (v.firmware or v.tpm)), None
-        )
-
-    def needs_tpm(self, server: Server) -> bool:
-        """Return whether flavor or image give the server a TPM."""
-        made_from = self.made_from(server)
-        return needs_tpm(server) or bool(made_from and made_from.tpm)
+        return made_from(server, self.images or {}, self.volumes or {})
 
     def strangers_to(self, storage: str) -> frozenset[HostName]:
         """Return the hosts that take servers and do not share this storage: Nova may choose one."""
@@ -125,10 +115,10 @@ def _all(server: Server, host: HostName, meant: Meant, storage: Storage) -> Iter
         )
     for volume in server.volume_ids:
         yield _volume(volume, host, storage)
-    if storage.needs_tpm(server):
+    image = storage.made_from(server)
+    if who_gives_tpm(server, image) is not None:
         yield local(DiskKind.VTPM)
-    made_from = storage.made_from(server)
-    if made_from is not None and made_from.firmware.lower() == "uefi":
+    if image is not None and image.firmware.lower() == "uefi":
         yield local(DiskKind.NVRAM)
     for name in _devices(server):
         yield DiskForecast(

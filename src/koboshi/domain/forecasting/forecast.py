@@ -21,6 +21,7 @@ from koboshi.domain.policies.policy import HoldKind, Meant, candidate_of, meant_
 from koboshi.domain.policies.resolving import Policy, policy_of
 from koboshi.domain.policies.statements import Sources
 from koboshi.domain.recoveries.recovery import Candidate, Treatment
+from koboshi.domain.recoveries.stranded import backends_of
 from koboshi.domain.rules import OnLocalDisk, Rules
 
 
@@ -87,7 +88,8 @@ _CHANGE_OF_STATE: Final[Mapping[str, str]] = {
 _CHANGE: Final[Mapping[HoldKind, str]] = {
     HoldKind.ERROR_BEFORE: "look why it is in ERROR, and bring it out of it",
     HoldKind.NEVER_UP: "create it again",
-    HoldKind.VTPM: "only its host's return; a flavor without hw:tpm_version would do without it",
+    HoldKind.VTPM: "only its host's return; without hw:tpm_version in its flavor, or hw_tpm_version in its "
+    "image, it would do without one",
     HoldKind.AFFINITY: "only its host's return; a group with the policy soft-affinity would do",
     HoldKind.IN_MIGRATION: "wait for the end of its live migration",
     HoldKind.IN_RESIZE: "wait for the end of its resize",
@@ -119,6 +121,7 @@ def forecast(server: Server, host: HostName, facts: Facts) -> ServerForecast:
     """Return what becomes of `server`, which is on `host`, should that host die; room left aside."""
     groups = facts.groups.get(server.id, ())
     policy = policy_of(server, facts.sources, facts.rules)
+    made_from = facts.storage.made_from(server)
     meant = meant_for(
         server,
         groups=groups,
@@ -126,6 +129,7 @@ def forecast(server: Server, host: HostName, facts: Facts) -> ServerForecast:
         images_active=facts.images_active,
         policy=policy,
         storage=facts.storage.shares(host),
+        made_from=made_from,
     )
     disks = disk_forecasts(server, host, meant, facts.storage)
     judged = _judge(server, host, meant, disks, facts, policy)
@@ -141,6 +145,8 @@ def forecast(server: Server, host: HostName, facts: Facts) -> ServerForecast:
             images_active=facts.images_active,
             policy=policy,
             storage=facts.storage.shares(host),
+            made_from=made_from,
+            backends=backends_of(server, facts.storage.volumes or {}),
         )
         if is_sent
         else None
@@ -190,13 +196,6 @@ def _judge(
         return _Judged(outcome=Outcome.NOT_RECOVERABLE, why=meant.reason, change=change)
     if meant.hold is not None:
         return _held(server, meant.hold, meant.reason, facts, policy)
-    if facts.storage.needs_tpm(server):
-        return _Judged(
-            outcome=Outcome.WAITS,
-            why="its image gives it a vTPM, whose state lies on the host: Nova refuses to evacuate it",
-            change=_CHANGE[HoldKind.VTPM],
-            waits_for=WaitsFor.HOST,
-        )
     if stranded := [d for d in disks if d.is_stranded]:
         names = ", ".join(d.name for d in stranded)
         return _Judged(

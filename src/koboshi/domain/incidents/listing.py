@@ -6,6 +6,7 @@ from datetime import timedelta
 from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.facts.cloud import Server
 from koboshi.domain.facts.shared_storage import storage_of
+from koboshi.domain.facts.stock import made_from
 from koboshi.domain.facts.world import ServersRead
 from koboshi.domain.incidents.incident import Incident
 from koboshi.domain.memory.events import ServersListed
@@ -15,7 +16,7 @@ from koboshi.domain.policies.policy import candidate_of, is_safe_without_image
 from koboshi.domain.policies.resolving import policy_of
 from koboshi.domain.policies.statements import Sources
 from koboshi.domain.recoveries.recovery import Candidate, Treatment
-from koboshi.domain.recoveries.stranded import volumes_wanted, why_stranded
+from koboshi.domain.recoveries.stranded import awaits_its_volumes, backends_of, why_stranded
 
 IMAGE_PATIENCE = timedelta(seconds=60)
 """How long an image is waited for that may say something of a server which is held without its word."""
@@ -42,11 +43,10 @@ def list_new_servers(picture: Picture, incident: Incident) -> Decision:
         return NOTHING
     # Whose image is still being read is listed later, and keeps nobody else waiting.
     storage = storage_of(incident.host, world, picture.rules)
-    unplaced = volumes_wanted(new, incident.host, world) - world.served_by.keys()
     ready = tuple(
         s
         for s in new
-        if unplaced.isdisjoint(s.volume_ids)
+        if not awaits_its_volumes(s, incident.host, world, picture.now, incident.moved_at)
         and not _awaits_its_image(picture, incident, s, sources, storage)
     )
     if new and not ready:
@@ -66,6 +66,8 @@ def _candidate(
         images_active=world.images_active,
         policy=policy_of(server, sources, picture.rules),
         storage=storage,
+        made_from=made_from(server, world.images_told, world.volumes_told),
+        backends=backends_of(server, world.volumes_told),
     )
     stranded = why_stranded(server, host, world)
     is_sent = candidate.treatment in {Treatment.EVACUATE, Treatment.REBUILD}

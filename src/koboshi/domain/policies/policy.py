@@ -8,6 +8,7 @@ from typing import Final
 
 from koboshi.domain.facts.cloud import Server, ServerGroup
 from koboshi.domain.facts.disks import demand_of, disks_of
+from koboshi.domain.facts.stock import Image, Volume
 from koboshi.domain.facts.sweep import Sighting, SweptServer, sighting
 from koboshi.domain.names import ServerId
 from koboshi.domain.policies.metadata import check_said, is_protected
@@ -72,9 +73,15 @@ class Meant:
     """How long it is held before it is rebuilt after all; None: for good."""
 
 
-def needs_tpm(server: Server) -> bool:
-    """Return whether the flavor gives the server a TPM, whose state lies on its host."""
-    return any(key.startswith("hw:tpm_") for key in server.flavor.extra_specs)
+def who_gives_tpm(server: Server, made_from: Image | Volume | None = None) -> str | None:
+    """Return what gives the server a TPM, whose state lies on its host: its flavor or its image.
+
+    `made_from` is what tells the image's properties. A model without a version gives none (nova 34
+    virt/hardware.py: get_vtpm_constraint).
+    """
+    if any(key.startswith("hw:tpm_") for key in server.flavor.extra_specs):
+        return "flavor"
+    return "image" if made_from is not None and made_from.tpm else None
 
 
 def _why_hold(
@@ -84,6 +91,7 @@ def _why_hold(
     images_active: Mapping[str, bool],
     policy: Policy,
     storage: str | None,
+    made_from: Image | Volume | None,
 ) -> Hold | None:
     """Return why the server must be held; None when it may be evacuated."""
 
@@ -101,10 +109,10 @@ def _why_hold(
         return hold(kind, f"it is {vm_state}: {cost}")
     if not server.launched:
         return hold(HoldKind.NEVER_UP, "it was never up: Nova refuses to evacuate it")
-    if needs_tpm(server):
+    if giver := who_gives_tpm(server, made_from):
         return hold(
             HoldKind.VTPM,
-            "it has a vTPM, whose state lies on the host: Nova refuses to evacuate it",
+            f"its {giver} gives it a vTPM, whose state lies on the host: Nova refuses to evacuate it",
         )
     if any(g.policy == "affinity" and server.id in g.members for g in groups):
         return hold(
@@ -172,16 +180,17 @@ def meant_for(
     images_active: Mapping[str, bool],
     policy: Policy,
     storage: str | None = None,
+    made_from: Image | Volume | None = None,
 ) -> Meant:
     """Return what is meant for `server` should its host be dead: for the recovery and the forecast.
 
     `vm_state` is how it was before the failure, `storage` the aggregate on whose shared storage its
-    host keeps the disks of its servers.
+    host keeps the disks of its servers, `made_from` what tells the properties of its image.
     """
     local = disks_of(server).local
     if not policy.is_protected:
         return Meant(treatment=Treatment.IGNORE, reason=policy.why_protected)
-    if held := _why_hold(server, groups, vm_state, images_active, policy, storage):
+    if held := _why_hold(server, groups, vm_state, images_active, policy, storage, made_from):
         wait = policy.rebuild_after if held.kind is HoldKind.FOR_A_WHILE else None
         return Meant(treatment=Treatment.HOLD, reason=held.why, hold=held.kind, rebuild_after=wait)
     if local and storage is not None:
@@ -218,11 +227,13 @@ def candidate_of(
     images_active: Mapping[str, bool],
     policy: Policy,
     storage: str | None = None,
+    made_from: Image | Volume | None = None,
+    backends: frozenset[str] = frozenset(),
 ) -> Candidate:
     """Return what is meant for `server`, a server of a dead host.
 
     `seen_before` is how it was in the last sweep before the failure: one that is in ERROR now and
-    was active then is treated as active.
+    was active then is treated as active. `backends` serve its volumes.
     """
     vm_state = server.vm_state
     if vm_state == "error" and seen_before is not None:
@@ -234,6 +245,7 @@ def candidate_of(
         images_active=images_active,
         policy=policy,
         storage=storage,
+        made_from=made_from,
     )
     local = disks_of(server).local
     return Candidate(
@@ -252,6 +264,7 @@ def candidate_of(
         project=server.project_id,
         after=policy.after,
         ready=policy.ready,
+        backends=backends,
     )
 
 

@@ -55,6 +55,11 @@ def has_slot(candidate: Candidate, onto: int, rebuilds: int, rules: Rules) -> bo
     return not is_rebuild or rebuilds < rules.per_destination_rebuilds
 
 
+def has_busy_backend(candidate: Candidate, busy: Mapping[str, int], rules: Rules) -> bool:
+    """Return whether a back end of its volumes has so many on their way that one more must wait."""
+    return any(busy.get(backend, 0) >= rules.per_backend for backend in candidate.backends)
+
+
 def why_not_there(
     candidate: Candidate,
     *,

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from koboshi.domain.facts.cloud import ComputeService, Migration, Server
 from koboshi.domain.facts.disks import disks_of
+from koboshi.domain.facts.stock import Image, Volume
 from koboshi.domain.forecasting.stale import cure, is_stale
 from koboshi.domain.incidents.incident import Incident, IncidentState
 from koboshi.domain.instant import Instant
@@ -16,7 +17,7 @@ from koboshi.domain.judging.evidence import PowerTrack, ProbeTrack
 from koboshi.domain.judging.proof import why_not_proven_now
 from koboshi.domain.memory.commands import Evacuate
 from koboshi.domain.names import HostName
-from koboshi.domain.policies.policy import EVACUABLE_STATES, why_ordered
+from koboshi.domain.policies.policy import EVACUABLE_STATES, who_gives_tpm, why_ordered
 from koboshi.domain.recoveries.recovery import Recovery, RecoveryState, Treatment
 
 BUSY_TASKS = ("rebuild", "migrating", "resize", "deleting", "soft-deleting", "spawning")
@@ -69,6 +70,8 @@ class LastLook:
     """The aggregate on whose shared storage its host's servers keep their disks, as is declared now."""
     poison: str | None = None
     """Why it is sent nowhere any more: hosts died of late that had received it."""
+    made_from: Image | Volume | None = None
+    """What tells the properties of its image, as far as that is known by now."""
     nova_now: datetime | None = None
     """Nova's own time, by which a record's age is told."""
 
@@ -94,6 +97,9 @@ def _by_server(command: Evacuate, look: LastLook) -> Refusal | None:
         return Refusal(to=RecoveryState.GONE, reason=f"it is on {server.host or 'no host'} already")
     if server.vm_state not in EVACUABLE_STATES:
         return Refusal(to=RecoveryState.HELD, reason=f"it is {server.vm_state} now: Nova refuses")
+    if giver := who_gives_tpm(server, look.made_from):
+        why = f"its {giver} gives it a vTPM, whose state lies on the host: Nova refuses to evacuate it"
+        return Refusal(to=RecoveryState.HELD, reason=why)
     if tells_of_orphan(server):
         return Refusal(
             to=RecoveryState.ORPHAN_SUSPECTED,

@@ -9,6 +9,7 @@ from dataclasses import replace
 from koboshi.domain.decision import Decision, Picture, Refused
 from koboshi.domain.facts.cloud import Power, Server
 from koboshi.domain.facts.shared_storage import storage_of
+from koboshi.domain.facts.stock import made_from
 from koboshi.domain.forecasting.disk_forecast import (
     DiskForecast,
     DiskKind,
@@ -33,7 +34,7 @@ from koboshi.domain.names import IncidentId, ServerId
 from koboshi.domain.policies.observed import observed_policy
 from koboshi.domain.policies.policy import Meant, meant_for
 from koboshi.domain.recoveries.recovery import Recovery, RecoveryState, Treatment
-from koboshi.domain.recoveries.stranded import serves_volumes, volumes_wanted, why_stranded
+from koboshi.domain.recoveries.stranded import awaits_its_volumes, serves_volumes, why_stranded
 from koboshi.domain.restraint.arming import why_not_acting
 from koboshi.domain.rules import OnLocalDisk
 
@@ -186,7 +187,7 @@ def _not_possible(picture: Picture, incident: Incident, recovery: Recovery) -> R
             reason=f"it is not known yet whether Glance serves its image {server.image_id}",
             cure="try again in half a minute",
         )
-    if volumes_wanted((server,), incident.host, world) - world.served_by.keys():
+    if awaits_its_volumes(server, incident.host, world, picture.now, incident.moved_at):
         return Refused(
             reason="it is not known yet where its volumes are served",
             cure="try again in half a minute",
@@ -201,6 +202,7 @@ def _not_possible(picture: Picture, incident: Incident, recovery: Recovery) -> R
         images_active=world.images_active,
         policy=replace(wanted, on_local_disk=OnLocalDisk.REBUILD, rebuild_after=None),
         storage=storage_of(incident.host, world, picture.rules),
+        made_from=made_from(server, world.images_told, world.volumes_told),
     )
     if meant.treatment is Treatment.EVACUATE:
         return Refused(

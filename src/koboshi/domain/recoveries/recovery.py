@@ -156,6 +156,8 @@ class Candidate:
     """Which servers must be up before it, as they were named (`koboshi:after`)."""
     ready: Readiness | None = None
     """What must answer before it counts as up for those that wait for it."""
+    backends: frozenset[str] = frozenset()
+    """Which of Cinder's back ends serve its volumes (`HOST@BACKEND`); one is empty where it is not known."""
 
     @property
     def shape(self) -> Shape:

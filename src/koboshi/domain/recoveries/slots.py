@@ -12,7 +12,14 @@ from koboshi.domain.facts.shared_storage import hosts_of
 from koboshi.domain.judging.verdict import Control, Network
 from koboshi.domain.names import CellName, HostName, ServerId
 from koboshi.domain.recoveries.apart import hosts_apart_from, read_by_id, waits_for_partners
-from koboshi.domain.recoveries.fitting import has_slot, lacks, left_of, preference, why_not_there
+from koboshi.domain.recoveries.fitting import (
+    has_busy_backend,
+    has_slot,
+    lacks,
+    left_of,
+    preference,
+    why_not_there,
+)
 from koboshi.domain.recoveries.poison import is_suspect, why_nowhere_any_more
 from koboshi.domain.recoveries.priority import Priority
 from koboshi.domain.recoveries.recovery import (
@@ -98,6 +105,7 @@ class Slots:
             self._count(recovery, recovery.destination)
         self._windows: dict[CellName, int] = {}
         self._on_their_way = Counter(self._cell_of(r) for r in self._moving)
+        self._backends = Counter(b for r in self._moving for b in r.candidate.backends)
 
     def _count(self, recovery: Recovery, destination: HostName | None) -> None:
         for host in (destination,) if destination else self._sharing(recovery):
@@ -143,10 +151,13 @@ class Slots:
             self._count(recovery, destination)
             self._placed[recovery.server] = destination
         self._on_their_way[self._cell_of(recovery)] += 1
+        self._backends.update(recovery.candidate.backends)
 
     def destination_for(self, recovery: Recovery) -> HostName | None:
         """Return where `recovery` should go; None when nowhere is known to be right now."""
         if not self.has_room_in_window(recovery):
+            return None
+        if has_busy_backend(recovery.candidate, self._backends, self._picture.rules):
             return None
         if is_suspect(self._picture.state, recovery.server) and not self._may_be_alone(recovery):
             return None

@@ -1,15 +1,28 @@
-"""Volumes that a dead host served itself: they come back with it, and are attached nowhere before.
+"""What Cinder tells of stranded servers' volumes: above all, which of them a dead host served itself.
+
+Those come back with it, and are attached nowhere before.
 
 Cinder says of each back end where it is served from (`HOST@BACKEND#POOL`). One that a compute host
 serves with its own disks (LVM on a converged host) goes down with that host, and a server with such
 a volume, sent elsewhere, ends in ERROR: it is held, like one with a local disk.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Final
 
 from koboshi.domain.facts.cloud import Server
+from koboshi.domain.facts.stock import Volume
 from koboshi.domain.facts.world import World
+from koboshi.domain.instant import Instant
 from koboshi.domain.names import HostName
+
+VOLUMES_PATIENCE: Final = timedelta(seconds=60)
+"""How long Cinder's word is waited for at the most, where its want does no harm."""
+CINDER_PATIENCE: Final = timedelta(seconds=10)
+"""... once it did not answer: it may be gone, or not tell us."""
+UNKNOWN_BACKEND: Final = ""
+"""Stands for whatever serves a volume of which Cinder does not tell that: it may be the same for all."""
 
 
 def goes_down_with(backend: str, host: HostName) -> bool:
@@ -30,20 +43,51 @@ def serves_volumes(host: HostName, world: World) -> bool:
     return any(goes_down_with(backend, host) for backend in world.backends)
 
 
-def volumes_wanted(servers: Iterable[Server], host: HostName, world: World) -> frozenset[str]:
-    """Return the volumes of which must be known where they are served before their servers are sent.
-
-    None of a host that serves no volumes, and that is almost every one: nobody waits for Cinder.
-    """
-    if not serves_volumes(host, world):
-        return frozenset()
+def volumes_wanted(servers: Iterable[Server]) -> frozenset[str]:
+    """Return the volumes of which is asked where they are served, and from which image they were made."""
     return frozenset(volume for server in servers for volume in server.volume_ids)
+
+
+def awaits_its_volumes(
+    server: Server, host: HostName, world: World, now: Instant, since: Instant
+) -> bool:
+    """Return whether Cinder must be heard first; `since` is when its servers began to be listed.
+
+    Where the dead host serves volumes itself nobody is sent without Cinder's word: in vain it would
+    be, and end in ERROR. Elsewhere that word can only say that the server has a vTPM, whom Nova
+    refuses untouched, and which back end is busy: for that nobody waits for long.
+    """
+    untold = {
+        v for v in server.volume_ids if v not in world.volumes or not world.volumes[v].is_told
+    }
+    if serves_volumes(host, world):
+        return bool(untold)
+    if now.since(since) > VOLUMES_PATIENCE:
+        return False
+    return any(
+        (read := world.volumes.get(v)) is None
+        or read.failing_since is None
+        or now.since(read.failing_since) <= CINDER_PATIENCE
+        for v in untold
+    )
+
+
+def backends_of(server: Server, volumes: Mapping[str, Volume]) -> frozenset[str]:
+    """Return the back ends (`HOST@BACKEND`) of a server's volumes; what is not told is one of its own.
+
+    A pool is none: one cinder-volume serves all of its pools.
+    """
+    found = (volumes.get(volume) for volume in server.volume_ids)
+    return frozenset(
+        (v.backend or "").partition("#")[0] if v is not None else UNKNOWN_BACKEND for v in found
+    )
 
 
 def why_stranded(server: Server, host: HostName, world: World) -> str | None:
     """Return which volume of the server went down with its host; None when none is known to have."""
+    told = world.volumes_told
     for volume in server.volume_ids:
-        backend = world.served_by.get(volume)
+        backend = told[volume].backend if volume in told else None
         if backend is not None and goes_down_with(backend, host):
             return (
                 f"its volume {volume} is served by {backend}, on the dead host: it could be attached "

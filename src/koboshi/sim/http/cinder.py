@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from koboshi.domain.facts.cloud import Server
+from koboshi.domain.facts.stock import Volume
 from koboshi.sim.database import SHARED_BACKEND
 from koboshi.sim.http.answering import Service, json_answer, root_of
 from koboshi.sim.http.call import Call, Document
@@ -108,13 +109,20 @@ class _Cinder:
         return json_answer({"services": shown})
 
     def _volume(self, server: Server, volume: str) -> Document:
-        backend = self.world.cloud.backends.get(volume, SHARED_BACKEND)
-        return _volume(server, volume, backend)
+        row = self.world.cloud.volume_row(volume)
+        return _volume(server, volume, row.backend or "") | _made_from(row)
 
     def _attached(self) -> Iterator[tuple[Server, str]]:
         for server in self.world.cloud.servers_by_id.values():
             for volume in server.volume_ids:
                 yield server, volume
+
+
+def _made_from(row: Volume) -> Document:
+    """Return what Cinder keeps of the image that a volume was made from."""
+    told = {"hw_firmware_type": row.firmware, "hw_tpm_version": row.tpm}
+    properties = {name: value for name, value in told.items() if value}
+    return {"volume_image_metadata": properties} if properties else {}
 
 
 def _volume(server: Server, volume: str, backend: str) -> Document:

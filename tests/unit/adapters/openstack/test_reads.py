@@ -9,6 +9,7 @@ import pytest
 from koboshi.adapters.openstack import TimeLimits
 from koboshi.domain.errors import CloudUnavailable, InvalidAnswer, NotAuthorised
 from koboshi.domain.facts.cloud import Demand, Running
+from koboshi.domain.facts.stock import Volume
 from koboshi.domain.names import HostName, ServerId
 from tests.unit.adapters.loopback import Behaviour, Reply, Seen
 from tests.unit.adapters.openstack.fake_cloud import QUICK, SimCloud, connected
@@ -384,22 +385,25 @@ async def test_where_volumes_are_served(tmp_path: Path) -> None:
         assert await cloud.volume_backends() == frozenset(), (
             "a cloud without a Cinder has no volumes"
         )
+        assert await cloud.volume("v1") is None
+        with pytest.raises(InvalidAnswer):
+            await cloud.volumes()
     fake = SimCloud()
     fake.types += ("volumev3",)
-    rows = [
-        {"binary": "cinder-scheduler", "host": "ctl1", "state": "up"},
-        {"binary": "cinder-volume", "host": "cmp1@lvm", "state": "down"},
-    ]
+    rows = [{"binary": f"cinder-{b}", "host": f"{b}@lvm"} for b in ("scheduler", "volume")]
     fake.json("/volumev3/os-services", {"services": rows})
-    fake.json(
-        "/volumev3/volumes/v1", {"volume": {"id": "v1", "os-vol-host-attr:host": "cmp1@lvm#pool"}}
-    )
+    told = {"os-vol-host-attr:host": "cmp1@lvm#pool"}
+    image = {"volume_image_metadata": {"hw_tpm_version": "2.0", "os_type": "linux"}}
+    fake.json("/volumev3/volumes/v1", {"volume": {"id": "v1"} | told | image})
+    listed = {"id": "v3", "volume_image_metadata": {"hw_firmware_type": "uefi"}}
+    fake.json("/volumev3/volumes/detail", {"volumes": [listed]})
     fake.json("/volumev3/volumes/v2", {"volume": {"id": "v2"}})
     async with connected(fake, tmp_path) as cloud:
-        assert await cloud.volume_backends() == {"cmp1@lvm"}
-        assert await cloud.backend_of("v1") == "cmp1@lvm#pool"
-        assert await cloud.backend_of("v2") is None
-        assert await cloud.backend_of("gone") is None
+        assert await cloud.volume_backends() == {"volume@lvm"}
+        assert await cloud.volume("v1") == Volume(id="v1", backend="cmp1@lvm#pool", tpm="2.0")
+        assert await cloud.volume("v2") == Volume(id="v2")
+        assert await cloud.volume("gone") is None
+        assert await cloud.volumes() == {"v3": Volume(id="v3", firmware="uefi")}
 
 
 @pytest.mark.parametrize(

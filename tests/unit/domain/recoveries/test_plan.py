@@ -92,6 +92,25 @@ def test_two_per_destination() -> None:
     assert sorted(sent(scene).values()) == ["h2", "h2", "h3", "h3"]
 
 
+def test_eight_per_volume_back_end() -> None:
+    """Two whose volumes are elsewhere do not wait; those of which nothing is known are one more's."""
+
+    def on(backend: str, name: str) -> Candidate:
+        return replace(bfv(name), backends=frozenset({backend}))
+
+    ceph = [on("ctl1@ceph", f"a{n}") for n in range(10)]
+    unknown = [on("", f"b{n}") for n in range(9)]
+    both = replace(bfv("c0"), backends=frozenset({"ctl1@ceph", "ctl2@lvm"}))
+    rules = replace(Scene().rules, window=40)
+    scene = dead_host(*ceph, *unknown, both, on("ctl2@lvm", "d0"), hosts=40, rules=rules)
+    assert Counter(name[0] for name in sent(scene)) == {"a": 8, "b": 8, "d": 1}
+    for name in sent(scene):
+        scene.sent(name, "h9")
+    assert sent(scene) == {}
+    scene.tell(3, moved("a0", RecoveryState.CONFIRMING))
+    assert set(sent(scene)) == {"a8"}
+
+
 def test_one_rebuild_per_destination() -> None:
     scene = dead_host(*(rebuilt(f"s{n}") for n in range(8)), hosts=3)
     assert sorted(sent(scene).values()) == ["h2", "h3"]

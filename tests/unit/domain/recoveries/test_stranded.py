@@ -1,17 +1,18 @@
-"""Volumes that a dead host served itself: their servers are held; of any other host nobody asks."""
+"""What Cinder tells of stranded servers' volumes: whom it holds, and how long its word is waited for."""
 
 from dataclasses import replace
 
 import pytest
 
 from koboshi.domain.facts.cloud import Server
-from koboshi.domain.facts.world import ServersRead
+from koboshi.domain.facts.stock import Image, Volume
+from koboshi.domain.facts.world import ImageRead, ServersRead, VolumeRead
 from koboshi.domain.incidents.listing import list_new_servers
 from koboshi.domain.interest import interest_of
 from koboshi.domain.memory.events import ServersListed
 from koboshi.domain.names import HostName
 from koboshi.domain.recoveries.recovery import Candidate, Treatment
-from koboshi.domain.recoveries.stranded import goes_down_with
+from koboshi.domain.recoveries.stranded import UNKNOWN_BACKEND, backends_of, goes_down_with
 from koboshi.domain.rules import OnLocalDisk
 from koboshi.sim.samples import image_server, server
 from tests.fakes.scene import H1, Scene, ago
@@ -49,7 +50,10 @@ def scene(*servers: Server, backends: frozenset[str] = OWN, **served_by: str | N
         made.world,
         on_host={H1: ServersRead(at=ago(1), servers=servers)},
         backends=backends,
-        served_by={f"vol-{name}": backend for name, backend in served_by.items()},
+        volumes={
+            f"vol-{n}": VolumeRead(volume=Volume(id=f"vol-{n}", backend=backend))
+            for n, backend in served_by.items()
+        },
     )
     return made
 
@@ -85,8 +89,65 @@ def test_a_volume_that_cinder_does_not_tell_of_keeps_nobody() -> None:
     assert listed(scene(server("a"), a=None))["a"].treatment is Treatment.EVACUATE
 
 
-@pytest.mark.parametrize("backends", [ELSEWHERE, frozenset[str]()])
-def test_a_host_that_serves_no_volumes_waits_for_no_cinder(backends: frozenset[str]) -> None:
+def asked(
+    *, failing_s: float | None = None, listing_s: float = 1, backends: frozenset[str] = ELSEWHERE
+) -> Scene:
+    """Return a scene whose server's volume is not known: not read yet, or not to be read for so long."""
     made = scene(server("a"), backends=backends)
-    assert listed(made)["a"].treatment is Treatment.EVACUATE
-    assert interest_of(made.picture()).volumes == frozenset()
+    if failing_s is not None:
+        unread = VolumeRead(failing_since=ago(failing_s))
+        made.world = replace(made.world, volumes={"vol-a": unread})
+    incident = replace(made.the_incident(), moved_at=ago(listing_s))
+    read = ServersRead(at=ago(0.5), servers=(server("a"),))
+    made.world = replace(made.world, on_host={H1: read})
+    made.state = replace(made.state, incidents={incident.id: incident})
+    return made
+
+
+@pytest.mark.parametrize("backends", [ELSEWHERE, frozenset[str]()])
+def test_a_host_that_serves_no_volumes_waits_for_cinder_a_moment_only(
+    backends: frozenset[str],
+) -> None:
+    """It can say that the image gives a vTPM; Nova says so too, if it must, and touches nothing."""
+    assert listed(asked(backends=backends)) == {}
+    assert interest_of(asked(backends=backends).picture()).volumes == {"vol-a"}
+    assert listed(asked(failing_s=5, backends=backends)) == {}
+    found = listed(asked(failing_s=11, listing_s=20, backends=backends))["a"]
+    assert found.treatment is Treatment.EVACUATE
+    assert found.backends == {UNKNOWN_BACKEND}
+    assert listed(asked(listing_s=61, backends=backends))["a"].treatment is Treatment.EVACUATE
+
+
+def test_a_host_that_serves_volumes_waits_for_cinder_however_long() -> None:
+    assert listed(asked(failing_s=300, listing_s=600, backends=OWN)) == {}
+
+
+@pytest.mark.parametrize("tpm", ["2.0", ""])
+def test_a_tpm_that_the_image_of_its_volume_gives_holds_it(tpm: str) -> None:
+    made = scene(server("a"))
+    volume = Volume(id="vol-a", backend="ctl1@ceph#ceph", tpm=tpm, firmware="uefi")
+    made.world = replace(made.world, volumes={"vol-a": VolumeRead(volume=volume)})
+    found = listed(made)["a"]
+    assert found.treatment is (Treatment.HOLD if tpm else Treatment.EVACUATE)
+    assert "its image gives it a vTPM" in found.reason or not tpm
+
+
+def test_a_tpm_that_its_image_gives_holds_it() -> None:
+    made = scene(image_server("a"))
+    made.rules = replace(made.rules, on_local_disk=OnLocalDisk.REBUILD)
+    image = Image(id="image-1", active=True, tpm="2.0")
+    made.world = replace(made.world, images={"image-1": ImageRead(at=ago(1), image=image)})
+    found = listed(made)["a"]
+    assert found.treatment is Treatment.HOLD
+    assert "its image gives it a vTPM" in found.reason
+
+
+def test_back_ends_are_services_and_what_is_not_told_is_one() -> None:
+    row = replace(server("a"), volume_ids=("x", "y", "z", "w"))
+    told = {
+        "x": Volume(id="x", backend="ctl1@ceph#fast"),
+        "y": Volume(id="y", backend="ctl1@ceph#slow"),
+        "z": Volume(id="z"),
+    }
+    assert backends_of(row, told) == {"ctl1@ceph", UNKNOWN_BACKEND}
+    assert backends_of(replace(row, volume_ids=()), told) == frozenset()
