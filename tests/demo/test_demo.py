@@ -82,6 +82,15 @@ def test_the_servers_get_up_again_and_the_story_is_told_line_by_line(tmp_path: P
     assert places == sorted(places)
     assert told.count("back") == 7
     assert told.index("home") < told.index("starts")
+    way_home = [
+        "happens   somebody mends",
+        "lifting force-down",
+        "starting cache",
+        "enabling compute1",
+    ]
+    places = [next(n for n, line in enumerate(lines) if step in line) for step in way_home]
+    assert places == sorted(places)
+    assert any("its incident stays open until it has been healthy" in line for line in lines)
     assert sum(line.endswith("✔") for line in lines) == 8
     assert "\x1b" not in done.stdout
     assert done.stderr == ""

@@ -29,7 +29,7 @@ def shortened(
 
 
 DEMO: Mapping[str, timedelta] = {
-    "probe_warm_up": timedelta(seconds=3),
+    "probe_warm_up": timedelta(seconds=1),
     "new_evidence": timedelta(seconds=3),
     "incident_memory": timedelta(seconds=30),
     "latch": timedelta(seconds=20),

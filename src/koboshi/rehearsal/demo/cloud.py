@@ -13,11 +13,13 @@ from koboshi.sim.physics import Host
 
 HOSTS = tuple(HostName(f"compute{n}") for n in range(1, 5))
 VICTIM = HOSTS[0]
-HEARTBEAT_S = 2.0
+HEARTBEAT_S = 1.0
 """nova's report_interval here; its default is 10 s, which would make the demo's beginning long."""
-DOWN_AFTER_S = 12.0
+DOWN_AFTER_S = 6.0
 """nova's service_down_time here: six heartbeats, as by default."""
-BOOT_S = 8.0
+BOOT_S = 1.0
+SPAWN_S = 0.5
+"""Hosts boot in a minute or more, and servers spawn in seconds: nobody watches for that long."""
 
 
 class Fate(StrEnum):
@@ -110,7 +112,13 @@ This version of Koboshi takes shared storage for a local disk: it would hold git
 def build() -> SimCloud:
     """Return the cloud before its first moment; must be called on the loop that it lives by."""
     hosts = [
-        Host(name=name, address="", boot_s=BOOT_S, storage="nfs" if name in SHARED else None)
+        Host(
+            name=name,
+            address="",
+            boot_s=BOOT_S,
+            spawn_s=SPAWN_S,
+            storage="nfs" if name in SHARED else None,
+        )
         for name in HOSTS
     ]
     return SimCloud(hosts, heartbeat_s=HEARTBEAT_S, down_after_s=DOWN_AFTER_S)

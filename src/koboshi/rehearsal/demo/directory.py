@@ -17,7 +17,8 @@ from koboshi.settings.keys import as_toml
 from koboshi.sim.http import BMC_USER, KOBOSHI, PASSWORD, Served
 
 CLOUD = "koboshi-demo"
-SERVICES_INTERVAL = timedelta(seconds=HEARTBEAT_S / 2)
+SERVICES_INTERVAL = timedelta(seconds=HEARTBEAT_S)
+"""The least that may be set; half of a heartbeat would be less."""
 MARK = ".koboshi-demo"
 """Says that the files beside it are ours, and may be replaced and removed."""
 FILES = ("clouds.yaml", "koboshi.toml", "demo.sock", "state")
@@ -132,9 +133,10 @@ config_file = {as_toml(own_clouds)}
 [probe]
 port = {probe_port}
 
-# Twice a heartbeat, as always; this cloud's are faster than Nova's default.
+# This cloud's heartbeats are faster than Nova's default. It is the least that may be set.
 [evidence]
 services_interval = {as_toml(SERVICES_INTERVAL)}
+services_interval_suspect = {as_toml(SERVICES_INTERVAL)}
 
 # Shortened, so that nobody waits ten minutes before the first failure counts. Proofs, their order
 # and the reading back of what was done are never shortened.

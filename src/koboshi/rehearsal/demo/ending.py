@@ -14,6 +14,7 @@ from koboshi.sim.disks import CINDER, Copy
 from koboshi.sim.disks import Fate as DataFate
 from koboshi.sim.disks import fate as fate_of
 from koboshi.sim.invariants import Judge
+from koboshi.sim.services import key_of
 from koboshi.sim.world import World
 
 Looks = Mapping[ServerId, "Look"]
@@ -103,6 +104,9 @@ def end(judge: Judge, before: Looks) -> Ending:
         for cast, host in NEIGHBOURS
         if not _is_undisturbed(before[cast.row(host).id], after.get(cast.row(host).id))
     ]
+    service = world.cloud.service_table.row(key_of(VICTIM))
+    if not service.enabled or service.forced_down:
+        wrong.append(f"{VICTIM} is not home: disabled, or forced down")
     wrong += world.physics.violations
     wrong += [f"a rule was broken: {breach}" for breach in judge.breaches]
     return Ending(rows=rows, wrong=tuple(wrong), rules=len(RULE_MEANING))

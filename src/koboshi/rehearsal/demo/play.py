@@ -8,12 +8,16 @@ import anyio
 from koboshi.domain.errors import KoboshiError
 from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.memory import events as ev
+from koboshi.domain.memory.commands import EnableService, Outcome
+from koboshi.domain.names import CommandId
 from koboshi.ports.journal import Recorded
 from koboshi.rehearsal.demo.cloud import (
+    BOOT_S,
     DOWN_AFTER_S,
     HEARTBEAT_S,
     NEIGHBOURS,
     SERVERS,
+    SPAWN_S,
     VICTIM,
     Fate,
 )
@@ -27,10 +31,10 @@ Say = Callable[[Said], None]
 RECOVERY_S = 120.0
 """How long the story may last at most; a power loss takes about 15 s."""
 STATUS_S = 0.5
-CALM_S = 1.0
+CALM_S = 0.2
 """What Koboshi may still do after all is settled, it does within this."""
 RETURN_S = 180.0
-"""... and the host's return; it takes about a minute."""
+"""... and the host's return; it takes about half a minute."""
 _LEFT = frozenset({IncidentState.NEEDS_HUMAN, IncidentState.FOREIGN, IncidentState.CLOSED})
 _SAFE = _LEFT | {IncidentState.SETTLED}
 
@@ -63,6 +67,8 @@ async def play(show: Show, say: Say) -> Ending:
     await teller.until(_LEFT, RETURN_S)
     await anyio.sleep(CALM_S)
     show.following.read()
+    if teller.is_home:
+        teller.close(show.settings.rules().latch.total_seconds())
     return end(show.judge, before)
 
 
@@ -81,6 +87,7 @@ def scene(show: Show, say: Say) -> None:
         f"Keystone, Nova, Placement, Glance, Neutron, Cinder and the hosts' BMCs at {show.served.url}",
         f"a heartbeat every {HEARTBEAT_S:.0f} s, down after {DOWN_AFTER_S:.0f} s (Nova's defaults: 10"
         " s, 60 s)",
+        f"its hosts boot in {BOOT_S:.0f} s, and a server spawns in {SPAWN_S:.1f} s",
     )
     _say(
         say,
@@ -105,10 +112,21 @@ class Teller:
         self._lost_at: datetime | None = None
         self._ends = _SAFE
         self._over = False
+        self._enable: CommandId | None = None
+        self.is_home = False
+        """Whether the host was enabled again; it is watched for some minutes after that."""
 
     def count(self) -> None:
         """Count the seconds from now on."""
         self._lost_at = datetime.now(UTC)
+
+    def close(self, latch_s: float) -> None:
+        """Say that the host is home, and what would still come."""
+        text = (
+            f"{VICTIM} is enabled and home; its incident stays open until it has been healthy for "
+            f"{latch_s:.0f} s (ten minutes by default), which is not waited for here"
+        )
+        self._tell(iter(((Kind.SETTLED, text, ()),)), datetime.now(UTC))
 
     def listen(self) -> None:
         """Tell from now on."""
@@ -116,7 +134,10 @@ class Teller:
         self._show.following.listeners.append(self._hear)
 
     async def until(self, ends: frozenset[IncidentState], within_s: float) -> None:
-        """Go on until the incident came to such an end; raise if it does not, or if Koboshi ends."""
+        """Go on until the incident came to such an end, or its host is enabled.
+
+        Raises KoboshiError if it does not, or if Koboshi ends.
+        """
         self._ends, self._over = ends, False
         limit = anyio.move_on_after(within_s)
         async with anyio.create_task_group() as tasks:
@@ -141,8 +162,15 @@ class Teller:
     def _hear(self, recorded: Recorded) -> None:
         event = recorded.event
         self._tell(self._telling.event(event), recorded.at.wall)
-        if isinstance(event, ev.IncidentMoved):
-            self._over = event.to in self._ends
+        match event:
+            case ev.IncidentMoved():
+                self._over = event.to in self._ends
+            case ev.CommandIntended(command=EnableService(id=command)):
+                self._enable = command
+            case ev.CommandEnded(outcome=Outcome.DONE) if event.command == self._enable:
+                self._over = self.is_home = True
+            case _:
+                pass
 
     def _tell(self, lines: Iterator[Line], at: datetime) -> None:
         after_s = None if self._lost_at is None else (at - self._lost_at).total_seconds()

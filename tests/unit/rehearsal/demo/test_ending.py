@@ -1,5 +1,7 @@
 """The verdict of the demo: everything that is not as it must be is wrong."""
 
+from dataclasses import replace
+
 import anyio
 import pytest
 
@@ -8,6 +10,7 @@ from koboshi.rehearsal.demo.ending import Ending, end, look
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim.invariants import Judge
 from koboshi.sim.journal import Disk
+from koboshi.sim.services import key_of
 from koboshi.sim.world import World
 
 pytestmark = pytest.mark.anyio
@@ -55,3 +58,17 @@ async def test_servers_made_again_from_their_image_are_wrong_and_their_data_is_n
     }
     assert rows["cache"].data_after == "root destroyed"
     assert rows["build-agent"].data_after == "volume kept, root destroyed"
+
+
+async def test_a_host_that_is_still_forced_down_is_not_home() -> None:
+    async with anyio.create_task_group() as tasks:
+        world = World.around(build())
+        world.cloud.begin(tasks)
+        furnish(world.cloud)
+        judge = Judge(world, Disk(), shortened())
+        before = look(world)
+        assert "compute1 is not home: disabled, or forced down" not in end(judge, before).wrong
+        table = world.cloud.service_table
+        table.put(replace(table.row(key_of(VICTIM)), forced_down=True))
+        assert "compute1 is not home: disabled, or forced down" in end(judge, before).wrong
+        tasks.cancel_scope.cancel()
