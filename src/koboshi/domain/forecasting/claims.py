@@ -5,7 +5,7 @@ set through), refuted by a set that is named, or not refuted by so many samples.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from heapq import nlargest
 from itertools import combinations
@@ -61,6 +61,26 @@ def any_may_die(
     tell: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> Claim:
     """Return what is known of the claim for `number` hosts; `tell` hears how many sets are done."""
+    return _honest(survival, _any_may_die(survival, number, draw, tell), survival.hosts)
+
+
+def _honest(survival: Survival, claim: Claim, hosts: Sequence[HostName]) -> Claim:
+    """Return the claim, or that nothing is known where not everything that is asked for is counted.
+
+    A refutation stands: what is counted does not fit.
+    """
+    if claim.verdict not in {Verdict.PROVED, Verdict.NOT_REFUTED}:
+        return claim
+    why = survival.why_not_counted(hosts)
+    return replace(claim, verdict=Verdict.UNKNOWN, how=why) if why else claim
+
+
+def _any_may_die(
+    survival: Survival,
+    number: int,
+    draw: Draw,
+    tell: Callable[[int, int], None],
+) -> Claim:
     if not survival.knows_room:
         return Claim(hosts=number, verdict=Verdict.UNKNOWN, how="Placement did not tell the room")
     # One without servers counts, too: its death takes room away.
@@ -91,7 +111,7 @@ def _domain(survival: Survival, name: str, hosts: frozenset[HostName]) -> Claim:
         how, verdict = "Placement did not tell the room", Verdict.UNKNOWN
         return Claim(hosts=len(dead), verdict=verdict, how=how, domain=name)
     missing = stays_behind(survival.bring_back(dead))
-    return Claim(
+    claim = Claim(
         hosts=len(dead),
         verdict=Verdict.REFUTED if missing else Verdict.PROVED,
         how="its death was played through",
@@ -100,6 +120,7 @@ def _domain(survival: Survival, name: str, hosts: frozenset[HostName]) -> Claim:
         by=dead if missing else (),
         missing=missing,
     )
+    return _honest(survival, claim, dead)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from koboshi.domain.forecasting.capacity import (
 )
 from koboshi.domain.forecasting.disk_forecast import Storage
 from koboshi.domain.forecasting.forecast import Facts, Outcome, ServerForecast, WaitsFor, forecasts
+from koboshi.domain.forecasting.not_counted import servers_not_counted
 from koboshi.domain.forecasting.nova_filters import aggregate_hindrance
 from koboshi.domain.forecasting.time_bombs import TimeBomb, time_bombs
 from koboshi.domain.names import DomainName, HostName, ServerId
@@ -83,6 +84,7 @@ class Survival:
             protected=protected,
             aggregates=stock.aggregates,
         )
+        self._not_counted = servers_not_counted(stock.servers)
         self.bombs = time_bombs(stock)
         self.gaps = (
             *stock.gaps,
@@ -130,6 +132,18 @@ class Survival:
         """Return the servers of a host that would be evacuated, room left aside."""
         return tuple(s.candidate for s in self._by_host.get(host, ()) if s.candidate)
 
+    def why_not_counted(self, hosts: Collection[HostName]) -> str:
+        """Return why it is not known whether all servers of these hosts fit; empty where it is."""
+        names = [c.server for h in hosts for c in self.candidates_of(h)]
+        asked = sorted({a for name in names if (a := self._not_counted.get(name))})
+        if not asked:
+            return ""
+        count = sum(name in self._not_counted for name in names)
+        more = f" and {len(asked) - NAMED} more" if len(asked) > NAMED else ""
+        return (
+            f"{count} servers ask for what no count of room tells: {'; '.join(asked[:NAMED])}{more}"
+        )
+
     def if_dies(self, host: HostName) -> HostForecast:
         """Return what would become of a host's servers if it alone died now."""
         told = {t.candidate.server: t for t in self.bring_back((host,))}
@@ -139,7 +153,10 @@ class Survival:
             zone=service.zone if service else "",
             closed=self._closed.get(host, ""),
             is_protected=host in self._facts.protected,
-            servers=tuple(with_room(s, told.get(s.server)) for s in self._by_host.get(host, ())),
+            servers=tuple(
+                with_room(s, told.get(s.server), self._not_counted.get(s.server, ""))
+                for s in self._by_host.get(host, ())
+            ),
             bombs=tuple(b for b in self.bombs if b.host == host),
         )
 
@@ -168,10 +185,17 @@ class Survival:
         return tuple(self._by_host.get(host, ()))
 
 
-def with_room(server: ServerForecast, turn: Turn | None) -> ServerForecast:
-    """Return the forecast with what the packing found: a server without a place waits for one."""
-    if turn is None or turn.destination is not None:
+def with_room(server: ServerForecast, turn: Turn | None, not_counted: str = "") -> ServerForecast:
+    """Return the forecast with what the packing found: a server without a place waits for one.
+
+    `not_counted` is what its flavor asks for, and the packing does not count.
+    """
+    if turn is None:
         return server
+    if turn.destination is not None:
+        if not not_counted:
+            return server
+        return replace(server, why=f"{server.why}; whether it fits is unknown: {not_counted}")
     return replace(
         server,
         outcome=Outcome.WAITS,
