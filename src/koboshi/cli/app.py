@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -20,9 +19,14 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run the command that was typed."""
     code = run_command(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
-    with suppress(BrokenPipeError):
+    try:
         sys.stdout.flush()
         sys.exit(code)
+    except BrokenPipeError:
+        pass
+    except OSError as error:  # a full disk
+        sys.stderr.write(f"koboshi: the output could not be written: {error.strerror}\n")
+        code = ExitCode.ERROR
     # Whoever read our output has seen enough; Python must not complain of it at its end.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)

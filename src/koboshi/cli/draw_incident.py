@@ -16,7 +16,7 @@ from koboshi.cli.draw_status import (
     steps_home,
 )
 from koboshi.cli.words import moment, offset, since
-from koboshi.domain.recoveries.recovery import NEEDS_A_PERSON, ON_ITS_WAY, RecoveryState
+from koboshi.domain.recoveries.recovery import NEEDS_A_PERSON, ON_ITS_WAY, WAITING, RecoveryState
 
 _STYLE = (
     {RecoveryState.DONE: "green", RecoveryState.HELD: "yellow"}
@@ -72,10 +72,18 @@ def _summary(detail: IncidentDetail, now: datetime) -> Table:
     return table
 
 
+def _most_urgent_first(recovery: RecoveryView) -> tuple[int, str]:
+    """Return where a server stands among the others: who is woken looks for what is not well."""
+    order = (NEEDS_A_PERSON, {RecoveryState.HELD}, WAITING, ON_ITS_WAY)
+    done = len(order) + (recovery.state is not RecoveryState.DONE)
+    place = next((n for n, states in enumerate(order) if recovery.state in states), done)
+    return place, recovery.name
+
+
 def _servers(recoveries: list[RecoveryView], *, with_ids: bool) -> Table:
     columns = ("name", "state", "destination", "why")
     table = plain_table(*(("server", *columns) if with_ids else columns), whole=("server",))
-    for recovery in recoveries:
+    for recovery in sorted(recoveries, key=_most_urgent_first):
         cells = (
             cell(recovery.name),
             cell(recovery.state, _STYLE.get(recovery.state, "")),

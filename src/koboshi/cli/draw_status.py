@@ -208,6 +208,9 @@ def servers_line(incident: IncidentView) -> str:
     ):
         if number:
             parts.append(f"{number} {word}")
+    told = incident.recovered + incident.on_their_way + incident.waiting
+    if left := incident.servers - told - incident.held - incident.need_a_person:
+        parts.append(f"{left} left alone or gone")
     return ", ".join(parts)
 
 

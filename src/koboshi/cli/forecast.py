@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from koboshi.cli.context import Context
 from koboshi.cli.exit_codes import ExitCode
 from koboshi.cli.output import Format, Output, UsageProblem, write_item, write_rows
+from koboshi.cli.unknown import no_server
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -134,7 +135,7 @@ def _chosen(
     if server is not None:
         found = server_named(survival.stock, server)
         if not found:
-            raise UsageProblem(f"Nova has no server {server!r}, by id or by name")
+            raise no_server(survival, server)
         named = frozenset(s.id for s in found)
         hosts = {s.host for s in found if s.host is not None and (not hosts or s.host in hosts)}
     forecasts = (
@@ -164,7 +165,7 @@ def _write_servers(
         rows,
         columns=columns,
         table=lambda: draw_forecast.draw_servers(chosen, context.out(), disks=disks),
-        nothing="No server on any host is meant by that.",
+        nothing="Nova has no server on a host that all of this is true of (a project is named by its id).",
     )
 
 

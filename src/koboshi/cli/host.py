@@ -50,11 +50,12 @@ def confirm_dead(
         f"Make sure that it is off: look at the machine, or at its power cable. Silence is not enough:\n"
         f"a network that failed looks the same from here."
     )
-    if not severe(context, host, confirm, warning=warning):
-        return ExitCode.USAGE
     from koboshi.client import ApiClient  # noqa: PLC0415 - slow to import
 
     with ApiClient(context.settings().socket_path) as client:
+        client.host(host)  # of one that is not there nobody is asked in vain
+        if not severe(context, host, confirm, warning=warning):
+            return ExitCode.USAGE
         answer = client.confirm_dead(host, note=note)
     write_answer(context, output or Output(), answer)
     return ExitCode.DONE
@@ -80,12 +81,12 @@ def try_fence(
         Its name once more, instead of typing it when asked.
     """
     warning = f"{host} will really be switched off, and on again when its power has read off."
-    if not severe(context, host, confirm, warning=warning):
-        return ExitCode.USAGE
     from koboshi.client import ApiClient  # noqa: PLC0415 - slow to import
 
     with ApiClient(context.settings().socket_path) as client:
-        before = client.host(host).fence_test
+        before = client.host(host).fence_test  # of one that is not there nobody is asked in vain
+        if not severe(context, host, confirm, warning=warning):
+            return ExitCode.USAGE
         answer = client.test_fence(host)
         context.say(f"{'; '.join(answer.said)}. Ctrl-C stops watching, not the test.")
         try:

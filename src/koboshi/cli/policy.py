@@ -7,6 +7,8 @@ from cyclopts import Parameter
 from koboshi.cli.context import Context
 from koboshi.cli.exit_codes import ExitCode
 from koboshi.cli.output import Output, UsageProblem, draw, write_item
+from koboshi.cli.unknown import no_server
+from koboshi.cli.words import clean
 
 if TYPE_CHECKING:
     from koboshi.api.views import IncidentView, RecoveryView
@@ -62,14 +64,16 @@ def explain_policy(
     }
 
     def table() -> None:
-        context.stdout.write(f"{found.name} ({found.id}) on {found.host or 'no host'}\n\n")
+        context.stdout.write(f"{clean(found.name)} ({found.id}) on {found.host or 'no host'}\n\n")
         rows = [[k["key"], k["value"], k["from"], "; ".join(k["overrode"])] for k in keys]
         draw(context, ("key", "value", "from", "overrode"), rows)
         for k in keys:
             if k["effect"]:
-                context.stdout.write(f"\n{k['key']}: {k['effect']}\n")
+                context.stdout.write(f"\n{k['key']}: {clean(k['effect'])}\n")
         for f in findings:
-            context.stdout.write(f"\n▲ {f['place']}: {f['what']}\n  cure: {f['cure']}\n")
+            context.stdout.write(
+                f"\n▲ {clean(f['place'])}: {clean(f['what'])}\n  cure: {clean(f['cure'])}\n"
+            )
 
     write_item(context, output or Output(), item, table=table)
     return ExitCode.PARTLY if findings else ExitCode.DONE
@@ -101,7 +105,7 @@ def why_not(
         if item["change"]:
             lines.append(f"  what would change it: {item['change']}")
         lines.append(f"  (so says {item['source']})")
-        context.stdout.write("\n".join(lines) + "\n")
+        context.stdout.write("\n".join(clean(line) for line in lines) + "\n")
 
     write_item(context, output or Output(), item, table=table)
     return ExitCode.DONE
@@ -132,9 +136,19 @@ def _told(incident: "IncidentView", recovery: "RecoveryView") -> dict[str, Any]:
         "host": incident.host,
         "state": recovery.state.value,
         "why": f"{recovery.reason or recovery.meaning}{more}",
-        "change": f"koboshi incident show {incident.id}",
+        "change": _change(incident, recovery),
         "source": f"incident {incident.id}, which is {incident.state}",
     }
+
+
+def _change(incident: "IncidentView", recovery: "RecoveryView") -> str:
+    steps = f"koboshi incident show {incident.id}"
+    if recovery.state.value != "held":
+        return steps
+    return (
+        f"the return of {incident.host}, which is the way home in: {steps}; or, if its local disks may be "
+        f"lost for good: koboshi server rebuild {recovery.server} (--dry-run shows the cost)"
+    )
 
 
 def _from_forecast(context: Context, wanted: str) -> dict[str, Any]:
@@ -160,7 +174,7 @@ def _one_server(survival: "Survival", wanted: str) -> "Server":
 
     found = server_named(survival.stock, wanted)
     if len(found) == 0:
-        raise UsageProblem(f"Nova has no server {wanted!r}, by id or by name")
+        raise no_server(survival, wanted)
     if len(found) > 1:
         ids = ", ".join(s.id for s in found[:SHOWN])
         raise UsageProblem(f"{len(found)} servers are called {wanted!r}; name one by its id: {ids}")

@@ -173,6 +173,7 @@ def test_any_two(small: Mapping[str, str]) -> None:
         (("--host", "h11"), "did you mean h1?"),
         (("--fail", "x"), "there are: h1, h2, h3, h4"),
         (("--server", "nobody"), "by id or by name"),
+        (("--server", "h1"), "it is a host: koboshi forecast --host h1"),
         (("--fail", "h1", "--host", "h1"), "ask of the whole cloud"),
         (("--fail", "h1", "--any", "2"), "one of them"),
         (("--any", "0"), "1 to 20"),

@@ -58,6 +58,15 @@ def test_an_unknown_host(environ: dict[str, str]) -> None:
     assert "did you mean cmp1?" in asked.err
 
 
+@pytest.mark.usefixtures("daemon")
+def test_of_an_unknown_host_nobody_is_asked(environ: dict[str, str]) -> None:
+    for words in (("confirm-dead", "cmp11"), ("test-fence", "cmp11")):
+        code, said = typed("cmp11\n", "host", *words, environ=environ)
+        assert code == ExitCode.ERROR
+        assert "did you mean cmp1?" in said
+        assert "twice" not in said
+
+
 def test_without_a_daemon(environ: dict[str, str]) -> None:
     asked = koboshi("host", "confirm-dead", "cmp1", "--confirm", "cmp1", environ=environ)
     assert asked.code == ExitCode.ERROR

@@ -169,3 +169,18 @@ def test_the_parser_and_the_table_name_the_same_commands() -> None:
         for word in command.words:
             found = found[word]
         assert found.default_command is not None
+
+
+def test_a_full_disk_is_told_and_is_no_success() -> None:
+    program = "import sys; sys.argv[1:] = ['--version']; from koboshi.cli.app import main; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+    assert done.returncode == ExitCode.ERROR
+    assert done.stderr == "koboshi: the output could not be written: No space left on device\n"

@@ -60,8 +60,7 @@ def _by_itself(incident: Incident, recoveries: Mapping[ServerId, Recovery]) -> I
         f"Koboshi switches {host} on, 30 s after its off at the earliest and two hosts at a time"
     )
     if by_a_person:
-        why = incident.reason if incident.state is IncidentState.PARKED else "it died by itself"
-        yield HomeStep(text=f"Yours: find out why {host} died, mend it, and switch it on ({why})")
+        yield HomeStep(text=f"Yours: find out why {host} died, mend it, and switch it on")
         first = f"Koboshi goes on from the first sign of life of {host}"
     steps = (
         first,
