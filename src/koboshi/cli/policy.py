@@ -136,17 +136,20 @@ def _told(incident: "IncidentView", recovery: "RecoveryView") -> dict[str, Any]:
         "host": incident.host,
         "state": recovery.state.value,
         "why": f"{recovery.reason or recovery.meaning}{more}",
-        "change": _change(incident, recovery),
+        "change": what_would_change(incident, recovery),
         "source": f"incident {incident.id}, which is {incident.state}",
     }
 
 
-def _change(incident: "IncidentView", recovery: "RecoveryView") -> str:
+def what_would_change(incident: "IncidentView", recovery: "RecoveryView") -> str:
+    """Return what would change a server's lot, with the command for it."""
     steps = f"koboshi incident show {incident.id}"
     if recovery.state.value != "held":
         return steps
+    if incident.state.value not in {"settled", "parked", "needs_human"}:
+        return f"the return of {incident.host}: {steps}"  # a rebuild would be refused now
     return (
-        f"the return of {incident.host}, which is the way home in: {steps}; or, if its local disks may be "
+        f"the return of {incident.host}: {steps}; or, if its local disks may be "
         f"lost for good: koboshi server rebuild {recovery.server} (--dry-run shows the cost)"
     )
 

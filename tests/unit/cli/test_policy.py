@@ -6,8 +6,12 @@ import pytest
 import yaml
 from anyio.from_thread import start_blocking_portal
 
+from koboshi.api.build import incident_detail
 from koboshi.cli.exit_codes import ExitCode
+from koboshi.cli.policy import what_would_change
+from koboshi.domain.incidents.incident import IncidentState
 from koboshi.rehearsal.spec import AggregateSpec, CloudSpec, Disks, ImageSpec, ServerSpec
+from tests.unit.api.story import DB, INCIDENT, recorded, state
 
 from .terminal import koboshi
 from .test_forecast import cloud
@@ -83,3 +87,15 @@ def test_a_server_that_there_is_not(served: Mapping[str, str], command: tuple[st
     typed = koboshi(*command, "nobody", environ=served)
     assert typed.code == ExitCode.USAGE
     assert "no server 'nobody'" in typed.err
+
+
+def test_a_held_server_returns_with_its_host_or_by_a_rebuild_where_that_would_be_taken() -> None:
+    told = incident_detail(state().incidents[INCIDENT], state(), recorded(), None, acts=True)
+    (held,) = [r for r in told.recoveries if r.server == DB]
+    show = f"the return of cmp1: koboshi incident show {INCIDENT}"
+    rebuild = f"koboshi server rebuild {DB} (--dry-run shows the cost)"
+    said = what_would_change(told.incident, held)
+    assert said.startswith(show)
+    assert said.endswith(rebuild)
+    returning = told.incident.model_copy(update={"state": IncidentState.RETURNING})
+    assert what_would_change(returning, held) == show
