@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from koboshi import __version__
+from koboshi.api.outlook import outlook_view
 from koboshi.api.source import Health, StatusSource
 from koboshi.api.timeline import timeline
 from koboshi.api.views import (
@@ -106,6 +107,7 @@ def status_of(snapshot: Snapshot) -> StatusView:
         unwell=_unwell(snapshot),
         notices=_notices(state),
         time_bombs=[bomb_view(b) for b in bombs_shown(world, state)],
+        outlook=outlook_view(world.outlook),
         found_down=sorted(state.found_down),
         ways_home=_ways_home(state, world, acts=comes_home_by_itself(snapshot.rules)),
         next=_next(state, is_running=True, hosts=hosts),

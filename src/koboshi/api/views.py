@@ -245,6 +245,32 @@ class TimeBombView(View):
     cure: str
 
 
+class ShortfallView(View):
+    """Hosts that die together, and how many of their servers would find no place."""
+
+    domain: str | None
+    """The declared domain that they are; None: one host by itself."""
+    hosts: list[str]
+    of: int
+    """How many servers would be evacuated."""
+    without_room: int
+    servers: list[str]
+    """The names of those without a place: the first fifty."""
+    lacking: str
+
+
+class OutlookView(View):
+    """Every single host's death and every declared domain's, played through by the daemon."""
+
+    at: Utc
+    """When the cloud was read for it."""
+    hosts: int
+    domains: int
+    short: list[ShortfallView]
+    trouble: str
+    """Why it is not known, or not wholly; empty when it is."""
+
+
 class HostDetail(View):
     """Everything about one host: the verdict, who says what, and what would change it."""
 
@@ -379,6 +405,8 @@ class StatusView(View):
     """Servers whose check fails, on hosts that live."""
     notices: list[NoticeView]
     time_bombs: list[TimeBombView] = Field(default_factory=list[TimeBombView])
+    outlook: OutlookView | None = None
+    """None: there was no look ahead yet, or no daemon."""
     """Of every host; none in the journal's word, which keeps only the notices of them."""
     found_down: list[str]
     ways_home: list[WayHomeView] = Field(default_factory=list[WayHomeView])

@@ -24,27 +24,13 @@ def read_cloud(context: Context) -> "tuple[Survival, str]":
 async def _read(context: Context, settings: "Settings", tell: "Tell") -> "tuple[Survival, str]":
     from koboshi.adapters.clock import SystemClock  # noqa: PLC0415 - slow to import
     from koboshi.adapters.openstack import connect, take_stock  # noqa: PLC0415 - slow to import
-    from koboshi.cli.check_hosts import protected_hosts  # noqa: PLC0415 - slow to import
     from koboshi.cli.quiet import keep_logs_apart  # noqa: PLC0415 - slow to import
     from koboshi.daemon import wiring  # noqa: PLC0415 - slow to import
-    from koboshi.domain.facts.cloud import COMPUTE_BINARY  # noqa: PLC0415 - slow to import
-    from koboshi.domain.forecasting.survival import Survival  # noqa: PLC0415 - slow to import
-    from koboshi.domain.names import HostName  # noqa: PLC0415 - slow to import
-    from koboshi.settings.braking import places_of  # noqa: PLC0415 - slow to import
+    from koboshi.daemon.foresight import survey  # noqa: PLC0415 - slow to import
 
     keep_logs_apart(context, settings)
     access, limits = wiring.cloud_access(settings), wiring.time_limits(settings)
     async with connect(access, clock=SystemClock(), limits=limits) as cloud:
         stock = await take_stock(cloud, lambda what: tell(f"asking the cloud: {what} read"))
         label = cloud.label
-    protected = protected_hosts(settings, {h.host: h for h in stock.hypervisors})
-    places = places_of(settings.brake, settings.domains)
-    zones = {s.host: s.zone for s in stock.services if s.binary == COMPUTE_BINARY}
-    survival = Survival(
-        stock,
-        settings.rules(),
-        frozenset(map(HostName, protected)),
-        settings.storage.shared_aggregates,
-        places.domains_of(zones, stock.aggregates),
-    )
-    return survival, label
+    return survey(settings, stock), label

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from koboshi.api.views import HomeStepView, HostView, IncidentView, Source, StatusView
 from koboshi.cli.draw_bombs import draw_bombs
+from koboshi.cli.draw_outlook import draw_outlook
 from koboshi.cli.words import clean, moment, since, span
 from koboshi.domain.judging.verdict import Verdict
 
@@ -92,6 +93,7 @@ def status_parts(status: StatusView, width: int) -> Group:
     if status.unwell:
         parts += [heading("Servers whose check fails, on hosts that live"), *_unwell(status)]
     parts += draw_bombs(status.time_bombs)
+    parts += draw_outlook(status)
     if notices := _notices(status):
         parts += [heading("Notices"), notices]
     for way in status.ways_home:

@@ -26,9 +26,11 @@ from koboshi.adapters.telemetry.logs import configure_logs
 from koboshi.adapters.telemetry.metrics import Metrics
 from koboshi.api.server import serve
 from koboshi.daemon import wiring, witnesses
+from koboshi.daemon.foresight import Foresight
 from koboshi.daemon.status import DaemonStatus
 from koboshi.domain.errors import CloudUnavailable, ConfigurationError, KoboshiError
 from koboshi.domain.facts.cloud import PROTECTED_HYPERVISORS, Hypervisor
+from koboshi.domain.forecasting.outlook import why_not_now
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import Mode, ProofPolicy
 from koboshi.engine.execute import Executor
@@ -159,6 +161,7 @@ async def _serve(settings: Settings, probe: Probe, stack: AsyncExitStack, tasks:
     status = DaemonStatus(
         engine=engine, memory=memory, board=board, rules=rules, clock=clock, cloud=cloud.label
     )
+    tasks.start_soon(_foresight(settings, board, clock, engine).run)
     await tasks.start(serve, settings, status, metrics.registry)
     log.info("started", version=__version__, mode=rules.mode.value, cloud=cloud.label)
     manager.ready()
@@ -249,6 +252,17 @@ def _notifier(
         tasks.start_soon(sender.run)
         notifiers.append(sender)
     return Notifiers(*notifiers)
+
+
+def _foresight(
+    settings: Settings, board: Whiteboard, clock: SystemClock, engine: Engine
+) -> Foresight:
+    return Foresight(
+        settings=settings,
+        board=board,
+        clock=clock,
+        why_not_now=lambda: why_not_now(engine.seen),
+    )
 
 
 async def _pulse(

@@ -157,6 +157,11 @@ class DaemonStatus:
         metrics.hosts(Counter(verdicts))
         metrics.incidents(Counter(i.state for i in state.incidents.values()))
         metrics.time_bombs(sum(not b.is_harmless for b in bombs_seen(world, state)))
+        outlook = world.outlook
+        known = outlook is not None and outlook.hosts > 0
+        metrics.hosts_without_room(
+            sum(s.domain is None for s in outlook.short) if outlook and known else None
+        )
         tests = state.devices.tests.values()
         metrics.fence_tests([t.worked_at.wall for t in tests if t.worked_at is not None])
         for witness, at in (

@@ -21,6 +21,7 @@ from koboshi.domain.facts.cloud import (
     Sample,
 )
 from koboshi.domain.facts.device import BMC, Identity, is_another, mistaken
+from koboshi.domain.facts.outlook import Outlook
 from koboshi.domain.facts.places import Places
 from koboshi.domain.facts.sweep import Sweep, without_stop
 from koboshi.domain.facts.world import (
@@ -167,6 +168,13 @@ class Whiteboard:
         )
         if domains != world.domains or cells != world.cells:
             self.world = replace(world, domains=domains, cells=cells)
+
+    def see_outlook(self, outlook: Outlook) -> None:
+        """Note what a look ahead found; one that found nothing out leaves what the last one told."""
+        known = self._world.outlook
+        if outlook.trouble and not outlook.hosts and known is not None:
+            outlook = replace(known, trouble=outlook.trouble)
+        self.world = replace(self.world, outlook=outlook)
 
     def see_aggregates(self, rows: tuple[Aggregate, ...]) -> None:
         """Note every host aggregate."""

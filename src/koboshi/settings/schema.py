@@ -25,6 +25,7 @@ from koboshi.settings.deciding import (
 )
 from koboshi.settings.duration import format_duration
 from koboshi.settings.fencing import FencingSettings
+from koboshi.settings.forecasting import ForecastSettings
 from koboshi.settings.homeward import HomeSettings
 from koboshi.settings.telling import HttpSettings, LogSettings, WebhookSettings
 from koboshi.settings.watching import (
@@ -95,6 +96,7 @@ class Settings(Section):
     health: HealthSettings = Field(default_factory=HealthSettings)
     pace: PaceSettings = Field(default_factory=PaceSettings)
     home: HomeSettings = Field(default_factory=HomeSettings)
+    forecast: ForecastSettings = Field(default_factory=ForecastSettings)
     fencing: FencingSettings = Field(default_factory=FencingSettings, validate_default=True)
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)

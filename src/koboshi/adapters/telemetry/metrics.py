@@ -63,6 +63,10 @@ class Metrics:
         self._bombs = gauge(
             "time_bombs", "Evacuation records left open that would destroy a server, now or later."
         )
+        self._short = gauge(
+            "hosts_without_room",
+            "Hosts of which some servers would find no place if they died, by the newest look ahead.",
+        )
         self._age = gauge(
             "evidence_age_seconds", "Since the witness last told anything; +Inf: never.", "witness"
         )
@@ -97,6 +101,7 @@ class Metrics:
         self.hosts({})
         self.incidents({})
         self.time_bombs(0)
+        self.hosts_without_room(None)
         for witness in Witness:
             self.evidence_age(witness, None)
 
@@ -126,6 +131,10 @@ class Metrics:
     def time_bombs(self, count: int) -> None:
         """Set how many evacuation records were left open, those of deleted servers left out."""
         self._bombs.set(count)
+
+    def hosts_without_room(self, count: int | None) -> None:
+        """Set how many hosts the cloud could not lose; None: nobody knows (NaN)."""
+        self._short.set(math.nan if count is None else count)
 
     def evidence_age(self, witness: Witness, age: timedelta | None) -> None:
         """Set how old the newest word of a witness is; None: it never said any.

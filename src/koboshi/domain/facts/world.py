@@ -19,6 +19,7 @@ from koboshi.domain.facts.cloud import (
     ServerGroup,
 )
 from koboshi.domain.facts.device import Identity
+from koboshi.domain.facts.outlook import Outlook
 from koboshi.domain.facts.stock import Image, Volume
 from koboshi.domain.facts.sweep import Sweep
 from koboshi.domain.instant import Instant
@@ -159,6 +160,8 @@ class World:
     control: Mapping[str, Heartbeat] = field(default_factory=dict[str, Heartbeat])
     """Conductors and schedulers, by `binary@host`."""
     services_read_at: Instant | None = None
+    outlook: Outlook | None = None
+    """Which hosts' deaths the cloud could not take, when it was read last; None: not yet."""
     hypervisors: Mapping[HostName, Hypervisor] = field(default_factory=dict[HostName, Hypervisor])
     protected: frozenset[HostName] = frozenset()
     """QEMU/KVM hosts that the settings do not exclude."""

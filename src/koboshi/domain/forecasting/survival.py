@@ -102,6 +102,11 @@ class Survival:
         return tuple(sorted(self._services.keys() | self._by_host.keys()))
 
     @property
+    def open_hosts(self) -> tuple[HostName, ...]:
+        """Return the hosts that are protected and serve."""
+        return tuple(sorted(self._services.keys() - self._closed.keys()))
+
+    @property
     def knows_room(self) -> bool:
         """Return whether Placement told what hosts can take."""
         return self.stock.spaces is not None

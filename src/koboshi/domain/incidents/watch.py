@@ -5,6 +5,7 @@ from itertools import chain, islice
 
 from koboshi.domain.decision import Decision, Picture
 from koboshi.domain.facts.ownership import MARKER_PREFIX, disabled_by_operator
+from koboshi.domain.forecasting.outlook import room_notices
 from koboshi.domain.forecasting.time_bombs import bomb_notices
 from koboshi.domain.incidents.noticing import notices
 from koboshi.domain.incidents.reminding import reminders
@@ -31,7 +32,11 @@ def watch_hosts(picture: Picture) -> Decision:
     watched = (
         event for host in picture.restless for event in _watch(picture, picture.judgements[host])
     )
-    events = chain(bomb_notices(picture.world, picture.state), watched)
+    events = chain(
+        bomb_notices(picture.world, picture.state),
+        room_notices(picture.world.outlook, picture.state),
+        watched,
+    )
     return Decision(events=tuple(islice(events, EVENTS_AT_ONCE)))
 
 

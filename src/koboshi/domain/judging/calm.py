@@ -37,6 +37,7 @@ UNREADABLE_READS = 3
 """So many readings in a row without a clear answer are told."""
 NO_FENCING = "no_fencing"
 BMC_UNREADABLE = "bmc_unreadable"
+NO_ROOM = "no_room"
 _FOR_EVER = timedelta.max
 
 
@@ -73,7 +74,7 @@ def topics_by_host(state: State) -> Mapping[HostName, frozenset[str]]:
     """Return what is noticed of each host now, but for what its own records say."""
     topics: dict[HostName, frozenset[str]] = {}
     for host, topic in state.notices:
-        if is_of_a_bomb(topic):  # it is told and cleared for all hosts together
+        if is_of_a_bomb(topic) or topic == NO_ROOM:  # told and cleared for all hosts together
             continue
         topics[host] = topics.get(host, frozenset()) | {topic}
     return topics
