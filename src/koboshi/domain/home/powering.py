@@ -10,6 +10,7 @@ from koboshi.domain.home.guard_home import (
     why_not_power_on,
 )
 from koboshi.domain.incidents.incident import COMING_HOME, Incident, IncidentState, ProofKind
+from koboshi.domain.incidents.listing import not_listed_yet
 from koboshi.domain.incidents.steps import braked, life_of, move, power_word, recoveries_of
 from koboshi.domain.judging.proof import is_ours
 from koboshi.domain.judging.quarantine import has_trusted_device
@@ -44,6 +45,8 @@ def go_home(picture: Picture, incident: Incident) -> Decision:
     read = picture.world.from_host.get(incident.host)
     if read is None or not read.at.is_after(incident.moved_at):
         return NOTHING  # what was read before may have changed since
+    if not_listed_yet(picture, incident):
+        return NOTHING
     if bombs_of(read.records):
         return _bombed(picture, incident)
     parked = _why_parked(picture, incident)

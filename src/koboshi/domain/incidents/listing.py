@@ -37,22 +37,44 @@ def list_new_servers(picture: Picture, incident: Incident) -> Decision:
         return NOTHING
     if _hides_servers(picture, incident, read):
         return NOTHING
-    known = picture.state.recoveries.get(incident.id, {})
-    new = tuple(s for s in read.servers if s.id not in known)
+    new = _new(picture, incident, read)
     if not new and incident.servers_listed:
         return NOTHING
     # Whose image is still being read is listed later, and keeps nobody else waiting.
-    storage = storage_of(incident.host, world, picture.rules)
-    ready = tuple(
-        s
-        for s in new
-        if not awaits_its_volumes(s, incident.host, world, picture.now, incident.moved_at)
-        and not _awaits_its_image(picture, incident, s, sources, storage)
-    )
+    ready = tuple(s for s in new if not _awaits_a_word(picture, incident, s, sources))
     if new and not ready:
         return NOTHING
+    storage = storage_of(incident.host, world, picture.rules)
     candidates = tuple(_candidate(picture, incident.host, s, storage, sources) for s in ready)
     return Decision(events=(ServersListed(incident=incident.id, candidates=candidates),))
+
+
+def not_listed_yet(picture: Picture, incident: Incident) -> tuple[Server, ...]:
+    """Return servers of the dead host that wait for a word of Glance or Cinder before they are listed.
+
+    Until they are, the incident is not at its end, and its host is not switched on: from there
+    nothing of it would be evacuated any more, and nobody would hear of them.
+    """
+    read = picture.world.on_host.get(incident.host)
+    sources = sources_in(picture.world, picture.rules)
+    if read is None or sources is None:
+        return ()
+    return tuple(
+        s for s in _new(picture, incident, read) if _awaits_a_word(picture, incident, s, sources)
+    )
+
+
+def _new(picture: Picture, incident: Incident, read: ServersRead) -> tuple[Server, ...]:
+    known = picture.state.recoveries.get(incident.id, {})
+    return tuple(s for s in read.servers if s.id not in known)
+
+
+def _awaits_a_word(picture: Picture, incident: Incident, server: Server, sources: Sources) -> bool:
+    world = picture.world
+    storage = storage_of(incident.host, world, picture.rules)
+    return awaits_its_volumes(
+        server, incident.host, world, picture.now, incident.moved_at
+    ) or _awaits_its_image(picture, incident, server, sources, storage)
 
 
 def _candidate(

@@ -6,7 +6,7 @@ from koboshi.domain.decision import NOTHING, Decision, Picture
 from koboshi.domain.facts.ownership import marker_of
 from koboshi.domain.incidents.fencing import FENCE_ATTEMPTS, fence
 from koboshi.domain.incidents.incident import Incident, IncidentState
-from koboshi.domain.incidents.listing import list_new_servers
+from koboshi.domain.incidents.listing import list_new_servers, not_listed_yet
 from koboshi.domain.incidents.steps import (
     hold_waiting,
     is_anything_moving,
@@ -81,6 +81,8 @@ def recover(picture: Picture, incident: Incident) -> Decision:
     if listed := list_new_servers(picture, incident):
         return listed
     if not incident.servers_listed or is_anything_moving(picture, incident):
+        return NOTHING
+    if not_listed_yet(picture, incident):
         return NOTHING
     unfinished = ON_ITS_WAY | WAITING
     recoveries = recoveries_of(picture, incident)

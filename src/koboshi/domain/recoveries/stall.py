@@ -5,6 +5,7 @@ from datetime import timedelta
 from koboshi.domain.decision import Picture
 from koboshi.domain.facts.cells import cell_of
 from koboshi.domain.incidents.incident import SHOULD_GET_ON, Incident, IncidentState
+from koboshi.domain.incidents.listing import not_listed_yet
 from koboshi.domain.incidents.steps import idle_for
 from koboshi.domain.judging.proof import why_host_not_proven_now
 from koboshi.domain.judging.verdict import seconds
@@ -12,6 +13,7 @@ from koboshi.domain.names import HostName
 from koboshi.domain.recoveries.recovery import HOLDS_A_SLOT, ON_ITS_WAY, WAITING, RecoveryState
 
 STALLED_AFTER = timedelta(minutes=3)
+NAMED = 3
 
 _NOVA_WORKS = (ON_ITS_WAY | HOLDS_A_SLOT) - {RecoveryState.STUCK, RecoveryState.UNKNOWN}
 
@@ -43,6 +45,12 @@ def _why(picture: Picture, incident: Incident, reasons: list[str]) -> str:
     if why := picture.brake.brownouts.of(cell_of(incident.host, picture.world)):
         return f"the control plane is unwell: {why}"
     if incident.state is IncidentState.RECOVERING:
+        if late := not_listed_yet(picture, incident):
+            names = ", ".join(sorted(s.name for s in late)[:NAMED])
+            return (
+                f"{len(late)} of its servers ({names}) wait for what Glance and Cinder say of their images "
+                "and volumes: bring those back"
+            )
         proof = why_host_not_proven_now(incident, picture.world, picture.now)
         return proof or next(iter(reasons), "see which of its servers are stuck")
     return f"{incident.reason}; see 'koboshi incident show {incident.id}'"
