@@ -14,6 +14,7 @@ def outlook_view(outlook: Outlook | None) -> OutlookView | None:
         at=outlook.at.wall,
         hosts=outlook.hosts,
         domains=outlook.domains,
+        not_counted=outlook.not_counted,
         trouble=outlook.trouble,
         short=[
             ShortfallView(

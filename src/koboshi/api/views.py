@@ -267,6 +267,8 @@ class OutlookView(View):
     hosts: int
     domains: int
     short: list[ShortfallView]
+    not_counted: str = ""
+    """Of which servers it is not known, as they ask for what no count of room tells; empty: of none."""
     trouble: str
     """Why it is not known, or not wholly; empty when it is."""
 

@@ -21,6 +21,8 @@ def draw_outlook(status: StatusView) -> list[RenderableType]:
     parts += [_row(s) for s in outlook.short[:ROWS]]
     if len(outlook.short) > ROWS:
         parts.append(Text(f"  … and {len(outlook.short) - ROWS} more: koboshi forecast"))
+    if outlook.not_counted:
+        parts.append(Text(f"  not known: {clean(outlook.not_counted)}", style="yellow"))
     if outlook.trouble:
         parts.append(Text(f"  not known: {clean(outlook.trouble)}", style="yellow"))
     return parts
@@ -35,7 +37,8 @@ def _summary(status: StatusView, outlook: OutlookView) -> Text:
         return Text(
             f"  {played}: {len(outlook.short)} would leave servers without a place", "yellow"
         )
-    return Text(f"  {played}: every server that may be evacuated would find a place", "green")
+    others = "every other" if outlook.not_counted else "every"
+    return Text(f"  {played}: {others} server that may be evacuated would find a place", "green")
 
 
 def _row(short: ShortfallView) -> Text:

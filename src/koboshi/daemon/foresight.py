@@ -122,7 +122,14 @@ class Foresight:
             if self._why_not_now() is not None:
                 return None
         gaps = "; ".join(f"{g.what} could not be read: {g.why}" for g in survival.gaps)
-        return Outlook(at=at, hosts=hosts, domains=domains, short=tuple(short), trouble=gaps)
+        return Outlook(
+            at=at,
+            hosts=hosts,
+            domains=domains,
+            short=tuple(short),
+            not_counted=survival.why_not_counted(survival.open_hosts),
+            trouble=gaps,
+        )
 
     async def _read(self) -> Stock:
         access = wiring.cloud_access(self._settings)

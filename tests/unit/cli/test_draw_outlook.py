@@ -25,8 +25,17 @@ def short(name: str, *servers: str, domain: DomainName | None = None) -> Shortfa
     )
 
 
-def shown(*found: Shortfall, hosts: int = 4, domains: int = 0, trouble: str = "") -> str:
-    outlook = Outlook(at=after(0), hosts=hosts, domains=domains, short=found, trouble=trouble)
+def shown(
+    *found: Shortfall, hosts: int = 4, domains: int = 0, not_counted: str = "", trouble: str = ""
+) -> str:
+    outlook = Outlook(
+        at=after(0),
+        hosts=hosts,
+        domains=domains,
+        short=found,
+        not_counted=not_counted,
+        trouble=trouble,
+    )
     view = status_of_journal(State(), after(60))
     text = StringIO()
     draw_status(
@@ -61,6 +70,13 @@ def test_what_is_not_known_is_said(hosts: int, *, played: bool) -> None:
     text = shown(hosts=hosts, trouble="images could not be read: 403")
     assert "not known: images could not be read: 403" in text
     assert ("played through" in text) is played
+
+
+def test_what_no_count_tells_is_not_promised() -> None:
+    text = shown(not_counted="1 servers ask for what no count of room tells: hw:cpu_policy")
+    words = " ".join(text.split())
+    assert "every other server that may be evacuated would find a place" in words
+    assert "not known: 1 servers ask for what no count of room tells: hw:cpu_policy" in words
 
 
 def test_nothing_before_the_first_look() -> None:

@@ -37,5 +37,7 @@ class Outlook:
     domains: int = 0
     short: tuple[Shortfall, ...] = ()
     """Sorted: hosts first, each kind by name."""
+    not_counted: str = ""
+    """Of which servers nobody can tell whether they find a place, as the others do; empty: of none."""
     trouble: str = ""
     """Why it could not be told, or not all of it; empty when it is whole."""

@@ -49,6 +49,7 @@ def ok_to_stop(survival: Survival, hosts: tuple[HostName, ...]) -> OkToStop:
             *_of_bombs(survival, hosts),
             *_of_others(survival, hosts),
             *_of_gaps(survival, servers),
+            *_of_what_is_not_counted(survival, hosts),
         ),
     )
 
@@ -92,3 +93,11 @@ def _of_gaps(survival: Survival, servers: Collection[ServerForecast]) -> Iterato
     if servers:
         for gap in survival.gaps:
             yield Objection(why=f"{gap.what}: not known: {gap.why}", cure=gap.cure)
+
+
+def _of_what_is_not_counted(survival: Survival, hosts: Collection[HostName]) -> Iterator[Objection]:
+    if why := survival.why_not_counted(hosts):
+        yield Objection(
+            why=f"whether all would find a place is not known: {why}",
+            cure="move them away first: openstack server migrate --live-migration SERVER",
+        )

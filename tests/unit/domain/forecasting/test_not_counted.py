@@ -6,6 +6,7 @@ import pytest
 
 from koboshi.domain.forecasting.claims import Verdict, any_may_die, domains_may_die
 from koboshi.domain.forecasting.not_counted import not_counted
+from koboshi.domain.forecasting.stopping import ok_to_stop
 from koboshi.domain.names import DomainName, HostName
 from koboshi.sim.samples import SMALL, server
 from tests.unit.domain.forecasting.test_survival import big, cloud, first
@@ -51,3 +52,10 @@ def test_what_is_refuted_by_what_is_counted_stays_so() -> None:
     huge = big("a", "h1", 10**9)
     pinned = replace(huge, flavor=replace(huge.flavor, extra_specs=PINNED.extra_specs))
     assert any_may_die(cloud([pinned]), 1, first).verdict is Verdict.REFUTED
+
+
+def test_nobody_is_told_that_such_a_host_may_be_stopped() -> None:
+    survival = cloud([server("a", "h1", flavor=PINNED), server("b", "h2")])
+    (objection,) = ok_to_stop(survival, (HostName("h1"),)).objections
+    assert "hw:cpu_policy" in objection.why
+    assert ok_to_stop(survival, (HostName("h2"),)).is_safe
