@@ -7,6 +7,7 @@ from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.rehearsal.story import Story, story
+from koboshi.sim.database import Database
 from koboshi.sim.line import Fails
 from koboshi.sim.samples import server
 
@@ -128,6 +129,22 @@ async def test_a_refusal_that_may_pass_is_asked_again_but_not_for_ever() -> None
         assert 2 <= s.posts()["a"] <= 20
         assert s.recovery("a").state is RecoveryState.REFUSED
         assert s.incident_state() is IncidentState.SETTLED
+
+
+async def test_what_nova_never_evacuates_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Nova know of a vTPM that neither Glance nor Cinder told."""
+
+    def yes(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(Database, "needs_tpm", yes)
+    async with story([server("a")]) as s:
+        s.power_loss()
+        await s.until_settled(within_s=60)
+        assert s.posts()["a"] == 1
+        assert s.recovery("a").state is RecoveryState.REFUSED
+        assert "vTPM" in s.recovery("a").reason
+        s.judged.breaches.clear()  # it knows a truth that nobody could read
 
 
 async def test_a_refusal_that_passes_costs_little() -> None:
