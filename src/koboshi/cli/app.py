@@ -1,5 +1,6 @@
 """The program `koboshi`: finds the command, and turns whatever happens into an exit code."""
 
+import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command that was typed."""
-    code = run_command(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+    code: int = ExitCode.DONE
     try:
+        code = run_command(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
         sys.stdout.flush()
         sys.exit(code)
     except BrokenPipeError:
         pass
-    except OSError as error:  # a full disk
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
         sys.stderr.write(f"koboshi: the output could not be written: {error.strerror}\n")
         code = ExitCode.ERROR
     # Whoever read our output has seen enough; Python must not complain of it at its end.

@@ -171,7 +171,8 @@ def test_the_parser_and_the_table_name_the_same_commands() -> None:
         assert found.default_command is not None
 
 
-def test_a_full_disk_is_told_and_is_no_success() -> None:
+@pytest.mark.parametrize("unbuffered", [True, False])
+def test_a_full_disk_is_told_and_is_no_success(*, unbuffered: bool) -> None:
     program = "import sys; sys.argv[1:] = ['--version']; from koboshi.cli.app import main; main()"
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
@@ -181,6 +182,7 @@ def test_a_full_disk_is_told_and_is_no_success() -> None:
             text=True,
             check=False,
             timeout=30,
+            env={"PYTHONUNBUFFERED": "1"} if unbuffered else {},
         )
     assert done.returncode == ExitCode.ERROR
     assert done.stderr == "koboshi: the output could not be written: No space left on device\n"
