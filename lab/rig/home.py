@@ -71,7 +71,7 @@ def _await_cleanup(lab: Lab, nova: Nova, host: str, old: str | None, deadline: f
         if time.monotonic() > deadline:
             raise LabError(f"{host}: its evacuation records do not become completed")
         if time.monotonic() > restart_at:
-            _restart_compute(lab, host)
+            _restart_compute(lab, nova, host, deadline)
             restart_at = time.monotonic() + RESTART_AFTER_S
         time.sleep(0.5)
 
@@ -87,14 +87,17 @@ def _return_to_service(lab: Lab, nova: Nova, host: str, deadline: float) -> None
         else:
             return
         if time.monotonic() > restart_at:
-            _restart_compute(lab, host)
+            _restart_compute(lab, nova, host, deadline)
             restart_at = time.monotonic() + RESTART_AFTER_S
         time.sleep(1)
 
 
-def _restart_compute(lab: Lab, host: str) -> None:
+def _restart_compute(lab: Lab, nova: Nova, host: str, deadline: float) -> None:
+    """Restart it, and wait for its own heartbeat: that of the one before keeps it up for a while yet."""
     lab.fault(host, "process")
+    old = nova.services()[host].updated_at
     lab.fault(host, "start")
+    until(lambda: nova.services()[host].updated_at != old, deadline, f"a new heartbeat of {host}")
 
 
 def delete_servers(nova: Nova, deadline: float) -> None:
