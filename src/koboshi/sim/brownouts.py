@@ -23,9 +23,17 @@ def judge_in_brownout(book: Casebook, command: Evacuate | FenceOff, now_s: float
     """Judge a command that arrived: a host is switched off then only to save what is on its way."""
     if command.id in book.saves:
         return
+    if isinstance(command, FenceOff) and _is_off_already(book, command):
+        return
     if why := why_unwell(book, now_s):
         what = command.server if isinstance(command, Evacuate) else f"an off for {command.host}"
         book.tell(Rule.BROWNOUT, f"{what} is sent, and {why}")
+
+
+def _is_off_already(book: Casebook, command: FenceOff) -> bool:
+    """Return whether a host that was proven dead has no power: an *off* more does nothing to it."""
+    is_proven = command.incident in book.proven_s
+    return is_proven and not book.world.physics.hosts[command.host].power
 
 
 def why_unwell(book: Casebook, now_s: float) -> str | None:
