@@ -17,6 +17,7 @@ from lab.errors import LabError
 from lab.layout import CONTROL_IP, REGION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from lab.layout import Layout
@@ -36,6 +37,7 @@ FLAVORS = (
     ("m.bfv", 64, 1, 0, 0, 0),
     ("m.big", 4096, 4, 20, 0, 0),
 )
+UNLIMITED = -1
 _SAVED = ("mysql", "images", "keys")
 _SECRETS = ("admin", "member", "service")
 
@@ -120,17 +122,23 @@ def create_resources(lab: Layout) -> None:
     body = {"network_id": network, "ip_version": 4, "cidr": "10.10.0.0/16", "enable_dhcp": False}
     cloud.post(f"{rest.NEUTRON}/subnets", {"subnet": {**body, "name": "sub1"}})
     for project in ("admin", "member"):
-        _lift_quotas(cloud, _project(cloud, project))
+        set_quotas(cloud, _project(cloud, project), UNLIMITED)
 
 
-def _lift_quotas(cloud: Cloud, project: str) -> None:
+def set_quotas(
+    cloud: Cloud, project: str, limit: int, volumes: Mapping[str, int] | None = None
+) -> None:
+    """Let a project have so many of everything, and of Cinder's `volumes`, `gigabytes`, `snapshots`.
+
+    Cinder takes no limit below what there is; Nova and Neutron do.
+    """
     countable = ("instances", "cores", "ram", "key_pairs", "server_groups", "server_group_members")
-    compute = dict.fromkeys(countable, -1)
+    compute: dict[str, object] = {**dict.fromkeys(countable, limit), "force": True}
     cloud.put(f"{rest.NOVA}/os-quota-sets/{project}", {"quota_set": compute})
-    volume = dict.fromkeys(("volumes", "gigabytes", "snapshots"), -1)
+    volume = volumes or dict.fromkeys(("volumes", "gigabytes", "snapshots"), limit)
     url = f"{rest.CINDER}/{cloud.project_id}/os-quota-sets/{project}"
-    cloud.put(url, {"quota_set": volume})
-    cloud.put(f"{rest.NEUTRON}/quotas/{project}", {"quota": {"port": -1}})
+    cloud.put(url, {"quota_set": dict(volume)})
+    cloud.put(f"{rest.NEUTRON}/quotas/{project}", {"quota": {"port": limit}})
 
 
 def _project(cloud: Cloud, name: str) -> str:

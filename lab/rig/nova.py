@@ -5,7 +5,8 @@ with Koboshi. All calls are made from inside the control plane's namespace.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -131,6 +132,21 @@ class Nova:
                 raise
 
     # -- volumes -------------------------------------------------------------------------
+    @contextmanager
+    def quotas_used_up(self) -> Generator[None]:
+        """Let the servers' project make nothing more, in Nova, Cinder or Neutron."""
+        rows = self.volumes()
+        used = {"volumes": len(rows), "gigabytes": sum(row["size"] for row in rows)}
+        self._set_quotas(0, used)
+        try:
+            yield
+        finally:
+            self._set_quotas(seed.UNLIMITED)
+
+    def _set_quotas(self, limit: int, volumes: Mapping[str, int] | None = None) -> None:
+        with self._lab.inside():
+            seed.set_quotas(self._cloud, self._cloud.project_id, limit, volumes)
+
     def volumes(self) -> list[Json]:
         """Return every volume."""
         return self._call("GET", f"{self._cinder()}/volumes/detail?all_tenants=1")["volumes"]

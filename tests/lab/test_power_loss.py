@@ -5,7 +5,9 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from lab import Lab, layout
+import pytest
+
+from lab import Lab, LabError, layout
 from lab.rig.koboshi import Koboshi
 from lab.rig.nova import Nova
 
@@ -99,14 +101,18 @@ def prints_the_way_home(koboshi: Koboshi, held: list[str]) -> None:
 def test_rebuild_brings_back_all_and_says_beforehand_what_is_lost(
     lab: Lab, nova: Nova, make_koboshi: MakeKoboshi
 ) -> None:
+    """The project's quotas are used up meanwhile: Nova counts nothing when it evacuates."""
     koboshi = make_koboshi(policy={"on_local_disk": "rebuild"})
     koboshi.start()
     servers = boot(lab, HOST, bfv=4, volume=4, image=4)
     judge = Judge(lab, nova, servers)
     koboshi.wait_armed()
 
-    lab.fault(HOST, "power")
-    await_settled(koboshi)
+    with nova.quotas_used_up():
+        with pytest.raises(LabError, match=r"[Qq]uota"):
+            boot(lab, OTHERS[0], image=1)
+        lab.fault(HOST, "power")
+        await_settled(koboshi)
 
     judge.back(servers)
     judge.disks_kept(servers[:8], kinds=["volume"])
