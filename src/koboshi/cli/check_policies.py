@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from koboshi.cli.checks import Check, Result
 from koboshi.domain.facts.stock import Stock
+from koboshi.domain.forecasting.vain_waits import VainWaits
 from koboshi.domain.policies.resolving import policy_of
 from koboshi.domain.policies.statements import Sources
 from koboshi.domain.rules import Rules
@@ -29,8 +30,9 @@ def check_policies(stock: Stock, rules: Rules) -> list[Check]:
 def _rows(stock: Stock, rules: Rules) -> Iterator[Check]:
     sources = Sources(images=stock.images or {}, aggregates=stock.aggregates, rules=rules.policy)
     told: set[tuple[str, str]] = set()
+    vain = VainWaits(stock, lambda server: policy_of(server, sources, rules))
     for server in stock.servers:
-        for finding in policy_of(server, sources, rules).findings:
+        for finding in (*policy_of(server, sources, rules).findings, *vain.of(server)):
             is_own = finding.place.startswith(("metadata", "tag"))
             subject = f"server {server.name}" if is_own else finding.place
             if (subject, f"{finding.place} {finding.what}") in told:

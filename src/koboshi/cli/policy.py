@@ -37,11 +37,13 @@ def explain_policy(
         The server, by its id or name.
     """
     from koboshi.cli.asked import read_cloud  # noqa: PLC0415 - slow to import
+    from koboshi.domain.forecasting.vain_waits import VainWaits  # noqa: PLC0415 - slow to import
     from koboshi.domain.policies.terms import KEY_MEANING  # noqa: PLC0415 - slow to import
 
     survival, _ = read_cloud(context)
     found = _one_server(survival, server)
     policy = survival.policy(found)
+    told = (*policy.findings, *VainWaits(survival.stock, survival.policy).of(found))
     keys: list[dict[str, Any]] = [
         {
             "key": a.key.value,
@@ -53,7 +55,7 @@ def explain_policy(
         }
         for a in policy.applied
     ]
-    findings = [{"place": f.place, "what": f.what, "cure": f.cure} for f in policy.findings]
+    findings = [{"place": f.place, "what": f.what, "cure": f.cure} for f in told]
     item: dict[str, Any] = {
         "server": found.id,
         "name": found.name,

@@ -25,6 +25,8 @@ CLOUD = CloudSpec(
         "worker": ServerSpec(host="h1", disks=Disks.IMAGE, image="cattle"),
         "typo": ServerSpec(host="h2", disks=Disks.IMAGE, metadata={KEY: "hodl", "koboshi:x": "y"}),
         "out": ServerSpec(host="h2", metadata={"HA_Enabled": "False"}),
+        "late": ServerSpec(host="h2", metadata={"koboshi:after": "wbe, app"}),
+        "app": ServerSpec(host="h2", metadata={"koboshi:after": "late"}),
     },
     image={"cattle": ImageSpec(properties={KEY: "rebuild-after=30m"})},
     aggregate={"batch": AggregateSpec(hosts=("h1",), metadata={"koboshi:priority": "low"})},
@@ -62,6 +64,16 @@ def test_what_cannot_count_is_told_with_its_cure(served: Mapping[str, str]) -> N
     assert "there is no key koboshi:x" in typed.out
     told = yaml.safe_load(koboshi("policy", "explain", "typo", "-f", "yaml", environ=served).out)
     assert len(told["findings"]) == 2
+
+
+def test_waits_that_would_be_in_vain_are_told_beforehand(served: Mapping[str, str]) -> None:
+    typed = koboshi("policy", "explain", "late", environ=served)
+    assert typed.code == ExitCode.PARTLY
+    assert "▲ metadata koboshi:after: its project has no server wbe" in typed.out
+    assert "cure: did you mean web?" in typed.out
+    assert "late waits for app waits for late: in a circle nobody waits" in typed.out
+    checked = koboshi("check", environ=served)
+    assert "its project has no server wbe" in " ".join(checked.out.split())
 
 
 @pytest.mark.parametrize(

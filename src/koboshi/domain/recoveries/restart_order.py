@@ -7,14 +7,14 @@ that name, one that is held, a circle) it does not wait at all. Either is told.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 from koboshi.domain.decision import Picture
-from koboshi.domain.facts.cloud import ProbeAnswer, Server
+from koboshi.domain.facts.cloud import ProbeAnswer, Server, ServerGroup
 from koboshi.domain.instant import Instant
 from koboshi.domain.judging.verdict import Verdict
 from koboshi.domain.memory.events import WaitsForOthers
@@ -55,6 +55,29 @@ class Awaited:
     word: str
     stand: Stand
     why: str = ""
+
+
+def servers_meant(
+    word: str,
+    project: str,
+    listed: Mapping[ServerId, Server],
+    groups: Iterable[ServerGroup],
+    known: Collection[ServerId] = (),
+) -> set[ServerId]:
+    """Return which of a project's `listed` servers a word means: by id, by name, or a whole group.
+
+    Of a group those count, too, that are `known` in another way.
+    """
+    if not word.startswith(GROUP):
+        return {s.id for s in listed.values() if word in {s.id, s.name}}
+    wanted = word.removeprefix(GROUP).strip()
+    return {
+        member
+        for group in groups
+        if wanted in {group.name, group.id} and group.project_id in {project, ""}
+        for member in group.members
+        if member in listed or member in known
+    }
 
 
 class RestartOrder:
@@ -175,22 +198,16 @@ class RestartOrder:
 
     def _meant(self, project: str, word: str) -> set[ServerId]:
         """Return the servers of a project that a word means: by id, by name, or a whole group."""
-        listed = self._listed(project)
-        if not word.startswith(GROUP):
-            ids = {s.id for s in listed.values() if word in {s.id, s.name}}
-            hit = self._hit.get(ServerId(word))
-            if hit is not None and hit.candidate.project == project:
-                ids.add(hit.server)
-            return ids | self._named.get((project, word), set())
-        groups = self._picture.world.groups
-        wanted = word.removeprefix(GROUP).strip()
-        return {
-            member
-            for group in (groups.groups if groups else ())
-            if wanted in {group.name, group.id} and group.project_id in {project, ""}
-            for member in group.members
-            if member in listed or member in self._hit
-        }
+        listed, groups = self._listed(project), self._picture.world.groups
+        meant = servers_meant(
+            word, project, listed, groups.groups if groups else (), self._hit.keys()
+        )
+        if word.startswith(GROUP):
+            return meant
+        hit = self._hit.get(ServerId(word))
+        if hit is not None and hit.candidate.project == project:
+            meant.add(hit.server)
+        return meant | self._named.get((project, word), set())
 
     def _listed(self, project: str) -> dict[ServerId, Server]:
         if project not in self._servers:
