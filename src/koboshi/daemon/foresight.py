@@ -87,7 +87,11 @@ class Foresight:
             if self._why_not_now() is not None:
                 await self._clock.sleep(LOOK_AGAIN)
                 continue
-            found = await self._look()
+            try:
+                found = await self._look()
+            except Exception:  # what is foretold must never end the daemon that watches
+                log.exception("outlook_crashed")
+                found = Outlook(at=self._clock.now(), trouble="looking ahead failed: see the log")
             if found is None:
                 continue  # something went wrong amid it: what was read is of yesterday
             if found.trouble:

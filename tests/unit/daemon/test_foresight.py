@@ -110,6 +110,20 @@ async def test_without_an_answer_ever_only_the_trouble_is_known() -> None:
     assert told(board).hosts == 0
 
 
+async def test_a_bug_in_it_ends_neither_the_daemon_nor_the_next_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def crashes(*_: object) -> None:
+        raise KeyError("h9")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(foresight, "survey", crashes)
+        board, _clock = await look(stock("a"))
+    assert "looking ahead failed" in told(board).trouble
+    board, _clock = await look(stock("a"), board=board)
+    assert (told(board).hosts, told(board).trouble) == (1, "")
+
+
 async def test_while_something_is_wrong_the_cloud_is_not_asked() -> None:
     board, clock = await look(why_not_now=lambda: "h1 is fencing", rests=3)
     assert board.world.outlook is None
