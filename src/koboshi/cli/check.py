@@ -58,7 +58,6 @@ async def _look_outside(
     from koboshi.cli.check_hosts import (  # noqa: PLC0415 - slow to import
         Instruments,
         check_hosts,
-        protected_hosts,
     )
     from koboshi.cli.check_policies import check_policies  # noqa: PLC0415 - slow to import
     from koboshi.cli.check_records import check_records  # noqa: PLC0415 - slow to import
@@ -67,7 +66,6 @@ async def _look_outside(
     from koboshi.cli.quiet import keep_logs_apart  # noqa: PLC0415 - slow to import
     from koboshi.daemon import wiring, witnesses  # noqa: PLC0415 - slow to import
     from koboshi.domain.errors import CloudError  # noqa: PLC0415 - slow to import
-    from koboshi.domain.names import HostName  # noqa: PLC0415 - slow to import
 
     results = {True: Result.OK, False: Result.FAIL, None: Result.WARN}
     hypervisors = None
@@ -85,8 +83,8 @@ async def _look_outside(
                 records += check_policies(stock, settings.rules())
                 async with AsyncExitStack() as stack:
                     who = await witnesses.witnesses(settings, cloud, stack)
-                    hosts = protected_hosts(settings, {h.host: h for h in hypervisors})
-                    records += await check_witnesses(who, [HostName(h) for h in hosts])
+                    hosts = wiring.protected_hosts(settings, hypervisors)
+                    records += await check_witnesses(who, list(hosts))
             except CloudError:
                 hypervisors = None  # the survey has said so
     found = [

@@ -9,8 +9,9 @@ import anyio
 
 from koboshi.adapters.fencing.inspecting import Trouble
 from koboshi.cli.checks import Check, Result
+from koboshi.daemon.wiring import protected_hosts
 from koboshi.domain.errors import ConfigurationError, FenceError
-from koboshi.domain.facts.cloud import PROTECTED_HYPERVISORS, Hypervisor, Power, ProbeAnswer
+from koboshi.domain.facts.cloud import Hypervisor, Power, ProbeAnswer
 from koboshi.domain.facts.device import NAMELESS, Identity, mistaken
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import Mode, ProofPolicy
@@ -72,22 +73,15 @@ async def check_hosts(
     return [*found, *(row for host in chosen for row in rows[host]), *mapped]
 
 
-def protected_hosts(settings: Settings, listed: dict[str, Hypervisor]) -> set[str]:
-    """Return the hosts that Koboshi will look after."""
-    return {
-        name
-        for name, hypervisor in listed.items()
-        if hypervisor.type.upper() in PROTECTED_HYPERVISORS and settings.hosts.is_protected(name)
-    }
-
-
-def _chosen(settings: Settings, listed: dict[str, Hypervisor]) -> set[str]:
+def _chosen(settings: Settings, listed: dict[str, Hypervisor]) -> frozenset[HostName]:
     """Return the hosts to look at: the protected ones, or, unknown to Nova, the configured ones."""
-    return protected_hosts(settings, listed) if listed else set(settings.fencing.known_hosts())
+    if not listed:
+        return frozenset(map(HostName, settings.fencing.known_hosts()))
+    return protected_hosts(settings, listed.values())
 
 
 def _protected(settings: Settings, listed: dict[str, Hypervisor]) -> Check:
-    hosts = protected_hosts(settings, listed)
+    hosts = protected_hosts(settings, listed.values())
     others = sorted(set(listed) - hosts)
     detail = f"{len(hosts)} of {len(listed)} hosts are protected"
     if others:

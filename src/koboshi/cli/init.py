@@ -60,10 +60,10 @@ def init(
 async def _ask(settings: "Settings", context: Context) -> "Found":
     from koboshi.adapters.clock import SystemClock  # noqa: PLC0415 - slow to import
     from koboshi.adapters.openstack import connect  # noqa: PLC0415 - slow to import
-    from koboshi.cli.check_hosts import protected_hosts  # noqa: PLC0415 - slow to import
     from koboshi.cli.configuration import Found  # noqa: PLC0415 - slow to import
     from koboshi.cli.quiet import keep_logs_apart  # noqa: PLC0415 - slow to import
     from koboshi.daemon import wiring  # noqa: PLC0415 - slow to import
+    from koboshi.daemon.wiring import protected_hosts  # noqa: PLC0415 - slow to import
 
     keep_logs_apart(context, settings)
     access, limits = wiring.cloud_access(settings), wiring.time_limits(settings)
@@ -86,7 +86,7 @@ async def _ask(settings: "Settings", context: Context) -> "Found":
         values={key: value for key, value in values.items() if value is not None},
         hosts=[
             (host, hypervisors[host].address)
-            for host in sorted(protected_hosts(settings, hypervisors))
+            for host in sorted(protected_hosts(settings, hypervisors.values()))
         ],
         servers=len(servers),
     )

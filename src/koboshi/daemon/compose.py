@@ -29,7 +29,7 @@ from koboshi.daemon import wiring, witnesses
 from koboshi.daemon.foresight import Foresight
 from koboshi.daemon.status import DaemonStatus
 from koboshi.domain.errors import CloudUnavailable, ConfigurationError, KoboshiError
-from koboshi.domain.facts.cloud import PROTECTED_HYPERVISORS, Hypervisor
+from koboshi.domain.facts.cloud import Hypervisor
 from koboshi.domain.forecasting.outlook import why_not_now
 from koboshi.domain.names import HostName
 from koboshi.domain.rules import Mode, ProofPolicy
@@ -195,11 +195,9 @@ def _assert_fenced(settings: Settings, hypervisors: tuple[Hypervisor, ...]) -> N
         return
     by_power = settings.policy.proof is ProofPolicy.POWER
     missing = sorted(
-        h.host
-        for h in hypervisors
-        if h.type.upper() in PROTECTED_HYPERVISORS
-        and settings.hosts.is_protected(h.host)
-        and settings.fencing.device(h.host) is None
+        host
+        for host in wiring.protected_hosts(settings, hypervisors)
+        if settings.fencing.device(host) is None
     )
     if missing and not by_power:
         log.warning("hosts_without_power_control", hosts=missing, proof=settings.policy.proof.value)

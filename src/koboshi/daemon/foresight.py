@@ -16,7 +16,7 @@ import structlog
 from koboshi.adapters.openstack import connect, take_stock
 from koboshi.daemon import wiring
 from koboshi.domain.errors import KoboshiError
-from koboshi.domain.facts.cloud import COMPUTE_BINARY, PROTECTED_HYPERVISORS
+from koboshi.domain.facts.cloud import COMPUTE_BINARY
 from koboshi.domain.facts.outlook import Outlook, Shortfall
 from koboshi.domain.facts.stock import Stock
 from koboshi.domain.forecasting.outlook import shortfall, to_play
@@ -44,17 +44,12 @@ TakeStock = Callable[[], Awaitable[Stock]]
 
 def survey(settings: Settings, stock: Stock) -> Survival:
     """Return what would become of a cloud, by what the settings say of it."""
-    protected = frozenset(
-        h.host
-        for h in stock.hypervisors
-        if h.type.upper() in PROTECTED_HYPERVISORS and settings.hosts.is_protected(h.host)
-    )
     places = places_of(settings.brake, settings.domains)
     zones = {s.host: s.zone for s in stock.services if s.binary == COMPUTE_BINARY}
     return Survival(
         stock,
         settings.rules(),
-        protected,
+        wiring.protected_hosts(settings, stock.hypervisors),
         settings.storage.shared_aggregates,
         places.domains_of(zones, stock.aggregates),
     )

@@ -1,7 +1,7 @@
 """From settings to adapters, for the daemon and for the commands that ask as it would."""
 
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from koboshi.adapters.fencing import (
@@ -15,6 +15,7 @@ from koboshi.adapters.fencing import (
     inspect,
 )
 from koboshi.adapters.openstack import CloudAccess, TimeLimits
+from koboshi.domain.facts.cloud import PROTECTED_HYPERVISORS, Hypervisor
 from koboshi.domain.facts.device import BMC, OUTLETS
 from koboshi.domain.names import HostName
 from koboshi.ports.fence import Fence
@@ -39,6 +40,15 @@ def time_limits(settings: Settings) -> TimeLimits:
         read_s=read_s,
         read_total_s=2 * read_s,
         command_s=settings.cloud.command_timeout.total_seconds(),
+    )
+
+
+def protected_hosts(settings: Settings, listed: Iterable[Hypervisor]) -> frozenset[HostName]:
+    """Return the hosts that Koboshi looks after, of those that Nova lists."""
+    return frozenset(
+        h.host
+        for h in listed
+        if h.type.upper() in PROTECTED_HYPERVISORS and settings.hosts.is_protected(h.host)
     )
 
 

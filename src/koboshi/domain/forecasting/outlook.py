@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 
 from koboshi.domain.decision import Picture
 from koboshi.domain.facts.outlook import Outlook, Shortfall
+from koboshi.domain.forecasting.capacity import stays_behind
 from koboshi.domain.forecasting.survival import Survival
 from koboshi.domain.incidents.incident import ACTING, COMING_HOME, IncidentState
 from koboshi.domain.judging.calm import NO_ROOM
@@ -52,7 +53,7 @@ def shortfall(
 ) -> Shortfall | None:
     """Return which servers would find no place if these hosts died together; None: all would."""
     turns = survival.bring_back(hosts)
-    nowhere = [t for t in turns if t.destination is None]
+    nowhere = stays_behind(turns)
     if not nowhere:
         return None
     return Shortfall(
