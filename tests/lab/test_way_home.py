@@ -3,6 +3,7 @@
 import time
 
 from lab import Lab
+from lab.boot import Booted
 from lab.rig.home import until
 from lab.rig.koboshi import Happening
 from lab.rig.nova import Nova
@@ -79,7 +80,10 @@ def test_a_host_comes_home_and_its_held_servers_with_it_and_stays_disabled_the_s
 def test_a_host_with_a_bomb_stays_off_and_another_comes_home(
     lab: Lab, nova: Nova, make_koboshi: MakeKoboshi
 ) -> None:
-    """The scheduler dies amid the evacuation of one host: Nova never ends its record."""
+    """The scheduler dies amid the evacuation of one host: Nova never ends its record.
+
+    Then its destination dies. It stays off until the server runs elsewhere, and comes home by itself.
+    """
     (bombed,) = boot(lab, BOMBED, bfv=1)
     koboshi = make_koboshi(home={"automatic": True})
     koboshi.start()
@@ -95,24 +99,31 @@ def test_a_host_with_a_bomb_stays_off_and_another_comes_home(
     lab.fault(BOMBED, "plug")
     (record,) = nova.evacuations(source=BOMBED)
     assert record.status == "accepted"
+    host = record.destination
+    assert host is not None
 
-    (moved,) = boot(lab, HOST, bfv=1)
+    (moved,) = boot(lab, host, bfv=1)
     judge = Judge(lab, nova, [bombed, moved])
-    lab.fault(HOST, "cut")
-    opened = koboshi.wait_for(lambda h: is_of(h, "incident_opened", HOST), FENCED_WITHIN_S)
+    lab.fault(host, "cut")
+    opened = koboshi.wait_for(lambda h: is_of(h, "incident_opened", host), FENCED_WITHIN_S)
     mine = opened.data["incident"]
     koboshi.wait_for(lambda h: is_step(h, mine, "settled"), 150)
-    lab.fault(HOST, "plug")
+    lab.fault(host, "plug")
     koboshi.wait_for(lambda h: is_step(h, mine, "closed"), HOME_WITHIN_S)
 
     until(
-        lambda: nova.services()[HOST].enabled and nova.services()[HOST].up,
+        lambda: nova.services()[host].enabled and nova.services()[host].up,
         time.monotonic() + 20,
-        f"{HOST} to serve",
+        f"{host} to serve",
     )
-    assert judge.running_on(moved) == [nova.servers()[moved.id].host] != [HOST]
+    assert judge.running_on(moved) == [nova.servers()[moved.id].host] != [host]
     assert lab.status()["hosts"][BOMBED]["power"] == "off"
-    assert [h for h in intended(koboshi, "power_on") if h.data["command"]["host"] == BOMBED] == []
+    (switched_on,) = intended(koboshi, "power_on")
+    assert switched_on.data["command"]["host"] == host
+    (elsewhere,) = [
+        h for h in koboshi.happenings() if h.kind == "recovery_moved" and is_done(h, bombed)
+    ]
+    assert elsewhere.seq < switched_on.seq
     (stays,) = [h for h in koboshi.happenings() if is_step(h, its, "needs_human")]
     # Nova ended the first record with the second evacuation, and left the second one open.
     assert bombed.id in stays.data["reason"]
@@ -122,6 +133,11 @@ def test_a_host_with_a_bomb_stays_off_and_another_comes_home(
 def is_of(happening: Happening, kind: str, host: str) -> bool:
     """Return whether this event is of that kind, and about that host."""
     return happening.kind == kind and happening.data["host"] == host
+
+
+def is_done(happening: Happening, server: Booted) -> bool:
+    """Return whether this server's recovery ended well."""
+    return happening.data["server"] == server.id and happening.data["to"] == "done"
 
 
 def is_step(happening: Happening, incident: str, to: str) -> bool:

@@ -122,15 +122,7 @@ class Homecomer:
         incident = state.incidents[command.incident]
         match command:
             case PowerOn():
-                return why_not_on_now(
-                    command,
-                    incident,
-                    state.recoveries.get(incident.id, {}).values(),
-                    state.fences.get(command.host),
-                    self._clock.now(),
-                    records,
-                    service,
-                )
+                return why_not_on_now(command, incident, state, self._clock.now(), records, service)
             case LiftForceDown():
                 return why_not_lift(command, incident, service)
             case EnableService() | RestoreDisable():

@@ -18,11 +18,15 @@ from koboshi.domain.memory.commands import (
     PowerOn,
     RestoreDisable,
 )
+from koboshi.domain.memory.state import State
+from koboshi.domain.names import HostName
 from koboshi.domain.recoveries.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
 
 ON_AFTER = timedelta(seconds=30)
 """A power-on waits this long after the newest *off* that anybody meant (never shorter)."""
 POWER_ON_TRIES = 2
+ELSEWHERE_WITHIN = timedelta(seconds=30)
+"""So long a server whose destination died may look for another before that host is switched on."""
 
 BLOCKS_THE_LIFT = frozenset({"accepted", "pre-migrating", "done"})
 """What a starting nova-compute has not cleared away (nova 34 compute/manager.py:
@@ -57,13 +61,10 @@ def stopped_by(incident: Incident, records: Iterable[Migration]) -> tuple[Migrat
     )
 
 
-def why_not_power_on(
-    incident: Incident,
-    recoveries: Iterable[Recovery],
-    fenced_at: Instant | None,
-    now: Instant,
-) -> str | None:
+def why_not_power_on(incident: Incident, state: State, now: Instant) -> str | None:
     """Return why the incident's host must not be switched on now, by what is remembered."""
+    recoveries = state.recoveries.get(incident.id, {}).values()
+    fenced_at = state.fences.get(incident.host)
     kind = incident.proof.kind if incident.proof else None
     if kind is not ProofKind.FENCED_OFF or not incident.switched_off:
         return "Koboshi did not switch it off"
@@ -76,19 +77,48 @@ def why_not_power_on(
         return "a second copy of one of its servers may run somewhere"
     if fenced_at is not None and now.surely_since(fenced_at) < ON_AFTER:
         return f"it was switched off less than {ON_AFTER.total_seconds():.0f} s ago"
+    if sent := _sent_here(incident.host, state, now):
+        return f"{sent.candidate.name} was sent there, and must be elsewhere before it lives"
     return None
 
 
+def _sent_here(host: HostName, state: State, now: Instant) -> Recovery | None:
+    """Return a server of another host that Nova may begin to make here as soon as this host lives."""
+    return next(
+        (
+            recovery
+            for of_host in state.recoveries.values()
+            for recovery in of_host.values()
+            if _leaves(recovery, host, now)
+        ),
+        None,
+    )
+
+
+def _leaves(recovery: Recovery, host: HostName, now: Instant) -> bool:
+    """Return whether a server was asked for at `host` and is about to be made elsewhere.
+
+    While the host is proven dead it goes elsewhere, and has to be there first. One whose answer was
+    lost may be asked for at this host alone: it awaits the return. So does one that finds no other.
+    """
+    if recovery.state in WAITING:
+        looks = now.since(recovery.moved_at) < ELSEWHERE_WITHIN
+        return looks and host in recovery.failed_destinations
+    if recovery.destination == host:
+        return recovery.state is RecoveryState.BUILDING
+    return recovery.state in ON_ITS_WAY and host in recovery.failed_destinations
+
+
 def why_not_on_now(
-    command: PowerOn, incident: Incident, recoveries: Iterable[Recovery], fenced_at: Instant | None,
-    now: Instant, records: Iterable[Migration], service: ComputeService | None,
+    command: PowerOn, incident: Incident, state: State, now: Instant,
+    records: Iterable[Migration], service: ComputeService | None,
 ) -> str | None:  # fmt: skip
     """Return why a power-on must not leave, by what was just read, too."""
     if incident.state is not IncidentState.POWERING_ON or incident.host != command.host:
         return f"its incident is {incident.state}"
     if incident.home.power_ons > POWER_ON_TRIES:
         return f"it was tried {POWER_ON_TRIES} times"
-    if why := why_not_power_on(incident, tuple(recoveries), fenced_at, now):
+    if why := why_not_power_on(incident, state, now):
         return why
     if bombs := bombs_of(records):
         return bomb_text(incident, bombs)

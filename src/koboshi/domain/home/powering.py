@@ -133,13 +133,7 @@ def _must_wait(picture: Picture, incident: Incident) -> bool:
         picture.world.api.failing_since is not None
         or picture.state.is_busy(f"host:{incident.host}")
         or braked(picture, incident) is not None
-        or why_not_power_on(
-            incident,
-            recoveries_of(picture, incident),
-            picture.state.fences.get(incident.host),
-            picture.now,
-        )
-        is not None
+        or why_not_power_on(incident, picture.state, picture.now) is not None
     )
 
 

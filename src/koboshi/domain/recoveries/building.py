@@ -65,7 +65,7 @@ def build(picture: Picture, recovery: Recovery) -> Decision:
     if record.status in FAILED_STATUSES:
         return judge_failure(picture, recovery, record)
     destination = record.destination or recovery.destination
-    if record.status == BEGUN and destination:
+    if destination and (record.status == BEGUN or waited > DESTINATION_GRACE):
         died = with_its_destination(picture, recovery, destination)
         if died != NOTHING:
             return died
