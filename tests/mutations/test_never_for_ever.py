@@ -1,14 +1,18 @@
 """Each state that is not final has a deadline and an exit to a person: taken out, the judge must notice."""
 
+from datetime import timedelta
+
 import pytest
 
 from koboshi.domain.decision import NOTHING, Decision
 from koboshi.domain.incidents import advance
+from koboshi.domain.names import HostName
+from koboshi.domain.restraint.brownout import Brownouts
 from koboshi.domain.rules import Mode
 from koboshi.rehearsal.campaign.cases import Case
 from koboshi.rehearsal.campaign.trial import try_case
 from koboshi.rehearsal.script import Happening, Script
-from koboshi.rehearsal.settings import StorySettings
+from koboshi.rehearsal.settings import StorySettings, act
 from koboshi.rehearsal.spec import CloudSpec, ServerSpec
 from koboshi.rehearsal.troubles import Trouble, TroubleKind
 from koboshi.rehearsal.words import Spoken, WordKind
@@ -60,3 +64,29 @@ def test_without_it_nobody_is_ever_asked(
 
     monkeypatch.setattr(advance, rule, never)
     assert {b.rule for b in try_case(case).breaches} == {Rule.UNFINISHED}
+
+
+TWO_COMPUTES_DIE = Case(
+    seed=0,
+    cloud=CloudSpec(hosts=6, server={"s1": ServerSpec(host="h1")}),
+    script=Script(
+        happens=tuple(
+            Happening(what=Fault(kind=FaultKind.COMPUTE_DIES, host=h), at_s=45.0)
+            for h in ("h2", "h3")
+        ),
+        lasts_s=3_600.0,
+    ),
+    settings=act(incident_memory=timedelta(minutes=1)),
+)
+
+
+def test_a_brake_that_is_held_in_vain_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert try_case(TWO_COMPUTES_DIE).breaches == ()
+
+    def nobody(*_args: object) -> frozenset[HostName]:
+        return frozenset()
+
+    monkeypatch.setattr(Brownouts, "_down_alone", nobody)
+    (breach,) = try_case(TWO_COMPUTES_DIE).breaches
+    assert breach.rule is Rule.UNFINISHED
+    assert "nothing speaks for it" in breach.facts

@@ -39,7 +39,7 @@ def judge_first_act(book: Casebook, host: HostName, incident: IncidentId, now_s:
         book.tell(Rule.NOT_OURS, f"{host} was disabled or forced down by somebody else")
     if host in book.words:
         return  # a person answers for it: the brake holds back what we conclude
-    doubtful = {host, *_recent(book, now_s), *_dark(book, now_s)} - book.words
+    doubtful = {host, *in_doubt(book, now_s)} - book.words
     bound = bound_of(book)
     if len(doubtful) > bound and not _is_explained(book, doubtful):
         others = ", ".join(sorted(doubtful - {host}))
@@ -50,6 +50,11 @@ def judge_first_act(book: Casebook, host: HostName, incident: IncidentId, now_s:
 def bound_of(book: Casebook) -> int:
     """Return on how many hosts Koboshi may act at once, whatever is wrong with them."""
     return max(1, min(MOST, int(SHARE * len(_in_service(book)))))
+
+
+def in_doubt(book: Casebook, now_s: float) -> set[HostName]:
+    """Return the hosts that are dark, or failed of late."""
+    return {*_recent(book, now_s), *_dark(book, now_s)}
 
 
 def _in_service(book: Casebook) -> set[HostName]:

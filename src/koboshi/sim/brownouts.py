@@ -6,6 +6,8 @@ of what has been so for long enough that whoever looked must have seen it.
 
 from koboshi.domain.facts.world import ApiHealth
 from koboshi.domain.memory.commands import Evacuate, FenceOff
+from koboshi.domain.names import HostName
+from koboshi.domain.restraint.bound import bound
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import LOOK_S, SEEN_S, Casebook
 
@@ -62,7 +64,9 @@ def why_unwell(book: Casebook, now_s: float) -> str | None:
         if row.enabled and not row.forced_down and not _is_known(book, row.host)
     ]
     alive_late = [h for h in counted if f"nova-compute@{h}" in late]
-    if len(alive_late) >= LEAST_LATE and len(alive_late) > LATE_PART * len(counted):
+    down = _down_alone(book, alive_late, len(computes))
+    alive_late = [h for h in alive_late if h not in down]
+    if len(alive_late) >= LEAST_LATE and len(alive_late) > LATE_PART * (len(counted) - len(down)):
         return f"{', '.join(alive_late)} answer and report late"
     line = cloud.line
     if all(_is_api_unwell(line.health(ago_s)) for ago_s in (0.0, LOOK_S / 2, LOOK_S)):
@@ -73,6 +77,14 @@ def why_unwell(book: Casebook, now_s: float) -> str | None:
 def _is_late(book: Casebook, key: str) -> bool:
     unheard_s, pause_s = book.world.cloud.service_table.unheard_s(key)
     return unheard_s > SKIPPED * pause_s + MARGIN_S + LOOK_S
+
+
+def _down_alone(book: Casebook, late: list[HostName], everyone: int) -> frozenset[HostName]:
+    """Return the few that wrote nothing for as long as incidents are remembered: it is their own."""
+    table, rules = book.world.cloud.service_table, book.rules
+    memory_s = rules.incident_memory.total_seconds()
+    down = frozenset(h for h in late if table.unheard_s(f"nova-compute@{h}")[0] > memory_s)
+    return down if len(down) <= max(LEAST_LATE, bound(everyone, rules)) else frozenset()
 
 
 def _is_known(book: Casebook, host: str) -> bool:

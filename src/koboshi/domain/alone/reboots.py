@@ -8,7 +8,7 @@ from koboshi.domain.facts.world import World
 from koboshi.domain.instant import Instant, seconds
 from koboshi.domain.judging.evidence import Heartbeat
 from koboshi.domain.names import HostName
-from koboshi.domain.restraint.brake import bound
+from koboshi.domain.restraint.bound import bound
 from koboshi.domain.rules import Rules
 
 NEAR = timedelta(minutes=15)

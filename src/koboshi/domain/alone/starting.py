@@ -24,7 +24,7 @@ from koboshi.domain.memory.commands import NO_INCIDENT, StartServer
 from koboshi.domain.memory.events import Event, StopMoved, StopsSeen
 from koboshi.domain.names import CommandId, HostName, ServerId
 from koboshi.domain.recoveries.recovery import RecoveryState
-from koboshi.domain.restraint.brake import bound
+from koboshi.domain.restraint.bound import bound
 
 SETTLED = timedelta(seconds=20)
 """A nova-compute that came back stops what it finds shut down up to 18 s later (measured on the lab)."""

@@ -23,7 +23,7 @@ from koboshi.domain.forecasting.time_bombs import TimeBomb, time_bombs
 from koboshi.domain.names import DomainName, HostName, ServerId
 from koboshi.domain.policies.resolving import Policy, policy_of
 from koboshi.domain.recoveries.recovery import Candidate
-from koboshi.domain.restraint.brake import bound
+from koboshi.domain.restraint.bound import bound
 from koboshi.domain.rules import Rules
 
 NAMED: Final = 3

@@ -86,14 +86,26 @@ def _long_silent(picture: Picture, host: HostName) -> bool:
     )
 
 
+def _still_unheard(picture: Picture, judgement: Judgement) -> str | None:
+    """Return what was told of a failed nova-compute, where nothing says that it is over.
+
+    While the control plane is unwell, and right after, a late heartbeat means nothing: neither does it
+    mean that one came.
+    """
+    told = picture.state.notices.get((judgement.host, "service_failed"))
+    heard_at = picture.world.services[judgement.host].advanced_at
+    is_unclear = judgement.verdict in {Verdict.UP, Verdict.UNKNOWN}
+    if told is None or not is_unclear or (heard_at is not None and heard_at.is_after(told.since)):
+        return None
+    return told.text
+
+
 def _service_failed(picture: Picture, judgement: Judgement) -> str | None:
     host = judgement.host
-    if (
-        judgement.verdict is not Verdict.SERVICE_FAILED
-        or not _long_late(picture, host)
-        or picture.state.open_incident(host) is not None  # its way home says what to do
-    ):
+    if picture.state.open_incident(host) is not None:  # its way home says what to do
         return None
+    if judgement.verdict is not Verdict.SERVICE_FAILED or not _long_late(picture, host):
+        return _still_unheard(picture, judgement)
     if (booted := rebooted_unheard(host, picture.world)) is not None:
         return (
             f"{host} booted at {booted.booted:%H:%M} UTC, and its nova-compute does not report: its "

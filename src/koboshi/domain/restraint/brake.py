@@ -22,6 +22,7 @@ from koboshi.domain.judging.networks import Network, Reach, neighbours_of
 from koboshi.domain.judging.verdict import WORSE_THAN_UP, Judgement, Verdict
 from koboshi.domain.memory.state import State
 from koboshi.domain.names import CellName, DomainName, HostName
+from koboshi.domain.restraint.bound import bound
 from koboshi.domain.restraint.brownout import Brownouts
 from koboshi.domain.restraint.domains import domain_that_failed
 from koboshi.domain.rules import Rules
@@ -31,11 +32,6 @@ SMALL_CLOUD = 5
 IN_DOUBT = WORSE_THAN_UP - {Verdict.SERVICE_FAILED}
 """Suspect or worse. One whose nova-compute alone is down answers the prober: it is not in doubt."""
 NAMED_AT_MOST = 4
-
-
-def bound(hosts: int, rules: Rules) -> int:
-    """Return how many of `hosts` may be in trouble at once (B)."""
-    return max(1, min(rules.brake_most, rules.brake_percent * hosts // 100))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,12 @@ from functools import cached_property
 from koboshi.domain.facts.cells import cell_of, counted_from
 from koboshi.domain.facts.ownership import disabled_by_operator
 from koboshi.domain.facts.world import ApiHealth, World
-from koboshi.domain.instant import Instant, same, seconds
+from koboshi.domain.instant import Instant, latest, same, seconds
 from koboshi.domain.judging.calm import TRUST_RENEWED_AFTER
 from koboshi.domain.judging.control_plane import advances, is_late
 from koboshi.domain.memory.state import State
 from koboshi.domain.names import CellName, HostName
+from koboshi.domain.restraint.bound import bound
 from koboshi.domain.rules import Rules
 
 UNREAD_AFTER = timedelta(seconds=20)
@@ -26,7 +27,7 @@ LEAST_ANSWERS = 5
 """So many answers are needed for a percentile to mean anything."""
 LEAST_LATE = 2
 """One host whose heartbeat alone is late is its nova-compute's own failure, however few hosts are."""
-
+NAMED_AT_MOST = 4
 
 VANISHED_AFTER = timedelta(minutes=10)
 """A row that Nova has not listed for this long was deleted: it holds nobody back any more."""
@@ -125,12 +126,31 @@ class Brownouts:
         late = [h for h in late if self._is_late_alive(h)]
         if everyone and self._nobody_advances(everyone):
             return "no host's heartbeat advances"
+        down = self._down_alone(late, len(everyone))
+        late = sorted(h for h in late if h not in down)
         if len(late) < LEAST_LATE:
             return None
-        answering = sum(self._answers(h) and not self._is_known(h) for h in everyone)
+        answering = sum(self._answers(h) and not self._is_known(h) for h in everyone) - len(down)
         if 100 * len(late) <= rules.late_percent * answering:
             return None
-        return f"{len(late)} of {answering} hosts that answer report late"
+        named = ", ".join(late[:NAMED_AT_MOST]) + (", …" if len(late) > NAMED_AT_MOST else "")
+        return f"{len(late)} of {answering} hosts that answer report late ({named})"
+
+    def _down_alone(self, late: Iterable[HostName], everyone: int) -> frozenset[HostName]:
+        """Return the late ones whose nova-compute alone is down, as far as anybody can tell.
+
+        Late for as long as incidents are remembered, beside control services that report: a bus or a
+        database that fails does not stand still for so long with so few. More than may be in trouble
+        at once stay what they are.
+        """
+        services, began_at = self._world.services, self._world.began_at
+        down = frozenset(
+            h
+            for h in late
+            if self._now.since(latest(services[h].advanced_at or began_at, began_at))
+            > self._rules.incident_memory
+        )
+        return down if len(down) <= max(LEAST_LATE, bound(everyone, self._rules)) else frozenset()
 
     def _nobody_advances(self, everyone: Iterable[HostName]) -> bool:
         """Return whether heartbeats are overdue, and none comes; before one is, nothing is known."""

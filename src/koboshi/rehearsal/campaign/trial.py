@@ -16,6 +16,7 @@ from koboshi.rehearsal.play import play
 from koboshi.rehearsal.stage import Compose, Stage, on_ports
 from koboshi.sim.accounts import Closing, close, is_quiet
 from koboshi.sim.breach import Breach, Rule
+from koboshi.sim.held_in_vain import HeldInVain, is_held
 from koboshi.sim.invariants import Judge
 
 LOOK_EVERY_S = 1.0
@@ -24,6 +25,8 @@ AT_LEAST_S = 40.0
 QUIET_FOR_S = 15.0
 AT_MOST = timedelta(seconds=300)
 """Beyond the longest wait of Koboshi's own, nothing may still be on its way."""
+SHORT_MEMORY = timedelta(minutes=2)
+"""Where incidents are remembered for so long at most, what ends with that is waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +62,9 @@ class Overseer:
         self._calm_s = max(self._calm_s, line.at_s + float(lasts[0] if lasts else 0))
 
     async def _watch(self, stage: Stage) -> None:
-        judge = stage.judge
+        judge, brake = stage.judge, HeldInVain()
         while True:
+            brake.look(judge, anyio.current_time())
             if self._is_over(judge):
                 break
             await anyio.sleep(LOOK_EVERY_S)
@@ -84,6 +88,8 @@ class Overseer:
             return True
         if now_s > self._calm_s + (judge.rules.stuck_after + memory + AT_MOST).total_seconds():
             return True
+        if memory <= SHORT_MEMORY and is_held(judge):
+            return False  # it is released in the end, or told to be held in vain
         if now_s < self._calm_s + AT_LEAST_S or not is_quiet(judge) or _is_held(judge, memory):
             self._quiet_s = now_s
             return False
@@ -95,7 +101,7 @@ def _is_held(judge: Judge, memory: timedelta) -> bool:
     waits = any(i.state is IncidentState.HELD for i in judge.state.open_incidents())
     if waits and judge.state.holds.brakes:
         return True  # it is released by itself, a minute after the picture is plausible
-    return memory <= timedelta(minutes=2) and any(
+    return memory <= SHORT_MEMORY and any(
         i.state is IncidentState.HELD
         and i.host not in {HostName(h) for h in judge.edited_by_others}
         and anyio.current_time() - judge.opened_s[i.id] < 4 * memory.total_seconds()

@@ -9,6 +9,7 @@ from koboshi.domain.decide import decide
 from koboshi.domain.facts.cloud import Power
 from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.incidents.watch import EVENTS_AT_ONCE, watch_hosts
+from koboshi.domain.judging.verdict import Verdict
 from koboshi.domain.memory.events import (
     DeviceQuarantined,
     Event,
@@ -100,6 +101,18 @@ def test_what_was_told_is_told_once_and_once_when_it_is_over() -> None:
     scene = Scene().set_heartbeat("h1", 40)
     (event,) = told(scene)
     scene.tell(5, event)
+    assert told(scene) == ()
+    (over,) = told(scene.set_heartbeat("h1", 2))
+    assert isinstance(over, HostNoticeCleared)
+
+
+def test_what_was_told_is_not_over_while_nobody_can_know() -> None:
+    """Seed 102478: a second dead nova-compute made it a brownout, and the first was told to be well."""
+    scene = Scene(6).set_heartbeat("h1", 40)
+    (event,) = told(scene)
+    scene.tell(30, event)
+    scene.set_heartbeat("h2", 20)
+    assert scene.judgement().verdict is Verdict.UP
     assert told(scene) == ()
     (over,) = told(scene.set_heartbeat("h1", 2))
     assert isinstance(over, HostNoticeCleared)

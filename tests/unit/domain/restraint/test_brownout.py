@@ -63,6 +63,46 @@ def test_more_than_a_twentieth_of_those_that_answer_is_late(
     assert (brownout(scene) is not None) is unwell
 
 
+@pytest.mark.parametrize(
+    ("hosts", "late", "late_s", "unwell"),
+    [
+        (6, 2, 899, True),
+        (6, 2, 901, False),
+        (6, 3, 901, True),
+        (50, 4, 901, False),
+        (50, 5, 901, True),
+    ],
+)
+def test_few_that_are_late_for_long_are_down_alone(
+    hosts: int, late: int, late_s: float, *, unwell: bool
+) -> None:
+    """Seed 102478: two dead nova-computes of five held everything back for ever."""
+    scene = Scene(hosts)
+    scene.world = replace(scene.world, began_at=ago(5_000))
+    for number in range(1, late + 1):
+        scene.set_heartbeat(f"h{number}", late_s)
+    assert (brownout(scene) is not None) is unwell
+
+
+def test_what_was_late_before_we_looked_is_not_late_for_long() -> None:
+    scene = Scene(6)
+    scene.world = replace(scene.world, began_at=ago(60))
+    for name in ("h1", "h2"):
+        scene.set_heartbeat(name, 5_000)
+    assert brownout(scene) == "2 of 6 hosts that answer report late (h1, h2)"
+
+
+def test_another_that_is_late_just_now_does_not_make_it_a_brownout_again() -> None:
+    scene = Scene(6)
+    scene.world = replace(scene.world, began_at=ago(5_000))
+    for name, late_s in (("h1", 2_000), ("h2", 2_000), ("h3", 20)):
+        scene.set_heartbeat(name, late_s)
+    assert brownout(scene) is None
+    assert scene.judgement("h3").verdict is Verdict.SERVICE_FAILED
+    scene.set_heartbeat("h4", 20)
+    assert brownout(scene) == "2 of 4 hosts that answer report late (h3, h4)"
+
+
 def test_then_no_late_heartbeat_speaks_against_its_host() -> None:
     scene = Scene(6).set_heartbeat("h1", 20)
     assert scene.judgement().verdict is Verdict.SERVICE_FAILED
