@@ -9,7 +9,7 @@ from koboshi.domain.decision import Picture
 from koboshi.domain.facts.cells import cell_of
 from koboshi.domain.facts.cloud import Room
 from koboshi.domain.facts.shared_storage import hosts_of
-from koboshi.domain.judging.verdict import Control, Network
+from koboshi.domain.judging.verdict import Control, Network, Verdict
 from koboshi.domain.names import CellName, HostName, ServerId
 from koboshi.domain.recoveries.apart import hosts_apart_from, read_by_id, waits_for_partners
 from koboshi.domain.recoveries.fitting import (
@@ -50,12 +50,16 @@ def is_closed(picture: Picture, host: HostName) -> bool:
 
 
 def is_open(picture: Picture, host: HostName) -> bool:
-    """Return whether `host` is seen alive by two fate groups and takes servers."""
+    """Return whether `host` is seen alive by two fate groups and takes servers.
+
+    Its Neutron agents speak for the host, and not for its nova-compute, which would have to build them.
+    """
     judgement = picture.judgements.get(host)
     return (
         judgement is not None
         and judgement.network in {Network.USERLAND, Network.KERNEL}
         and judgement.control is Control.FRESH
+        and judgement.verdict is Verdict.UP
         and not is_closed(picture, host)
     )
 
