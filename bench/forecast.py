@@ -20,7 +20,7 @@ from typing import Any
 from anyio.from_thread import start_blocking_portal
 
 from koboshi.rehearsal.served import serving_cloud
-from koboshi.rehearsal.spec import CloudSpec, Disks, HostSpec, ServerSpec
+from koboshi.rehearsal.spec import CloudSpec, Disks, HostSpec, PortSpec, ServerSpec
 
 PROJECTS = 30
 RUNS = 5
@@ -29,7 +29,7 @@ FLAVORS_MB = (1024, 2048, 4096, 8192)
 
 
 def cloud(servers: int, hosts: int) -> CloudSpec:
-    """Return a cloud of servers of all kinds, in 30 projects."""
+    """Return a cloud of servers of all kinds, in 30 projects, each with a port."""
     rows = {
         f"s{n:05}": ServerSpec(
             host=f"h{n % hosts + 1}",
@@ -40,7 +40,8 @@ def cloud(servers: int, hosts: int) -> CloudSpec:
         for n in range(servers)
     }
     roomy = {f"h{n}": HostSpec(ram_mb=524_288, vcpus=256) for n in range(1, hosts + 1)}
-    return CloudSpec(hosts=hosts, server=rows, host=roomy)
+    ports = {f"port-of-{name}": PortSpec(server=name) for name in rows}
+    return CloudSpec(hosts=hosts, server=rows, host=roomy, port=ports)
 
 
 def measure(spec: CloudSpec) -> dict[str, Any]:

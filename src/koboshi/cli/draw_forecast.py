@@ -11,7 +11,7 @@ from koboshi.api.build import bomb_view
 from koboshi.cli.draw_bombs import draw_bombs
 from koboshi.cli.draw_claims import draw_claims
 from koboshi.cli.draw_status import WIDE, cell, heading, plain_table
-from koboshi.cli.forecast_rows import waiting
+from koboshi.cli.forecast_rows import not_sure, waiting
 from koboshi.cli.words import clean, count
 from koboshi.domain.facts.stock import Gap
 from koboshi.domain.forecasting.claims import Claim
@@ -31,6 +31,8 @@ ICON = {
     Outcome.WAITS: "▲",
     Outcome.NOT_RECOVERABLE: "✗",
 }
+UNSURE_ICON, UNSURE_STYLE = "?", "yellow"
+"""Of whoever returns only if Nova finds a host."""
 WORD = {
     Outcome.RETURNS: "returns",
     Outcome.RETURNS_EMPTY: "returns empty",
@@ -79,29 +81,51 @@ def draw_summary(
     console.print(Group(*parts), crop=False)  # a cure is copied: never cut
 
 
+def word_of(server: ServerForecast) -> Text:
+    """Return a server's outcome in a word; with a question mark where it hangs on a host to be found."""
+    return _outcome(server.outcome, is_sure=server.is_sure)
+
+
 def _totals(servers: Sequence[ServerForecast]) -> Table:
     table = Table.grid(padding=(0, 1))
-    for outcome, words in (
-        (Outcome.RETURNS, "with all their data"),
-        (Outcome.RETURNS_EMPTY, "made again from their image: local disks are lost"),
-        (Outcome.WAITS, _waits(servers)),
-        (Outcome.NOT_RECOVERABLE, "be recovered by Koboshi"),
-    ):
-        number = sum(s.outcome is outcome for s in servers)
-        verb = {
-            Outcome.RETURNS: "return",
-            Outcome.RETURNS_EMPTY: "return empty",
-            Outcome.WAITS: "wait",
-            Outcome.NOT_RECOVERABLE: "cannot",
-        }[outcome]
-        style = STYLE[outcome] if number else "dim"
+    sure = [s for s in servers if s.is_sure]
+    unsure = [s for s in servers if not s.is_sure]
+    rows = (
+        (ICON[Outcome.RETURNS], Outcome.RETURNS, "return", sure, "with all their data"),
+        (UNSURE_ICON, Outcome.RETURNS, "return if", unsure, _IF),
+        (
+            ICON[Outcome.RETURNS_EMPTY],
+            Outcome.RETURNS_EMPTY,
+            "return empty",
+            sure,
+            "made again from their image: local disks are lost",
+        ),
+        (UNSURE_ICON, Outcome.RETURNS_EMPTY, "return empty if", unsure, _IF),
+        (ICON[Outcome.WAITS], Outcome.WAITS, "wait", servers, _waits(servers)),
+        (
+            ICON[Outcome.NOT_RECOVERABLE],
+            Outcome.NOT_RECOVERABLE,
+            "cannot",
+            servers,
+            "be recovered by Koboshi",
+        ),
+    )
+    for icon, outcome, verb, of, words in rows:
+        number = sum(s.outcome is outcome for s in of)
+        if icon == UNSURE_ICON and not number:
+            continue
+        style = UNSURE_STYLE if icon == UNSURE_ICON else STYLE[outcome]
+        style = style if number else "dim"
         table.add_row(
-            Text(f"  {ICON[outcome]}", style=style),
+            Text(f"  {icon}", style=style),
             Text(str(number), style=style, justify="right"),
             Text(verb, style=style, no_wrap=True),
             Text(words if number else ""),
         )
     return table
+
+
+_IF = "Nova finds a host: they ask for what is not counted"
 
 
 def _waits(servers: Sequence[ServerForecast]) -> str:
@@ -115,57 +139,69 @@ def _waits(servers: Sequence[ServerForecast]) -> str:
 
 def _reasons(servers: Iterable[ServerForecast]) -> Table | None:
     found = Counter(
-        (s.outcome, s.why, s.change) for s in servers if s.outcome is not Outcome.RETURNS
+        (s.outcome, s.is_sure, s.why, s.change)
+        for s in servers
+        if s.outcome is not Outcome.RETURNS or not s.is_sure
     )
     if not found:
         return None
     table = plain_table("servers", "", "why", right=("servers",))
-    for (outcome, why, change), number in found.most_common(MAX_REASONS):
+    for (outcome, is_sure, why, change), number in found.most_common(MAX_REASONS):
         words = cell(why)
         if change:
             words.append("\n").append_text(cell(f"→ {change}", "bold"))
-        table.add_row(cell(number), _outcome(outcome), words)
+        table.add_row(cell(number), _outcome(outcome, is_sure=is_sure), words)
     rest = sum(n for _, n in found.most_common()[MAX_REASONS:])
     if rest:
         table.add_row(cell(rest), cell("more"), cell("for other reasons"))
     return table
 
 
-def _outcome(outcome: Outcome) -> Text:
+def _outcome(outcome: Outcome, *, is_sure: bool) -> Text:
+    if not is_sure:
+        return Text(f"{UNSURE_ICON} {WORD[outcome]} if", style=UNSURE_STYLE)
     return Text(f"{ICON[outcome]} {WORD[outcome]}", style=STYLE[outcome])
 
 
-def _worst_first(host: HostForecast) -> tuple[int, int, int, str]:
+def _worst_first(host: HostForecast) -> tuple[int, int, int, int, str]:
     return (
         -host.count(Outcome.NOT_RECOVERABLE) - len(host.bombs),
         -waiting(host.servers, WaitsFor.ROOM),
         -host.count(Outcome.WAITS) - host.count(Outcome.RETURNS_EMPTY),
+        -not_sure(host.servers),
         host.host,
     )
 
 
 def _hosts(hosts: Sequence[HostForecast]) -> list[RenderableType]:
-    numbers = ("servers", "return", "empty", "wait", "cannot")
+    is_all_sure = not any(not_sure(h.servers) for h in hosts)
+    numbers = ("servers", "return", *(() if is_all_sure else ("if",)), "empty", "wait", "cannot")
     table = plain_table("host", "zone", *numbers, "", right=numbers, whole=("host",))
     ordered = sorted(hosts, key=_worst_first)
     for host in ordered[:MAX_HOSTS]:
-        counts = (host.count(o) for o in Outcome)
         table.add_row(
             cell(host.host),
             cell(host.zone),
             cell(len(host.servers)),
-            *(
-                cell(n or "·", STYLE[o] if n else "dim")
-                for n, o in zip(counts, Outcome, strict=True)
-            ),
+            *(cell(n or "·", style if n else "dim") for n, style in _counts(host, is_all_sure)),
             cell(_notes(host)),
         )
     rest = ordered[MAX_HOSTS:]
     if not rest:
         return [table]
-    all_well = sum(h.count(Outcome.RETURNS) == len(h.servers) for h in rest)
+    all_well = sum(
+        h.count(Outcome.RETURNS) == len(h.servers) and not not_sure(h.servers) for h in rest
+    )
     more = f"  … and {count(len(rest), 'host')} more; on {all_well} of them every server returns"
     return [table, Text(more)]
+
+
+def _counts(host: HostForecast, is_all_sure: bool) -> list[tuple[int, str]]:  # noqa: FBT001 a column or none
+    sure = Counter(s.outcome for s in host.servers if s.is_sure)
+    counts = [(sure[o], STYLE[o]) for o in Outcome]
+    return (
+        counts if is_all_sure else [counts[0], (not_sure(host.servers), UNSURE_STYLE), *counts[1:]]
+    )
 
 
 def _notes(host: HostForecast) -> str:
@@ -207,7 +243,7 @@ def draw_servers(servers: Sequence[ServerForecast], console: Console, *, disks: 
                     cell(disk.outcome.value.replace("_", " "), _DISK_STYLE[disk.outcome])
                 )
                 words.append_text(cell(f", {disk.why}"))
-        cells = (cell(server.name), cell(server.host), _outcome(server.outcome), words)
+        cells = (cell(server.name), cell(server.host), word_of(server), words)
         ids = (cell(server.server), cell(server.project)) if is_wide else ()
         table.add_row(*ids, *cells)
     console.print(table)

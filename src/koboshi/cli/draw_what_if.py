@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from koboshi.cli.draw_forecast import ICON, STYLE, WORD
+from koboshi.cli.draw_forecast import ICON, STYLE, UNSURE_ICON, UNSURE_STYLE, WORD, word_of
 from koboshi.cli.draw_status import cell, heading, plain_table
 from koboshi.cli.words import clean, count, span
 from koboshi.domain.forecasting.capacity import Pacing, Turn
@@ -41,10 +41,17 @@ def _head(dead: Sequence[HostName], told: Told) -> Text:
     line = Text(f"If {names} died now, of {count(len(told), 'server')} ")
     parts: list[Text] = []
     for outcome in Outcome:
-        if number := sum(s.outcome is outcome for s, _ in told):
+        for is_sure in (True, False):
+            number = sum(s.outcome is outcome and s.is_sure is is_sure for s, _ in told)
+            if not number:
+                continue
             word = WORD[outcome] if number == 1 else WORD[outcome].replace("returns", "return")
             word = word if number == 1 else word.replace("waits", "wait")
-            parts.append(Text(f"{ICON[outcome]} {number} {word}", style=STYLE[outcome]))
+            if is_sure:
+                parts.append(Text(f"{ICON[outcome]} {number} {word}", style=STYLE[outcome]))
+            else:
+                words = f"{UNSURE_ICON} {number} {word} if Nova finds a host"
+                parts.append(Text(words, style=UNSURE_STYLE))
     return line.append_text(Text(", ").join(parts))
 
 
@@ -54,6 +61,9 @@ def _going(going: Sequence[tuple[ServerForecast, Turn]]) -> RenderableType:
     )
     for server, turn in going:
         note = "" if server.outcome is Outcome.RETURNS else WORD[server.outcome]
+        style = STYLE[server.outcome]
+        if not server.is_sure:
+            note, style = f"{note} if it fits: {server.not_counted}".strip(), UNSURE_STYLE
         table.add_row(
             cell(turn.order),
             cell(server.name),
@@ -61,7 +71,7 @@ def _going(going: Sequence[tuple[ServerForecast, Turn]]) -> RenderableType:
             cell(turn.destination),
             cell(f"+{span(turn.begins.total_seconds())}"),
             cell(f"+{span(turn.ends.total_seconds())}"),
-            cell(note, STYLE[server.outcome]),
+            cell(note, style),
         )
     return table
 
@@ -102,6 +112,5 @@ def _staying(servers: Sequence[ServerForecast]) -> RenderableType:
         words = cell(server.why)
         if server.change:
             words.append("\n").append_text(cell(f"→ {server.change}", "bold"))
-        outcome = Text(f"{ICON[server.outcome]} {WORD[server.outcome]}", STYLE[server.outcome])
-        table.add_row(cell(server.name), cell(server.host), outcome, words)
+        table.add_row(cell(server.name), cell(server.host), word_of(server), words)
     return table

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from koboshi.cli.context import Context
 from koboshi.cli.exit_codes import ExitCode
 from koboshi.cli.output import Format, Output, UsageProblem, write_item, write_rows
-from koboshi.cli.unknown import no_server
+from koboshi.cli.unknown import known_project, no_server
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -44,7 +44,7 @@ def forecast(
     server
         This server, by its id or name.
     project
-        The servers of this project, by its id.
+        The servers of this project, by its id or name.
     disks
         Every disk of them.
     fail
@@ -130,6 +130,8 @@ def _chosen(
 
     hosts: Collection[HostName] | None = None
     named: frozenset[str] | None = None
+    if project is not None:
+        project = known_project(context, survival, project)
     if host is not None:
         hosts = {known_host(survival, host)}
     if server is not None:
@@ -165,7 +167,7 @@ def _write_servers(
         rows,
         columns=columns,
         table=lambda: draw_forecast.draw_servers(chosen, context.out(), disks=disks),
-        nothing="Nova has no server on a host that all of this is true of (a project is named by its id).",
+        nothing="Nova has no server on a host that all of this is true of.",
     )
 
 
@@ -208,7 +210,6 @@ def _write_summary(
 def _what_if(context: Context, output: Output, survival: "Survival", fail: str) -> ExitCode:
     from koboshi.cli import draw_what_if, forecast_rows  # noqa: PLC0415 - slow to import
     from koboshi.domain.forecasting.capacity import Pacing  # noqa: PLC0415 - slow to import
-    from koboshi.domain.forecasting.survival import with_room  # noqa: PLC0415 - slow to import
 
     names = [name.strip() for name in fail.split(",") if name.strip()]
     dead = known_hosts(survival, names)
@@ -216,7 +217,7 @@ def _what_if(context: Context, output: Output, survival: "Survival", fail: str) 
         raise UsageProblem("--fail takes HOST,HOST,…")
     turns = {t.candidate.server: t for t in survival.bring_back(dead, Pacing())}
     told = [
-        (with_room(s, turns.get(s.server)), turns.get(s.server))
+        (survival.seen_with(s, turns.get(s.server)), turns.get(s.server))
         for h in dead
         for s in survival.servers_of(h)
     ]

@@ -29,6 +29,7 @@ SERVER_COLUMNS: Final = (
     "priority",
     "findings",
     "disks",
+    "not_counted",
 )
 DISK_COLUMNS: Final = ("server", "name", "host", "disk", "id", "outcome", "why")
 TURN_COLUMNS: Final = (
@@ -43,7 +44,13 @@ TURN_COLUMNS: Final = (
     "outcome",
     "why",
     "change",
+    "not_counted",
 )
+
+
+def not_sure(servers: Iterable[ServerForecast]) -> int:
+    """Return how many return only if Nova finds a host: they ask for what is not counted."""
+    return sum(not s.is_sure for s in servers)
 
 
 def waiting(servers: Iterable[ServerForecast], what: WaitsFor) -> int:
@@ -66,6 +73,7 @@ def summary(
         "hosts": len(hosts),
         "servers": len(servers),
         "returns": count[Outcome.RETURNS],
+        "if_nova_finds_a_host": not_sure(servers),
         "returns_empty": count[Outcome.RETURNS_EMPTY],
         "waits": count[Outcome.WAITS],
         "waits_for_host": waiting(servers, WaitsFor.HOST),
@@ -89,6 +97,7 @@ def host_row(host: HostForecast) -> Row:
         "protected": host.is_protected,
         "servers": len(host.servers),
         "returns": host.count(Outcome.RETURNS),
+        "if_nova_finds_a_host": not_sure(host.servers),
         "returns_empty": host.count(Outcome.RETURNS_EMPTY),
         "waits": host.count(Outcome.WAITS),
         "waits_for_room": waiting(host.servers, WaitsFor.ROOM),
@@ -114,6 +123,7 @@ def server_row(server: ServerForecast) -> Row:
         "priority": server.policy.priority.value,
         "findings": [f"{f.place}: {f.what}; {f.cure}" for f in server.policy.findings],
         "disks": [_disk(d) for d in server.disks],
+        "not_counted": server.not_counted,
     }
 
 
@@ -147,6 +157,7 @@ def turn_row(server: ServerForecast, turn: Turn | None) -> Row:
         "outcome": server.outcome.value,
         "why": server.why,
         "change": server.change,
+        "not_counted": server.not_counted,
     }
 
 

@@ -60,7 +60,13 @@ def _item(answer: "OkToStop") -> dict[str, object]:
                 "why": o.why,
                 "cure": o.cure,
                 "servers": [
-                    {"server": s.server, "name": s.name, "outcome": s.outcome.value, "why": s.why}
+                    {
+                        "server": s.server,
+                        "name": s.name,
+                        "outcome": s.outcome.value,
+                        "why": s.why,
+                        "not_counted": s.not_counted,
+                    }
                     for s in o.servers
                 ],
             }

@@ -12,7 +12,8 @@ from pydantic import Field, model_validator
 
 from koboshi.domain.facts.cloud import Aggregate, Flavor, Migration, Server, ServerGroup
 from koboshi.domain.facts.device import BMC
-from koboshi.domain.facts.stock import Image
+from koboshi.domain.facts.stock import PLAIN_PORT, Image, Port
+from koboshi.domain.facts.wishes import says_wishes
 from koboshi.domain.names import HostName, MigrationId, ServerId
 from koboshi.settings.base import Duration, Section, seconds
 from koboshi.sim.nova import SimCloud
@@ -67,6 +68,8 @@ class HostSpec(Section):
     """Those that it has, in their order."""
     rack: str = ""
     """Hosts of the same word share their switches and feeds, and are an aggregate of that name."""
+    traits: tuple[str, ...] = ()
+    """What Placement says that it can do."""
 
 
 class ServerSpec(Section):
@@ -100,6 +103,15 @@ class ImageSpec(Section):
     tags: tuple[str, ...] = ()
     owner: str = ""
     """The project that it is of; without one it is the administrator's, and everybody's."""
+
+
+class PortSpec(Section):
+    """One port that asks something of its server's host."""
+
+    server: str
+    vnic_type: str = PLAIN_PORT
+    resources: tuple[str, ...] = ()
+    """Resource classes that it asks for, as by a minimum bandwidth."""
 
 
 class AggregateSpec(Section):
@@ -144,6 +156,7 @@ class CloudSpec(Section):
     group: dict[str, GroupSpec] = Field(default_factory=dict[str, GroupSpec])
     record: dict[str, RecordSpec] = Field(default_factory=dict[str, RecordSpec])
     image: dict[str, ImageSpec] = Field(default_factory=dict[str, ImageSpec])
+    port: dict[str, PortSpec] = Field(default_factory=dict[str, PortSpec])
     aggregate: dict[str, AggregateSpec] = Field(default_factory=dict[str, AggregateSpec])
 
     @property
@@ -176,6 +189,9 @@ class CloudSpec(Section):
         for name, record in self.record.items():
             if record.server not in servers:
                 raise ValueError(f"[record.{name}] is of {record.server}, which is no server here")
+        for name, port in self.port.items():
+            if port.server not in servers:
+                raise ValueError(f"[port.{name}] is of {port.server}, which is no server here")
         return self
 
     @property
@@ -229,6 +245,7 @@ def _machine(number: int, name: HostName, spec: HostSpec) -> Host:
         boot_s=spec.boot.total_seconds(),
         spawn_s=spec.spawn.total_seconds(),
         storage=spec.storage or None,
+        traits=frozenset(spec.traits),
         rack=spec.rack,
     )
 
@@ -248,6 +265,7 @@ def build_cloud(spec: CloudSpec) -> SimCloud:
 
 def furnish(cloud: SimCloud, spec: CloudSpec) -> None:
     """Put servers, groups and records into a cloud that has begun."""
+    cloud.catalogue.images.update({name: _image(name, i) for name, i in spec.image.items()})
     for name, server in spec.server.items():
         row = server_of(name, server)
         if server.served_by:
@@ -261,7 +279,10 @@ def furnish(cloud: SimCloud, spec: CloudSpec) -> None:
         )
         for name, g in spec.group.items()
     )
-    cloud.catalogue.images.update({name: _image(name, i) for name, i in spec.image.items()})
+    cloud.catalogue.ports.extend(
+        Port(id=name, server=ServerId(p.server), vnic_type=p.vnic_type, resources=p.resources)
+        for name, p in spec.port.items()
+    )
     cloud.catalogue.aggregates.update(
         {
             name: Aggregate(name=name, hosts=frozenset(map(HostName, a.hosts)), metadata=a.metadata)
@@ -278,6 +299,7 @@ def _image(name: str, spec: ImageSpec) -> Image:
         firmware=spec.properties.get("hw_firmware_type", ""),
         tpm=spec.properties.get("hw_tpm_version", ""),
         properties=spec.properties,
+        wishes={k: v for k, v in spec.properties.items() if says_wishes(k)},
         tags=frozenset(spec.tags),
         owner=spec.owner,
         is_public=not spec.owner,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from koboshi.domain.facts.cloud import ComputeService, Power, Server
-from koboshi.domain.facts.disks import demand_of
 from koboshi.domain.incidents.incident import Incident, IncidentState
 from koboshi.domain.names import HostName
 from koboshi.domain.recoveries.recovery import Recovery, RecoveryState, Treatment
@@ -332,7 +331,7 @@ def _why_not_given_up(
     if len(judge.state.poison.get(recovery.server, ())) >= MOST_DEATHS:
         return None
     if not judge.world.physics.hosts[incident.host].power and any(
-        judge.world.cloud.takes(h, demand_of(row))
+        judge.world.cloud.takes(h, judge.world.cloud.demand_of(row))
         for h in judge.world.physics.hosts
         if h != incident.host
         and judge.world.cloud.types.get(h, "QEMU") == "QEMU"

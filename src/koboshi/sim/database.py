@@ -16,6 +16,7 @@ from koboshi.domain.facts.cloud import (
     COMPUTE_BINARY,
     Aggregate,
     ComputeService,
+    Demand,
     InstanceAction,
     Migration,
     Room,
@@ -23,7 +24,7 @@ from koboshi.domain.facts.cloud import (
     ServerGroup,
 )
 from koboshi.domain.facts.disks import demand_of
-from koboshi.domain.facts.stock import Image, Volume
+from koboshi.domain.facts.stock import Image, Port, Volume
 from koboshi.domain.names import HostName, MigrationId, ServerId
 from koboshi.sim.physics import Host, Physics
 from koboshi.sim.placement import Placement
@@ -52,13 +53,15 @@ SHARED_BACKEND = "ctl1@shared#shared"
 
 
 class Catalogue:
-    """Images of which there is more to tell than their ids, what was made from them, and aggregates."""
+    """Images of which there is more to tell than their ids, what was made from them, aggregates, ports."""
 
     def __init__(self) -> None:
         self.images: dict[str, Image] = {}
         self.aggregates: dict[str, Aggregate] = {}
         self.made_from: dict[str, str] = {}
         """The image that a volume was made from, where it was made from one."""
+        self.ports: list[Port] = []
+        """Those that ask something of their server's host."""
 
 
 class Database(Watched):
@@ -237,7 +240,7 @@ class Database(Watched):
         self.servers_by_id[server.id] = server
         self.changed_at[server.id] = self.nova_now()
         self._by_host.setdefault(server.host, {})[server.id] = None
-        self.placement.claim(server.id, server.host, demand_of(server))
+        self.placement.claim(server.id, server.host, self.demand_of(server))
         self.physics.settle(server, server.host)
         self.attach(server, server.host)
         if server.vm_state in WITH_A_GUEST:
@@ -304,7 +307,18 @@ class Database(Watched):
             backend=self.backends.get(volume, SHARED_BACKEND),
             firmware=image.firmware if image else "",
             tpm=image.tpm if image else "",
+            wishes=image.wishes if image else {},
         )
+
+    def demand_of(self, server: Server) -> Demand:
+        """Return what a server asks of a destination: Nova remembers the image that it was made from."""
+        return demand_of(server, self._wishes_of(server))
+
+    def _wishes_of(self, server: Server) -> Mapping[str, str]:
+        made_from = self.catalogue.made_from
+        images = [server.image_id] if server.image_id else map(made_from.get, server.volume_ids)
+        found = (self.catalogue.images.get(image) for image in images if image)
+        return {name: v for image in found if image for name, v in image.wishes.items()}
 
     def needs_tpm(self, server: Server) -> bool:
         """Return whether Nova gives the server a TPM: it remembers an image that Glance has no more.

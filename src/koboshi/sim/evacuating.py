@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import anyio
 
 from koboshi.domain.facts.cloud import Server
-from koboshi.domain.facts.disks import demand_of
 from koboshi.domain.names import HostName, MigrationId, ServerId
 from koboshi.sim import scheduler
 from koboshi.sim.database import Database
@@ -140,7 +139,7 @@ class Evacuation:
             self._no_host(record)
             return
         host = cloud.physics.hosts[chosen]
-        cloud.placement.claim(self._server, chosen, demand_of(self._was))
+        cloud.placement.claim(self._server, chosen, cloud.demand_of(self._was))
         await delivered(cloud, host)
         try:
             await _OnDestination(cloud, host, self._was, self._request, record).run()
@@ -159,7 +158,7 @@ class Evacuation:
         if source is None:
             return None
         if to is not None and self._request.bypasses_scheduler:
-            return to if scheduler.has_room(cloud, to, demand_of(self._was)) else None
+            return to if scheduler.has_room(cloud, to, cloud.demand_of(self._was)) else None
         return scheduler.choose(cloud, self._was, source=source, only=to)
 
     def _no_host(self, record: MigrationId) -> None:
@@ -169,7 +168,7 @@ class Evacuation:
             self._cloud.change(self._server, task_state=None)
             return
         to = self._request.destination
-        why = scheduler.why_none(self._cloud, demand_of(self._was), only=to)
+        why = scheduler.why_none(self._cloud, self._cloud.demand_of(self._was), only=to)
         fault = f"No valid host was found. {why}"
         self._cloud.change(self._server, vm_state="error", task_state=None, fault=fault)
 

@@ -8,7 +8,6 @@ whoever loses the source then has a guest that runs where nobody looks.
 import anyio
 
 from koboshi.domain.facts.cloud import Server
-from koboshi.domain.facts.disks import demand_of
 from koboshi.domain.names import HostName, MigrationId, ServerId
 from koboshi.sim import scheduler
 from koboshi.sim.database import Database
@@ -44,7 +43,7 @@ async def _migrate(cloud: Database, row: Server, record: MigrationId, to: HostNa
         _end(cloud, row.id, record, "error")
         return
     target = cloud.physics.hosts[chosen]
-    cloud.placement.claim(row.id, chosen, demand_of(row))
+    cloud.placement.claim(row.id, chosen, cloud.demand_of(row))
     cloud.set_record(record, "accepted", chosen)
     await anyio.sleep(STEP_S)
     cloud.set_record(record, "queued", chosen)

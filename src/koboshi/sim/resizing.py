@@ -9,7 +9,6 @@ makes the disk again from its image.
 import anyio
 
 from koboshi.domain.facts.cloud import Server
-from koboshi.domain.facts.disks import demand_of
 from koboshi.domain.names import HostName, MigrationId, ServerId
 from koboshi.sim import scheduler
 from koboshi.sim.database import Database
@@ -129,7 +128,7 @@ async def _resize(cloud: Database, row: Server, record: MigrationId, to: HostNam
             cloud.change(row.id, task_state=None)
         return
     target = cloud.physics.hosts[chosen]
-    cloud.placement.claim(row.id, chosen, demand_of(row))
+    cloud.placement.claim(row.id, chosen, cloud.demand_of(row))
     try:
         await _prepare(cloud, target, record)
         await _send(cloud, row, source, target, record)

@@ -1,7 +1,6 @@
 """Nova's scheduler: which host takes a server, by Placement's account and the usual filters."""
 
 from koboshi.domain.facts.cloud import Demand, Server
-from koboshi.domain.facts.disks import demand_of
 from koboshi.domain.names import HostName
 from koboshi.sim.database import Database
 
@@ -43,7 +42,7 @@ def choose(
 ) -> HostName | None:
     """Return the scheduler's answer, never the source: the roomiest host; None is NoValidHost."""
     names = list(cloud.physics.hosts) if only is None else [only]
-    demand = demand_of(server)
+    demand = cloud.demand_of(server)
     fit = [h for h in names if h != source and takes(cloud, h, demand) and _may(cloud, server, h)]
     return max(fit, key=lambda h: (cloud.free(h).ram_mb, h), default=None)
 

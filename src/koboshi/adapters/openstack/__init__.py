@@ -8,6 +8,7 @@ from koboshi.adapters.openstack.access import CloudAccess
 from koboshi.adapters.openstack.cloud import OpenStackCloud, connect
 from koboshi.adapters.openstack.health import ApiHealth
 from koboshi.adapters.openstack.identity import Carrier
+from koboshi.adapters.openstack.projects import Project, all_projects, projects_named
 from koboshi.adapters.openstack.stock import take_records, take_stock
 from koboshi.adapters.openstack.survey import Finding, survey
 from koboshi.adapters.openstack.wire import TimeLimits
@@ -18,8 +19,11 @@ __all__ = [
     "CloudAccess",
     "Finding",
     "OpenStackCloud",
+    "Project",
     "TimeLimits",
+    "all_projects",
     "connect",
+    "projects_named",
     "survey",
     "take_records",
     "take_stock",

@@ -8,6 +8,7 @@ from koboshi.adapters.openstack.bulk import parse
 from koboshi.adapters.openstack.calls import Calls
 from koboshi.adapters.openstack.cloud import OpenStackCloud
 from koboshi.adapters.openstack.listing import by_marker
+from koboshi.adapters.openstack.network_ports import read_ports
 from koboshi.adapters.openstack.wire import Answer, Request
 from koboshi.domain.errors import CloudError, ConfigurationError, InvalidAnswer
 from koboshi.domain.facts.cloud import Hypervisor, Migration, Room
@@ -26,8 +27,8 @@ BOMBS = ("accepted", "pre-migrating")
 async def take_stock(cloud: OpenStackCloud, tell: Callable[[str], None] = lambda _: None) -> Stock:
     """Read everything that a forecast needs. `tell` hears what was read.
 
-    Without Nova there is no forecast: its errors are raised. What Cinder, Glance and Placement do
-    not tell is a gap.
+    Without Nova there is no forecast: its errors are raised. What Cinder, Glance, Neutron and
+    Placement do not tell is a gap.
     """
     gaps: list[Gap] = []
     calls = cloud.calls
@@ -51,13 +52,14 @@ async def take_stock(cloud: OpenStackCloud, tell: Callable[[str], None] = lambda
     servers = await must("servers", cloud.servers)
     groups = await must("server groups", cloud.server_groups)
     if not await _is_admin(cloud):
-        gaps.append(
+        gaps += [
             Gap(
-                what="server groups",
-                why="without the `admin` role Nova shows only our own project's",
+                what=what,
+                why=f"without the `admin` role {service} shows only our own project's",
                 cure="give the user the `admin` role",
             )
-        )
+            for what, service in (("server groups", "Nova"), ("ports", "Neutron"))
+        ]
     records = await must("evacuation records", lambda: _open_records(cloud))
     aggregates = await must("aggregates", cloud.aggregates)
     volumes = await may(
@@ -66,6 +68,11 @@ async def take_stock(cloud: OpenStackCloud, tell: Callable[[str], None] = lambda
         cloud.volumes,
     )
     images = await may("images", "let the user list Glance's images", lambda: _images(calls))
+    ports = await may(
+        "ports",
+        "give the user the `admin` role in Neutron, and register its endpoint (network) in Keystone",
+        lambda: read_ports(calls),
+    )
     spaces = await may(
         "room on hosts", "give the user the `admin` role", lambda: _spaces(calls, hypervisors)
     )
@@ -78,6 +85,7 @@ async def take_stock(cloud: OpenStackCloud, tell: Callable[[str], None] = lambda
         aggregates=aggregates,
         volumes=volumes,
         images=images,
+        ports=ports,
         spaces=spaces,
         gaps=tuple(gaps),
     )

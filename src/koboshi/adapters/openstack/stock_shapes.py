@@ -1,5 +1,6 @@
 """The shapes of the lists that only a forecast reads; parsed as `bulk` does it, for they grow."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -7,14 +8,9 @@ import msgspec
 from koboshi.adapters.openstack.bulk import Link
 from koboshi.domain.errors import InvalidAnswer
 from koboshi.domain.facts import stock
+from koboshi.domain.facts.disks import NO_WISHES
+from koboshi.domain.facts.wishes import says_wishes
 from koboshi.domain.policies.terms import may_speak
-
-
-class ImageProperties(msgspec.Struct, frozen=True):
-    """What a volume keeps of the image that it was made from."""
-
-    firmware: str = msgspec.field(name="hw_firmware_type", default="")
-    tpm: str = msgspec.field(name="hw_tpm_version", default="")
 
 
 class Volume(msgspec.Struct, frozen=True):
@@ -22,9 +18,8 @@ class Volume(msgspec.Struct, frozen=True):
 
     id: str
     backend: str | None = msgspec.field(name="os-vol-host-attr:host", default=None)
-    image: ImageProperties = msgspec.field(
-        name="volume_image_metadata", default_factory=ImageProperties
-    )
+    image: dict[str, Any] | None = msgspec.field(name="volume_image_metadata", default=None)
+    """What it keeps of the image that it was made from."""
 
 
 class Volumes(msgspec.Struct, frozen=True):
@@ -57,6 +52,35 @@ class Images(msgspec.Struct, frozen=True):
 
     images: list[dict[str, Any]]
     next: str | None = None
+
+
+class ResourceGroup(msgspec.Struct, frozen=True):
+    """Resources that a port asks for together."""
+
+    resources: dict[str, int] | None = None
+
+
+class ResourceRequest(msgspec.Struct, frozen=True):
+    """What a port asks of Placement: in groups (port-resource-request-groups), or in one as before."""
+
+    resources: dict[str, int] | None = None
+    request_groups: list[ResourceGroup] | None = None
+
+
+class Port(msgspec.Struct, frozen=True):
+    """One port, as far as it is asked for; what Neutron does not have is not in the answer."""
+
+    id: str
+    device_id: str | None = None
+    vnic_type: str | None = msgspec.field(name="binding:vnic_type", default=None)
+    resource_request: ResourceRequest | None = None
+
+
+class Ports(msgspec.Struct, frozen=True):
+    """`GET /v2.0/ports`."""
+
+    ports: list[Port]
+    links: list[Link] = msgspec.field(name="ports_links", default_factory=list[Link])
 
 
 class Inventory(msgspec.Struct, frozen=True):
@@ -95,8 +119,19 @@ class Candidates(msgspec.Struct, frozen=True):
 
 def volume_of(row: Volume) -> stock.Volume:
     """Return one volume."""
-    image = row.image
-    return stock.Volume(id=row.id, backend=row.backend, firmware=image.firmware, tpm=image.tpm)
+    image = {k: v for k, v in (row.image or {}).items() if isinstance(v, str)}
+    return stock.Volume(
+        id=row.id,
+        backend=row.backend,
+        firmware=image.get("hw_firmware_type", ""),
+        tpm=image.get("hw_tpm_version", ""),
+        wishes=_wishes(image),
+    )
+
+
+def _wishes(properties: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what asks something of a host; mostly nothing, and then one object for all."""
+    return {k: v for k, v in properties.items() if says_wishes(k)} or NO_WISHES
 
 
 def image_of(row: dict[str, Any]) -> stock.Image:
@@ -111,6 +146,7 @@ def image_of(row: dict[str, Any]) -> stock.Image:
         firmware=image.firmware or "",
         tpm=image.tpm or "",
         properties={k: v for k, v in row.items() if may_speak(k) and isinstance(v, str)},
+        wishes=_wishes({k: v for k, v in row.items() if isinstance(v, str)}),
         tags=frozenset(t for t in image.tags if may_speak(t.partition("=")[0])),
         owner=image.owner or "",
         is_public=image.visibility == "public",

@@ -18,7 +18,7 @@ from koboshi.ports.clock import Clock
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
-Service = Literal["compute", "placement", "image", "volumev3", "network"]
+Service = Literal["compute", "placement", "image", "volumev3", "network", "identity"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +197,8 @@ def _root(service: Service, endpoint: str) -> str:
         return re.sub(r"/v2(?=/|$)", "/v2.1", endpoint) if versioned else f"{endpoint}/v2.1"
     if service == "network":
         return re.sub(r"/v2\.0$", "", endpoint)
+    if service == "identity":
+        return re.sub(r"/v(3|2\.0)$", "", endpoint)
     if service == "image":
         return endpoint if re.search(r"/v2(\.\d+)?$", endpoint) else f"{endpoint}/v2"
     return endpoint

@@ -1,9 +1,15 @@
 """Where a server's data lies, and so what its host's death costs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 
 from koboshi.domain.facts.cloud import Demand, Flavor, Server
+from koboshi.domain.facts.wishes import traits_required
+
+NO_WISHES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Layout(StrEnum):
@@ -60,18 +66,17 @@ def _gib_of_swap(flavor: Flavor) -> int:
     return -(-flavor.swap_mb // 1024)
 
 
-def demand_of(server: Server) -> Demand:
-    """Return what the server asks of a destination (nova scheduler/utils.py: resources_from_flavor)."""
+def demand_of(server: Server, image: Mapping[str, str] = NO_WISHES) -> Demand:
+    """Return what the server asks of a destination (nova scheduler/utils.py: ResourceRequest).
+
+    `image` is what the image that it was made from asks for.
+    """
     flavor = server.flavor
     root_gb = flavor.disk_gb if server.image_id is not None else 0
-    prefix = "trait:"
     return Demand(
         vcpus=flavor.vcpus,
         ram_mb=flavor.ram_mb,
         disk_gb=root_gb + flavor.ephemeral_gb + _gib_of_swap(flavor),
-        required_traits=frozenset(
-            key.removeprefix(prefix)
-            for key, value in flavor.extra_specs.items()
-            if key.startswith(prefix) and value == "required"
-        ),
+        required_traits=frozenset(traits_required(flavor.extra_specs))
+        | frozenset(traits_required(image)),
     )

@@ -6,14 +6,14 @@ is gone from the evacuated server, and is removed when that host returns.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from koboshi.domain.facts.cloud import Aggregate, Server
 from koboshi.domain.facts.disks import disks_of
-from koboshi.domain.facts.stock import Image, Volume, made_from
-from koboshi.domain.names import HostName
+from koboshi.domain.facts.stock import Image, Port, Volume, made_from
+from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.policies.policy import Meant, who_gives_tpm
 from koboshi.domain.recoveries.recovery import Treatment
 from koboshi.domain.recoveries.stranded import goes_down_with
@@ -81,6 +81,10 @@ class Storage:
     """Aggregates whose hosts keep their servers' disks on one storage, as the settings declare."""
     destinations: frozenset[HostName] = frozenset()
     """Hosts that take servers now."""
+    ports: Mapping[ServerId, tuple[Port, ...]] = field(
+        default_factory=dict[ServerId, tuple[Port, ...]]
+    )
+    """Those that ask something of a host: a device, or resources."""
 
     def shares(self, host: HostName) -> str | None:
         """Return the aggregate on whose shared storage the host's disks lie, if there is one."""
@@ -127,6 +131,15 @@ def _all(server: Server, host: HostName, meant: Meant, storage: Storage) -> Iter
             outcome=DiskOutcome.UNKNOWN,
             why="the destination must have another one; what this one stores stays behind",
         )
+    for port in storage.ports.get(server.id, ()):
+        if port.is_device:
+            yield DiskForecast(
+                kind=DiskKind.DEVICE,
+                name=f"port {port.id}",
+                outcome=DiskOutcome.UNKNOWN,
+                why=f"behind it is a device of the host's ({port.vnic_type}): the destination must have another "
+                "one free; it stores nothing",
+            )
 
 
 def _local_outcome(
@@ -173,7 +186,7 @@ def _volume(volume: str, host: HostName, storage: Storage) -> DiskForecast:
 
 
 def _devices(server: Server) -> Iterator[str]:
-    """Return what the flavor passes through: PCI devices by alias, vGPUs, accelerators."""
+    """Return what the flavor passes through: PCI devices by alias, vGPUs, accelerators, memory that lasts."""
     specs = server.flavor.extra_specs
     for alias in specs.get("pci_passthrough:alias", "").split(","):
         if name := alias.partition(":")[0].strip():
@@ -185,3 +198,6 @@ def _devices(server: Server) -> Iterator[str]:
     )
     if profile := specs.get("accel:device_profile"):
         yield profile
+    for name in specs.get("hw:pmem", "").split(","):
+        if name.strip():
+            yield f"pmem {name.strip()}"

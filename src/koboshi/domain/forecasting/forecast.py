@@ -11,6 +11,7 @@ from typing import Final
 
 from koboshi.domain.facts.cloud import Aggregate, Server, ServerGroup
 from koboshi.domain.facts.disks import Layout, disks_of
+from koboshi.domain.facts.stock import NEVER_EVACUATED
 from koboshi.domain.forecasting.disk_forecast import (
     DiskForecast,
     Storage,
@@ -72,6 +73,14 @@ class ServerForecast:
     """As the recovery would list it, where it would be evacuated."""
     policy: Policy = field(default_factory=Policy)
     """What is wanted for it, and by whom."""
+    not_counted: str = ""
+    """What it asks for that no count of room tells: it returns if Nova finds a host. Empty where all is
+    counted, or where it would not be sent anyway."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Return whether its outcome does not hang on a host that nobody has looked for."""
+        return not self.not_counted
 
 
 _NOT_RECOVERED: Final = frozenset({HoldKind.ERROR_BEFORE, HoldKind.NEVER_UP})
@@ -204,6 +213,16 @@ def _judge(
             why=f"the back end of its volume {names} goes down with {host}, and comes back with it: it could "
             "be attached nowhere before",
             change="move the volume to a back end that outlives the host (openstack volume migrate)",
+        )
+    if refused := [
+        p for p in facts.storage.ports.get(server.id, ()) if p.vnic_type in NEVER_EVACUATED
+    ]:
+        return _Judged(
+            outcome=Outcome.WAITS,
+            waits_for=WaitsFor.HOST,
+            why=f"Nova refuses to evacuate it: its port {refused[0].id} is an accelerator's "
+            f"({refused[0].vnic_type})",
+            change="only its host's return; a port of another type would do",
         )
     if meant.treatment is Treatment.REBUILD:
         return _Judged(

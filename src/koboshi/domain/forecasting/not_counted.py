@@ -1,37 +1,31 @@
-"""What a flavor asks for that the packing does not count: whether it fits then is not known.
+"""What a server asks for that the packing does not count: whether it fits then is not known.
 
-Memory, vCPUs, disk and required traits are packed by Placement's account. Dedicated CPUs, huge pages,
-NUMA, passed-through devices and resources of other classes lie with each host's own trackers, or with
-providers that are not read (nova 34: scheduler/utils.py, virt/hardware.py, pci/stats.py).
+Memory, vCPUs, disk and required traits are packed by Placement's account; `facts/wishes.py` tells
+what else a flavor or an image may ask for. A port asks for a device of its host's (SR-IOV, vDPA, …),
+or for resources of its own (a minimum bandwidth).
 """
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Mapping
 
-from koboshi.domain.facts.cloud import Flavor, Server
+from koboshi.domain.facts.cloud import Server
+from koboshi.domain.facts.stock import Port, Stock, made_from, wishes_of
+from koboshi.domain.facts.wishes import uncountable
 from koboshi.domain.names import ServerId
 
-_KEYS: Final = re.compile(
-    r"(hw:(cpu_policy|cpu_dedicated_mask|mem_page_size|numa_|pci_numa_|locked_memory|mem_encryption)"
-    r"|pci_passthrough:|accel:|resources[^:]*:|trait)"
-)
-_PLAIN: Final = {("hw:cpu_policy", "shared")}
+
+def not_counted(
+    server: Server, image: Mapping[str, str], ports: tuple[Port, ...] = ()
+) -> tuple[str, ...]:
+    """Return what is asked for and not counted: by name where flavor or image say it, ports in words."""
+    named = sorted(set(uncountable(server.flavor.extra_specs, image)))
+    return (*named, *sorted({words for port in ports for words in port.asks}))
 
 
-def not_counted(flavor: Flavor) -> tuple[str, ...]:
-    """Return the extra specs of a flavor that ask for what is not counted, in their order by name."""
-    return tuple(
-        sorted(
-            key
-            for key, value in flavor.extra_specs.items()
-            if _KEYS.match(key)
-            and (key, value) not in _PLAIN
-            and not (key.startswith("trait:") and value == "required")
-        )
-    )
-
-
-def servers_not_counted(servers: Iterable[Server]) -> Mapping[ServerId, str]:
-    """Return the servers for which room is not known, each with what its flavor asks for."""
-    return {s.id: ", ".join(keys) for s in servers if (keys := not_counted(s.flavor))}
+def servers_not_counted(stock: Stock) -> Mapping[ServerId, str]:
+    """Return the servers for which room is not known, each with what it asks for."""
+    images, volumes, ports = stock.images or {}, stock.volumes or {}, stock.ports or {}
+    return {
+        s.id: ", ".join(asked)
+        for s in stock.servers
+        if (asked := not_counted(s, wishes_of(made_from(s, images, volumes)), ports.get(s.id, ())))
+    }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from koboshi.domain.forecasting.forecast import Outcome, ServerForecast
-from koboshi.domain.forecasting.survival import Survival, with_room
+from koboshi.domain.forecasting.survival import Survival
 from koboshi.domain.names import HostName
 
 
@@ -38,7 +38,9 @@ def ok_to_stop(survival: Survival, hosts: tuple[HostName, ...]) -> OkToStop:
     """Return whether these hosts may be stopped together, should nobody move their servers before."""
     turns = {t.candidate.server: t for t in survival.bring_back(hosts)}
     servers = [
-        with_room(s, turns.get(s.server)) for host in hosts for s in survival.servers_of(host)
+        survival.seen_with(s, turns.get(s.server))
+        for host in hosts
+        for s in survival.servers_of(host)
     ]
     return OkToStop(
         hosts=hosts,
@@ -49,7 +51,7 @@ def ok_to_stop(survival: Survival, hosts: tuple[HostName, ...]) -> OkToStop:
             *_of_bombs(survival, hosts),
             *_of_others(survival, hosts),
             *_of_gaps(survival, servers),
-            *_of_what_is_not_counted(survival, hosts),
+            *_of_what_is_not_counted(survival, hosts, servers),
         ),
     )
 
@@ -95,9 +97,12 @@ def _of_gaps(survival: Survival, servers: Collection[ServerForecast]) -> Iterato
             yield Objection(why=f"{gap.what}: not known: {gap.why}", cure=gap.cure)
 
 
-def _of_what_is_not_counted(survival: Survival, hosts: Collection[HostName]) -> Iterator[Objection]:
+def _of_what_is_not_counted(
+    survival: Survival, hosts: Collection[HostName], servers: Collection[ServerForecast]
+) -> Iterator[Objection]:
     if why := survival.why_not_counted(hosts):
         yield Objection(
             why=f"whether all would find a place is not known: {why}",
             cure="move them away first: openstack server migrate --live-migration SERVER",
+            servers=tuple(s for s in servers if not s.is_sure),
         )

@@ -27,6 +27,8 @@ from koboshi.domain.restraint.bound import bound
 from koboshi.domain.rules import Rules
 
 NAMED: Final = 3
+_SAY_WISHES: Final = frozenset({"volumes", "images", "ports"})
+"""What of a cloud may ask a host for more than room: while it could not be read, nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +81,13 @@ class Survival:
                 images=stock.images,
                 shared=shared,
                 destinations=frozenset(s.host for s in self.on.spots),
+                ports=stock.ports or {},
             ),
             rules=rules,
             protected=protected,
             aggregates=stock.aggregates,
         )
-        self._not_counted = servers_not_counted(stock.servers)
+        self._not_counted = servers_not_counted(stock)
         self.bombs = time_bombs(stock)
         self.gaps = (
             *stock.gaps,
@@ -140,14 +143,23 @@ class Survival:
     def why_not_counted(self, hosts: Collection[HostName]) -> str:
         """Return why it is not known whether all servers of these hosts fit; empty where it is."""
         names = [c.server for h in hosts for c in self.candidates_of(h)]
+        untold = [g.what for g in self.stock.gaps if g.what in _SAY_WISHES] if names else []
         asked = sorted({a for name in names if (a := self._not_counted.get(name))})
-        if not asked:
-            return ""
-        count = sum(name in self._not_counted for name in names)
-        more = f" and {len(asked) - NAMED} more" if len(asked) > NAMED else ""
-        return (
-            f"{count} servers ask for what no count of room tells: {'; '.join(asked[:NAMED])}{more}"
-        )
+        parts: list[str] = []
+        if asked:
+            number = sum(name in self._not_counted for name in names)
+            asks = "1 server asks" if number == 1 else f"{number} servers ask"
+            more = f" and {len(asked) - NAMED} more" if len(asked) > NAMED else ""
+            parts.append(
+                f"{asks} for what no count of room tells: {'; '.join(asked[:NAMED])}{more}"
+            )
+        if untold:
+            parts.append(f"{' and '.join(untold)}, which may ask for such, could not be read")
+        return "; ".join(parts)
+
+    def seen_with(self, server: ServerForecast, turn: Turn | None) -> ServerForecast:
+        """Return a server's forecast with what the packing found."""
+        return with_room(server, turn, self._not_counted.get(server.server, ""))
 
     def if_dies(self, host: HostName) -> HostForecast:
         """Return what would become of a host's servers if it alone died now."""
@@ -159,8 +171,7 @@ class Survival:
             closed=self._closed.get(host, ""),
             is_protected=host in self._facts.protected,
             servers=tuple(
-                with_room(s, told.get(s.server), self._not_counted.get(s.server, ""))
-                for s in self._by_host.get(host, ())
+                self.seen_with(s, told.get(s.server)) for s in self._by_host.get(host, ())
             ),
             bombs=tuple(b for b in self.bombs if b.host == host),
         )
@@ -190,17 +201,28 @@ class Survival:
         return tuple(self._by_host.get(host, ()))
 
 
+_KEEP_FREE: Final = (
+    "keep that free on another host; only Nova can tell whether one has it (a migration of the server "
+    "shows it)"
+)
+
+
 def with_room(server: ServerForecast, turn: Turn | None, not_counted: str = "") -> ServerForecast:
     """Return the forecast with what the packing found: a server without a place waits for one.
 
-    `not_counted` is what its flavor asks for, and the packing does not count.
+    `not_counted` is what it asks for, and the packing does not count.
     """
     if turn is None:
         return server
     if turn.destination is not None:
         if not not_counted:
             return server
-        return replace(server, why=f"{server.why}; whether it fits is unknown: {not_counted}")
+        return replace(
+            server,
+            not_counted=not_counted,
+            why=f"{server.why}; whether a host can take it is unknown (not counted: {not_counted})",
+            change=server.change or _KEEP_FREE,
+        )
     return replace(
         server,
         outcome=Outcome.WAITS,

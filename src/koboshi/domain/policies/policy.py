@@ -8,7 +8,7 @@ from typing import Final
 
 from koboshi.domain.facts.cloud import Server, ServerGroup
 from koboshi.domain.facts.disks import demand_of, disks_of
-from koboshi.domain.facts.stock import Image, Volume
+from koboshi.domain.facts.stock import Image, Volume, wishes_of
 from koboshi.domain.facts.sweep import Sighting, SweptServer, sighting
 from koboshi.domain.names import ServerId
 from koboshi.domain.policies.metadata import check_said, is_protected
@@ -254,7 +254,7 @@ def candidate_of(
         treatment=meant.treatment,
         reason=meant.reason,
         local_disks=local if storage is None else (),
-        demand=demand_of(server),
+        demand=demand_of(server, wishes_of(made_from)),
         availability_zone=server.availability_zone,
         vm_state=vm_state,
         storage=storage or "" if local else "",

@@ -64,6 +64,7 @@ class Face:
             request.headers,
             await request.body(),
             root_of(request),
+            request.query_params,
         )
         return as_response(reply)
 

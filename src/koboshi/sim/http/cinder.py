@@ -121,7 +121,7 @@ class _Cinder:
 def _made_from(row: Volume) -> Document:
     """Return what Cinder keeps of the image that a volume was made from."""
     told = {"hw_firmware_type": row.firmware, "hw_tpm_version": row.tpm}
-    properties = {name: value for name, value in told.items() if value}
+    properties = {name: value for name, value in told.items() if value} | dict(row.wishes)
     return {"volume_image_metadata": properties} if properties else {}
 
 

@@ -71,7 +71,13 @@ class Keystone:
         self.tokens.clear()
 
     def answer(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes, root: str
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        root: str,
+        query: Mapping[str, str] | None = None,
     ) -> Reply:
         """Answer a request below /identity; `root` is the address of the whole app."""
         parts = [part for part in path.split("/") if part]
@@ -90,7 +96,7 @@ class Keystone:
             case ["auth", "catalog"]:
                 return Reply(status=200, document={"catalog": catalog(root, token.user)})
             case ["users" | "projects" as kind, *rest]:
-                return self._listed(kind, rest, root)
+                return self._listed(kind, rest, root, (query or {}).get("name"))
             case _:
                 return error(404, f"Could not find resource: /{'/'.join(parts)}.")
 
@@ -139,7 +145,7 @@ class Keystone:
         shown = _shown(token, root, status=200)
         return Reply(status=200, headers=shown.headers) if method == "HEAD" else shown
 
-    def _listed(self, kind: str, rest: list[str], root: str) -> Reply:
+    def _listed(self, kind: str, rest: list[str], root: str, name: str | None) -> Reply:
         rows = {
             row["id"]: row
             for user in self.users.values()
@@ -152,7 +158,8 @@ class Keystone:
                 return error(404, f"Could not find {singular}: {rest[0]}.")
             return Reply(status=200, document={singular: row})
         links = {"next": None, "previous": None, "self": f"{root}/identity/v3/{kind}"}
-        return Reply(status=200, document={kind: list(rows.values()), "links": links})
+        shown = [row for row in rows.values() if name in {None, row["name"]}]
+        return Reply(status=200, document={kind: shown, "links": links})
 
 
 def error(status: int, message: str) -> Reply:

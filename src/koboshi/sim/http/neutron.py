@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from koboshi.domain.facts.cloud import Server
+from koboshi.domain.facts.stock import Port
 from koboshi.sim.http.answering import Service, json_answer, root_of
 from koboshi.sim.http.call import Call, Document
 from koboshi.sim.http.errors import Refused
@@ -24,6 +26,12 @@ SHOWN = "%Y-%m-%d %H:%M:%S"
 NEVER = datetime(2026, 1, 1, tzinfo=UTC)
 """Since when an agent exists, and its newest report where none was ever sent: only reports move it."""
 TYPES = {404: "HTTPNotFound", 400: "BadRequest", 403: "PolicyNotAuthorized"}
+
+
+PORT_FILTERS = frozenset(
+    {"id", "device_id", "device_owner", "network_id", "binding:host_id", "status"}
+)
+PAGING = frozenset({"limit", "marker", "fields", "page_reverse", "sort_key", "sort_dir"})
 
 
 def error_body(status: int, message: str) -> Document:
@@ -57,6 +65,19 @@ def _versions(request: Request) -> Response:
 def _fields(shown: Document, wanted: Sequence[str]) -> Document:
     """Return what `fields` asks for: all of it without."""
     return {k: v for k, v in shown.items() if not wanted or k in wanted}
+
+
+def _port(port: Port, server: Server) -> Document:
+    groups = [{"id": uuid_of("group", port.id), "resources": dict.fromkeys(port.resources, 1000)}]
+    return {
+        "id": port.id,
+        "device_id": server.id,
+        "device_owner": "compute:nova",
+        "project_id": server.project_id,
+        "binding:host_id": server.host,
+        "binding:vnic_type": port.vnic_type,
+        "resource_request": {"request_groups": groups} if port.resources else None,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +137,30 @@ class _Neutron:
         fits = call.query.get("name") in {None, "private"}
         return json_answer({"networks": [network] if fits else []})
 
-    async def ports(self, _call: Call) -> Response:
-        """List no port: the simulated servers have none."""
+    async def ports(self, call: Call) -> Response:
+        """List the ports that ask something of a host; all others are left out: nobody asks for them.
+
+        It has filters, and what is none is refused (neutron 28 api/api_common.py: get_filters_from_dict).
+        """
         await self.world.cloud.line.read("ports")
-        return json_answer({"ports": []})
+        strangers = sorted(set(call.query) - PORT_FILTERS - PAGING)
+        if strangers:
+            raise Refused(400, f"{strangers} is invalid attribute for filtering")
+        mine = None if call.token.user.is_admin else call.token.user.project_id
+        servers = self.world.cloud.servers_by_id
+        fit = [
+            (port, row)
+            for port in self.world.cloud.catalogue.ports
+            if (row := servers.get(port.server)) is not None
+            and mine in {None, row.project_id}
+            and call.query.get("device_id") in {None, row.id}
+        ]
+        shown, has_next = page(call, fit, lambda found: found[0].id)
+        wanted = call.request.query_params.getlist("fields")
+        answer: Document = {"ports": [_fields(_port(p, row), wanted) for p, row in shown]}
+        if has_next and "limit" in call.query:
+            answer["ports_links"] = next_link(call, f"{PREFIX}/v2.0/ports", shown[-1][0].id)
+        return json_answer(answer)
 
     async def security_groups(self, call: Call) -> Response:
         """List the asker's own group."""

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.anyio
 
 VOLUMES = "/volumev3/volumes/detail"
 IMAGES = "/image/v2/images"
+PORTS = "/network/v2.0/ports"
 CANDIDATES = "/placement/allocation_candidates"
 HYPERVISOR = {
     "id": "rp1",
@@ -44,18 +45,33 @@ def candidates(allocations: Mapping[str, str], **providers: dict[str, Any]) -> R
 
 def whole() -> SimCloud:
     fake = healthy()
-    fake.types = ("compute", "placement", "image", "volumev3")
+    fake.types = ("compute", "placement", "image", "volumev3", "network")
+    fake.json(PORTS, {"ports": []})
     fake.json(f"{NOVA}/os-hypervisors/detail", {"hypervisors": [HYPERVISOR]})
     aggregate = {"name": "nfs", "hosts": ["cmp1"], "metadata": {"ssd": "true"}, "id": 1}
     fake.json(f"{NOVA}/os-aggregates", {"aggregates": [aggregate]})
     volumes: list[dict[str, Any]] = [
         {"id": "v1", "os-vol-host-attr:host": "cmp1@lvm#pool", "status": "in-use"},
-        {"id": "v2", "volume_image_metadata": {"hw_firmware_type": "uefi"}},
+        {
+            "id": "v2",
+            "volume_image_metadata": {
+                "hw_firmware_type": "uefi",
+                "hw_cpu_policy": "dedicated",
+                "image_name": "x",
+            },
+        },
     ]
     fake.json(VOLUMES, {"volumes": volumes})
 
     def images(seen: Seen) -> Behaviour:
-        shown = {"id": "i1", "status": "active", "hw_firmware_type": "uefi"}
+        shown = {
+            "id": "i1",
+            "status": "active",
+            "hw_firmware_type": "uefi",
+            "hw_numa_nodes": "2",
+            "trait:CUSTOM_X": "required",
+            "hw_disk_bus": "scsi",
+        }
         hidden = {"id": "i2", "status": "deactivated"}
         rows = [hidden] if seen.query.get("os_hidden") == "true" else [shown]
         return Reply(body={"images": rows})
@@ -87,6 +103,8 @@ async def test_everything_is_read(tmp_path: Path) -> None:
         "i1": (True, "uefi"),
         "i2": (False, ""),
     }
+    assert stock.volumes["v2"].wishes == {"hw_cpu_policy": "dedicated"}
+    assert stock.images["i1"].wishes == {"hw_numa_nodes": "2", "trait:CUSTOM_X": "required"}
     assert stock.spaces is not None
     (space,) = stock.spaces
     assert (space.room.host, space.room.vcpus, space.room.ram_mb) == (HostName("cmp1"), 99, 60)
@@ -110,9 +128,63 @@ async def test_a_pool_that_hosts_share_is_told_apart_from_a_disk(tmp_path: Path)
     assert (space.pool, space.room.disk_gb, space.room.ram_mb) == ("pool", 30, 100)
 
 
+async def test_ports_that_ask_something_are_kept(tmp_path: Path) -> None:
+    fake = whole()
+    bandwidth: dict[str, Any] = {
+        "id": "g",
+        "resources": {"NET_BW_EGR_KILOBIT_PER_SEC": 1000},
+        "required": [],
+    }
+    rows: list[dict[str, Any]] = [
+        {"id": "p1", "device_id": "a", "binding:vnic_type": "direct", "resource_request": None},
+        {"id": "p2", "device_id": "a", "binding:vnic_type": "normal"},
+        {
+            "id": "p3",
+            "device_id": "b",
+            "binding:vnic_type": "normal",
+            "resource_request": {"request_groups": [bandwidth], "same_subtree": ["g"]},
+        },
+        {
+            "id": "p4",
+            "device_id": "c",
+            "binding:vnic_type": "of-tomorrow",
+            "resource_request": {"resources": {"NET_PACKET_RATE_KILOPACKET_PER_SEC": 5}},
+        },
+        {"id": "p5", "device_id": "", "binding:vnic_type": "direct"},
+        {"id": "p6", "device_id": None, "binding:vnic_type": None},
+    ]
+    asked: list[Mapping[str, str]] = []
+
+    def ports(seen: Seen) -> Behaviour:
+        asked.append(seen.query)
+        if "marker" in seen.query:
+            return Reply(body={"ports": rows[3:]})
+        links = [{"rel": "next", "href": "?marker=p3"}]
+        return Reply(body={"ports": rows[:3], "ports_links": links})
+
+    fake.on("GET", PORTS, ports)
+    stock = await stock_of(fake, tmp_path)
+    assert stock.ports is not None
+    assert {s: [(p.id, p.asks) for p in of] for s, of in stock.ports.items()} == {
+        "a": [("p1", ("a port of type direct",))],
+        "b": [("p3", ("a port with NET_BW_EGR_KILOBIT_PER_SEC",))],
+        "c": [
+            (
+                "p4",
+                (
+                    "a port of type of-tomorrow",
+                    "a port with NET_PACKET_RATE_KILOPACKET_PER_SEC",
+                ),
+            )
+        ],
+    }
+    # What is no filter is refused with 400.
+    assert [set(query) for query in asked] == [{"fields", "limit"}, {"fields", "limit", "marker"}]
+
+
 async def test_a_cloud_without_cinder_has_a_gap_with_its_cure(tmp_path: Path) -> None:
     fake = whole()
-    fake.types = ("compute", "placement", "image")
+    fake.types = ("compute", "placement", "image", "network")
     stock = await stock_of(fake, tmp_path)
     assert stock.volumes is None
     (gap,) = stock.gaps
@@ -121,7 +193,7 @@ async def test_a_cloud_without_cinder_has_a_gap_with_its_cure(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("path", "what"),
-    [(VOLUMES, "volumes"), (IMAGES, "images"), (CANDIDATES, "room on hosts")],
+    [(VOLUMES, "volumes"), (IMAGES, "images"), (PORTS, "ports"), (CANDIDATES, "room on hosts")],
 )
 async def test_what_may_not_be_read_is_a_gap(tmp_path: Path, path: str, what: str) -> None:
     fake = whole()
