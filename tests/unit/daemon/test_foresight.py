@@ -96,13 +96,13 @@ async def test_it_rests_before_the_first_look_and_between_two() -> None:
 
 async def test_what_finds_no_place_is_noted() -> None:
     board, _clock = await look(stock("a", ram_mb=9000))
-    assert [s.name for s in told(board).short] == ["h1"]
+    assert [s.hosts for s in told(board).short] == [("h1",)]
 
 
 async def test_an_answer_that_does_not_come_leaves_what_was_known_and_says_so() -> None:
     board, _clock = await look(stock("a", ram_mb=9000), CloudUnavailable("no route"))
     assert "no route" in told(board).trouble
-    assert [s.name for s in told(board).short] == ["h1"]
+    assert [s.hosts for s in told(board).short] == [("h1",)]
 
 
 async def test_without_an_answer_ever_only_the_trouble_is_known() -> None:

@@ -20,11 +20,6 @@ class Shortfall:
     lacking: str
     """For want of what the first of them goes nowhere."""
 
-    @property
-    def name(self) -> str:
-        """Return what would have to die."""
-        return self.domain or ", ".join(self.hosts)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:

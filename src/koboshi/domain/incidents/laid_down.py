@@ -10,8 +10,7 @@ Koboshi acts again and the proof holds again. So nobody is lost to a device that
 from datetime import timedelta
 
 from koboshi.domain.decision import NOTHING, Decision, Picture
-from koboshi.domain.facts.cells import cell_of
-from koboshi.domain.incidents.incident import Incident, IncidentState
+from koboshi.domain.incidents.incident import Incident, IncidentState, deadline_of
 from koboshi.domain.incidents.recovering import recover
 from koboshi.domain.incidents.steps import (
     idle_for,
@@ -20,6 +19,7 @@ from koboshi.domain.incidents.steps import (
     is_unreachable,
     life_of,
     move,
+    nova_s_trouble,
     power_word,
     recoveries_of,
 )
@@ -87,10 +87,10 @@ def _waited_long(picture: Picture, incident: Incident) -> bool:
 
 
 def _patience_with(picture: Picture, incident: Incident) -> timedelta:
-    patience = picture.rules.stuck_after
+    patience = deadline_of(incident.state, picture.rules) or picture.rules.stuck_after
     if incident.state is _S.SOURCE_BACK:  # its host lives: whatever Nova does, somebody must look
         return patience
-    return max(patience, NOVA_UNWELL_FOR) if _nova_s_trouble(picture, incident) else patience
+    return max(patience, NOVA_UNWELL_FOR) if nova_s_trouble(picture, incident) else patience
 
 
 def _is_at_work(picture: Picture, incident: Incident) -> bool:
@@ -102,7 +102,7 @@ def _is_at_work(picture: Picture, incident: Incident) -> bool:
 
 def _why_not_on(picture: Picture, incident: Incident) -> str | None:
     """Return what the incident lacks that only a person can mend."""
-    host, trouble = incident.host, _nova_s_trouble(picture, incident)
+    host, trouble = incident.host, nova_s_trouble(picture, incident)
     match incident.state:
         case _S.RECOVERING:
             return trouble or why_host_not_proven_now(incident, picture.world, picture.now)
@@ -117,16 +117,6 @@ def _why_not_on(picture: Picture, incident: Incident) -> str | None:
             )
         case _:
             return None
-
-
-def _nova_s_trouble(picture: Picture, incident: Incident) -> str | None:
-    """Return why it is not the incident's fault that nothing comes of it."""
-    world = picture.world
-    if world.api.failing_since is not None:
-        return f"Nova does not answer: {world.api.error}"
-    if why := picture.brake.brownouts.of(cell_of(incident.host, world)):
-        return f"the control plane is unwell: {why}"
-    return None if world.services_read_at else "Nova's services were not read yet"
 
 
 def is_laid_down(picture: Picture, incident: Incident) -> bool:
@@ -150,7 +140,7 @@ def take_up(picture: Picture, incident: Incident) -> Decision:
         return NOTHING
     if incident.isolation is None:
         return _anew(picture, incident)
-    if _nova_s_trouble(picture, incident):
+    if nova_s_trouble(picture, incident):
         return NOTHING
     waits = any(r.state in WAITING for r in recoveries_of(picture, incident))
     if not waits and incident.servers_listed:
@@ -176,7 +166,7 @@ def _anew(picture: Picture, incident: Incident) -> Decision:
 
 def _is_due_again(picture: Picture, incident: Incident) -> bool:
     """Return whether Nova is asked once more to force a proven dead host down: ever more rarely."""
-    if incident.proof is None or _nova_s_trouble(picture, incident):
+    if incident.proof is None or nova_s_trouble(picture, incident):
         return False
     tried_for = incident.moved_at.since(incident.opened_at)
     pause = min(max(tried_for, picture.rules.stuck_after), TRIED_AGAIN_AT_MOST)

@@ -3,9 +3,18 @@
 from datetime import timedelta
 
 from koboshi.domain.decision import Decision, Picture
+from koboshi.domain.facts.cells import cell_of
 from koboshi.domain.facts.cloud import Power
 from koboshi.domain.facts.ownership import is_left_disabled, marker_of, others_hand
-from koboshi.domain.incidents.incident import BY_POWER, Incident, IncidentState, Proof, ProofKind
+from koboshi.domain.incidents.incident import (
+    BY_POWER,
+    Incident,
+    IncidentState,
+    Proof,
+    ProofKind,
+    deadline_of,
+)
+from koboshi.domain.instant import Instant, latest
 from koboshi.domain.judging.evidence import beats_while_off, distrusting
 from koboshi.domain.judging.felled import felled_by_our_off
 from koboshi.domain.judging.proof import (
@@ -28,6 +37,7 @@ from koboshi.domain.recoveries.recovery import (
     Recovery,
     RecoveryState,
 )
+from koboshi.domain.restraint.arming import is_disarmed
 
 
 def move(
@@ -71,6 +81,16 @@ def braked(picture: Picture, incident: Incident) -> str | None:
     return picture.brake.why(incident.host)
 
 
+def nova_s_trouble(picture: Picture, incident: Incident) -> str | None:
+    """Return why it is not the incident's fault that nothing comes of it."""
+    world = picture.world
+    if world.api.failing_since is not None:
+        return f"Nova does not answer: {world.api.error}"
+    if why := picture.brake.brownouts.of(cell_of(incident.host, world)):
+        return f"the control plane is unwell: {why}"
+    return None if world.services_read_at else "Nova's services were not read yet"
+
+
 def recoveries_of(picture: Picture, incident: Incident) -> tuple[Recovery, ...]:
     """Return the recoveries of the host's servers."""
     return tuple(picture.state.recoveries.get(incident.id, {}).values())
@@ -95,6 +115,18 @@ def idle_for(picture: Picture, incident: Incident) -> timedelta:
         return idle
     longest = max(r.waited_for_others(picture.now) for r in waiting)
     return min(idle, max(longest - picture.rules.policy.wait_at_most, timedelta()))
+
+
+def overdue_at(picture: Picture, incident: Incident) -> Instant | None:
+    """Return when a person is asked because a step of the way home has taken too long.
+
+    None where nobody will be. Time in which nobody watched does not count.
+    """
+    deadline = deadline_of(incident.state, picture.rules)
+    disarmed = is_disarmed(picture.rules, picture.state, picture.now)
+    if deadline is None or disarmed or not picture.rules.comes_home:
+        return None
+    return latest(incident.moved_at, picture.world.began_at).later(deadline)
 
 
 def is_anything_unfinished(picture: Picture, incident: Incident) -> bool:

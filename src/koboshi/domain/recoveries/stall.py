@@ -3,10 +3,9 @@
 from datetime import timedelta
 
 from koboshi.domain.decision import Picture
-from koboshi.domain.facts.cells import cell_of
 from koboshi.domain.incidents.incident import SHOULD_GET_ON, Incident, IncidentState
 from koboshi.domain.incidents.listing import not_listed_yet
-from koboshi.domain.incidents.steps import idle_for
+from koboshi.domain.incidents.steps import idle_for, nova_s_trouble
 from koboshi.domain.judging.proof import why_host_not_proven_now
 from koboshi.domain.judging.verdict import seconds
 from koboshi.domain.names import HostName
@@ -40,10 +39,8 @@ def stalled_notice(picture: Picture, host: HostName) -> str | None:
 
 
 def _why(picture: Picture, incident: Incident, reasons: list[str]) -> str:
-    if picture.world.api.failing_since is not None:
-        return f"Nova does not answer ({picture.world.api.error})"
-    if why := picture.brake.brownouts.of(cell_of(incident.host, picture.world)):
-        return f"the control plane is unwell: {why}"
+    if trouble := nova_s_trouble(picture, incident):
+        return trouble
     if incident.state is IncidentState.RECOVERING:
         if late := not_listed_yet(picture, incident):
             names = ", ".join(sorted(s.name for s in late)[:NAMED])

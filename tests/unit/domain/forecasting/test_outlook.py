@@ -95,7 +95,7 @@ def test_a_cloud_that_is_full_is_no_storm_of_notices() -> None:
 
 def test_a_domain_alone_is_no_host_s_matter() -> None:
     found = replace(short("h1", "a"), hosts=(H1, H2), domain=RACK)
-    assert found.name == "rack1"
+    assert found.domain == "rack1"
     assert not list(room_notices(outlook(found), Scene().state))
 
 

@@ -23,6 +23,7 @@ from koboshi.domain.memory.events import (
 )
 from koboshi.domain.rules import Mode, ProofPolicy, Rules
 from koboshi.domain.word import ConfirmDead, answer
+from tests.fakes.following import moves
 from tests.fakes.scene import H1, INCIDENT, MARKER, Scene, ago, probe, readings
 
 S = IncidentState
@@ -51,21 +52,6 @@ def given(scene: Scene, age_s: float = 0.0) -> Scene:
     return scene.tell(age_s, *answered.events)
 
 
-def steps(scene: Scene, *reasons: str) -> list[str]:
-    """Return the states that follow by themselves; one of them is reached for each of `reasons`."""
-    found: list[str] = []
-    told: list[str] = []
-    for _ in range(5):
-        decision = decide(scene.picture())
-        found += [str(e.to) for e in decision.events if isinstance(e, IncidentMoved)]
-        told += [e.reason for e in decision.events if isinstance(e, IncidentMoved)]
-        scene.tell(0.0, *decision.events)
-        if decision.commands or not decision:
-            break
-    assert all(any(reason in text for text in told) for reason in reasons)
-    return found
-
-
 @pytest.mark.parametrize(
     "path", [(), (S.HELD,), (S.FENCING,), (S.FENCING, S.UNPROVEN), (S.NEEDS_HUMAN,)]
 )
@@ -74,7 +60,7 @@ def test_a_word_is_the_proof_that_an_incident_waits_for(path: tuple[IncidentStat
     scene.state = Scene().state
     scene.incident(*path, age_s=40)
     assert given(scene).the_incident().word is not None
-    assert steps(scene)[-2:] == ["proven", "isolating"]
+    assert moves(scene)[-2:] == ["proven", "isolating"]
     proof = scene.the_incident().proof
     assert proof is not None
     assert proof.kind is ProofKind.WORD
@@ -91,8 +77,8 @@ def test_of_two_hosts_a_word_counts() -> None:
     scene = unproven(hosts=2)
     scene.state = Scene(2).state
     scene.incident(age_s=20)
-    assert steps(scene) == ["held"]
-    assert steps(given(scene)) == ["confirmed", "proven", "isolating"]
+    assert moves(scene) == ["held"]
+    assert moves(given(scene)) == ["confirmed", "proven", "isolating"]
 
 
 def test_a_host_found_down_gets_its_incident_with_the_word() -> None:
@@ -241,32 +227,32 @@ def assumed(silent_s: float = 70.0, proof: ProofPolicy = ProofPolicy.SILENCE) ->
 
 def test_declared_silence_stands_for_death_and_says_so() -> None:
     scene = assumed()
-    assert steps(scene, "ASSUMED, not proven") == ["proven", "isolating"]
+    assert moves(scene, "ASSUMED, not proven") == ["proven", "isolating"]
     proof = scene.the_incident().proof
     assert proof is not None
     assert proof.kind is ProofKind.SILENCE
 
 
 def test_it_takes_a_minute() -> None:
-    assert steps(assumed(silent_s=50.0)) == []
+    assert moves(assumed(silent_s=50.0)) == []
 
 
 @pytest.mark.parametrize("proof", [ProofPolicy.POWER, ProofPolicy.WORD])
 def test_without_the_declaration_a_person_is_waited_for(proof: ProofPolicy) -> None:
     scene = assumed(proof=proof)
-    assert steps(scene) == ["needs_human"]
+    assert moves(scene) == ["needs_human"]
     assert "koboshi host confirm-dead h1" in scene.the_incident().reason
-    assert steps(given(scene)) == ["confirmed", "proven", "isolating"]
+    assert moves(given(scene)) == ["confirmed", "proven", "isolating"]
 
 
 def test_the_brake_holds_what_is_assumed() -> None:
-    assert set(steps(assumed().dark("h2"))) == {"held"}
+    assert set(moves(assumed().dark("h2"))) == {"held"}
 
 
 def test_a_host_that_can_be_fenced_is_never_assumed_dead() -> None:
     scene = assumed()
     scene.world = replace(scene.world, fenced=frozenset({H1}))
-    assert steps(scene) == ["fencing"]
+    assert moves(scene) == ["fencing"]
 
 
 @pytest.mark.parametrize(("authenticated", "state"), [(True, "proven"), (False, "needs_human")])
@@ -277,4 +263,4 @@ def test_a_crash_kernels_message_is_proof_if_only_the_host_could_send_it(
     scene = assumed(proof=ProofPolicy.WORD)
     seen = KdumpSeen(at=ago(68.0), authenticated=authenticated)
     scene.world = replace(scene.world, kdumps={H1: seen})
-    assert steps(scene)[0] == state
+    assert moves(scene)[0] == state

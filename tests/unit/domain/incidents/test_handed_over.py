@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from koboshi.domain.decide import decide
 from koboshi.domain.decision import Decision
 from koboshi.domain.facts.ownership import others_hand
 from koboshi.domain.facts.world import MigrationsRead
@@ -23,6 +22,7 @@ from koboshi.domain.memory.events import (
 )
 from koboshi.domain.names import CommandId, ServiceId
 from koboshi.domain.word import ConfirmDead, answer
+from tests.fakes.following import moves
 from tests.fakes.scene import H1, MARKER, OFF_THRICE, Scene, ago, probe
 
 S = IncidentState
@@ -42,18 +42,6 @@ def said(scene: Scene) -> Decision:
     answered = answer(scene.picture(), ConfirmDead(host=H1, note="I looked"), WHO)
     assert isinstance(answered, Decision), answered
     return answered
-
-
-def moves(scene: Scene) -> list[str]:
-    """Return the states that follow by themselves, up to the first command."""
-    found: list[str] = []
-    for _ in range(6):
-        decision = decide(scene.picture())
-        found += [str(e.to) for e in decision.events if isinstance(e, IncidentMoved)]
-        scene.tell(0.0, *decision.events)
-        if decision.commands or not decision.events:
-            break
-    return found
 
 
 @pytest.mark.parametrize(("reason", "kept"), [("memory errors", "memory errors"), (None, "")])
