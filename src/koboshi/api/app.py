@@ -58,7 +58,8 @@ def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
 
     @app.get("/v1/incidents", summary="All incidents, newest first")
     async def incidents() -> list[IncidentView]:
-        return incidents_of(source.state())
+        picture = source.look()
+        return incidents_of(picture.state, picture)
 
     @app.get(
         "/v1/incidents/{incident}",
@@ -67,11 +68,17 @@ def create_app(source: StatusSource, registry: CollectorRegistry) -> FastAPI:
     )
     async def incident(incident: str) -> IncidentDetail:
         recorded = await read_all(source.journal())
-        state = source.state()
-        found = find_incident(state, incident)
-        read = source.world().from_host.get(found.host)
-        acts = comes_home_by_itself(source.rules())
-        return incident_detail(found, state, recorded, read.records if read else None, acts=acts)
+        picture = source.look()
+        found = find_incident(picture.state, incident)
+        read = picture.world.from_host.get(found.host)
+        return incident_detail(
+            found,
+            picture.state,
+            recorded,
+            read.records if read else None,
+            acts=comes_home_by_itself(picture.rules),
+            picture=picture,
+        )
 
     @app.get("/v1/hosts", summary="All hosts with their verdicts", response_model=list[HostView])
     async def hosts() -> Response:

@@ -11,6 +11,7 @@ from koboshi.api.source import Health, StatusSource
 from koboshi.api.timeline import timeline
 from koboshi.api.views import (
     ArmingView,
+    AwaitsView,
     CheckView,
     EvidenceView,
     HealthView,
@@ -32,16 +33,17 @@ from koboshi.api.views import (
 from koboshi.domain.alone.health import what_is_done
 from koboshi.domain.alone.stops import ENDED, STOP_MEANING
 from koboshi.domain.alone.unwell import Unwell
+from koboshi.domain.decision import Picture
 from koboshi.domain.facts.cloud import Migration
 from koboshi.domain.facts.world import World
 from koboshi.domain.forecasting.time_bombs import TimeBomb, bombs_shown
+from koboshi.domain.home.awaiting import awaited
 from koboshi.domain.home.way_home import way_home
 from koboshi.domain.incidents.incident import INCIDENT_MEANING, Incident
 from koboshi.domain.instant import Instant
 from koboshi.domain.judging.verdict import VERDICT_MEANING, Judgement, judge_all
 from koboshi.domain.memory.state import HostNotice, State
 from koboshi.domain.names import HostName, IncidentId
-from koboshi.domain.picture import take_picture
 from koboshi.domain.recoveries.recovery import (
     NEEDS_A_PERSON,
     ON_ITS_WAY,
@@ -67,17 +69,20 @@ class Snapshot:
     now: Instant
     health: Health
     cloud: str
+    picture: Picture
 
 
 def snapshot_of(source: StatusSource) -> Snapshot:
     """Return the daemon as it is at this moment."""
+    picture = source.look()
     return Snapshot(
-        state=source.state(),
-        world=source.world(),
-        rules=source.rules(),
-        now=source.now(),
+        state=picture.state,
+        world=picture.world,
+        rules=picture.rules,
+        now=picture.now,
         health=source.health(),
         cloud=source.cloud(),
+        picture=picture,
     )
 
 
@@ -101,10 +106,10 @@ def status_of(snapshot: Snapshot) -> StatusView:
         cloud=snapshot.cloud,
         evidence=_evidence(world, now),
         hosts=hosts,
-        incidents=[incident_view(i, state) for i in state.open_incidents()],
+        incidents=[incident_view(i, state, snapshot.picture) for i in state.open_incidents()],
         held=_held(state),
         stopped=_stopped(state),
-        unwell=_unwell(snapshot),
+        unwell=[unwell_view(u, what_is_done(snapshot.picture, u)) for u in _fail_now(state)],
         notices=_notices(state),
         time_bombs=[bomb_view(b) for b in bombs_shown(world, state)],
         outlook=outlook_view(world.outlook),
@@ -152,13 +157,13 @@ def arming_view(state: State, why_not: str | None) -> ArmingView:
     )
 
 
-def incidents_of(state: State) -> list[IncidentView]:
-    """Return all incidents, newest first."""
-    return [incident_view(i, state) for i in reversed(tuple(state.incidents.values()))]
+def incidents_of(state: State, picture: Picture | None = None) -> list[IncidentView]:
+    """Return all incidents, newest first; without a picture nobody watches them."""
+    return [incident_view(i, state, picture) for i in reversed(tuple(state.incidents.values()))]
 
 
-def incident_view(incident: Incident, state: State) -> IncidentView:
-    """Return one incident in brief."""
+def incident_view(incident: Incident, state: State, picture: Picture | None = None) -> IncidentView:
+    """Return one incident in brief; without a picture nothing is known of what it waits for."""
     states = Counter(r.state for r in _recoveries(incident, state))
 
     def count(which: Iterable[RecoveryState]) -> int:
@@ -179,6 +184,20 @@ def incident_view(incident: Incident, state: State) -> IncidentView:
         waiting=count(WAITING),
         held=states[RecoveryState.HELD],
         need_a_person=count(NEEDS_A_PERSON),
+        awaits=_awaits(picture, incident),
+    )
+
+
+def _awaits(picture: Picture | None, incident: Incident) -> AwaitsView | None:
+    told = awaited(picture, incident) if picture is not None else None
+    if told is None:
+        return None
+    return AwaitsView(
+        what=told.what,
+        since=told.since.wall,
+        until=told.until.wall if told.until else None,
+        you_may=told.may.text,
+        commands=list(told.may.commands),
     )
 
 
@@ -189,6 +208,7 @@ def incident_detail(
     records: Iterable[Migration] | None,
     *,
     acts: bool,
+    picture: Picture | None = None,
 ) -> IncidentDetail:
     """Return everything about one incident.
 
@@ -196,7 +216,7 @@ def incident_detail(
     nobody `acts`, the way home is told as a person must go it.
     """
     return IncidentDetail(
-        incident=incident_view(incident, state),
+        incident=incident_view(incident, state, picture),
         proof=ProofView(kind=incident.proof.kind, at=incident.proof.at.wall)
         if incident.proof
         else None,
@@ -299,14 +319,6 @@ def _stopped(state: State) -> list[StoppedServerView]:
 
 def _fail_now(state: State) -> list[Unwell]:
     return sorted((u for u in state.unwell.values() if not u.is_over), key=lambda u: u.since.wall)
-
-
-def _unwell(snapshot: Snapshot) -> list[UnwellServerView]:
-    failing = _fail_now(snapshot.state)
-    if not failing:
-        return []
-    picture = take_picture(snapshot.world, snapshot.state, snapshot.rules, snapshot.now)
-    return [unwell_view(u, what_is_done(picture, u)) for u in failing]
 
 
 def unwell_view(unwell: Unwell, done: str) -> UnwellServerView:

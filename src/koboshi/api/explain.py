@@ -33,8 +33,9 @@ from koboshi.domain.orders import is_silent
 
 def explain(source: StatusSource, host: HostName) -> HostDetail:
     """Return everything about a host that Nova lists."""
-    state, world, now = source.state(), source.world(), source.now()
-    judgement = Judge(world, state, source.rules(), now).of(host)
+    picture = source.look()
+    state, world, now = picture.state, picture.world, picture.now
+    judgement = Judge(world, state, picture.rules, now).of(host)
     incident = state.open_incident(host)
     view = host_view(
         judgement, world, now, servers_by_host(world, state), incident.id if incident else None
@@ -52,7 +53,7 @@ def explain(source: StatusSource, host: HostName) -> HostDetail:
             if of == host
         ],
         against_a_word=against,
-        incident=incident_view(incident, state) if incident else None,
+        incident=incident_view(incident, state, picture) if incident else None,
         proof=ProofView(kind=incident.proof.kind, at=incident.proof.at.wall)
         if incident and incident.proof
         else None,

@@ -5,7 +5,6 @@ from koboshi.api.views import DiskView, ServerDetail
 from koboshi.domain.errors import KoboshiError
 from koboshi.domain.memory.state import State
 from koboshi.domain.names import ServerId
-from koboshi.domain.picture import take_picture
 from koboshi.domain.recoveries.rebuild_order import cost_of_rebuild, known_server, why_not_rebuild
 from koboshi.domain.recoveries.recovery import RecoveryState
 
@@ -23,7 +22,7 @@ def server_detail(snapshot: Snapshot, wanted: str) -> ServerDetail:
     if known is None:  # its incident was found a moment ago
         raise NoSuchServer(f"no open incident knows a server {wanted!r}")
     incident, recovery = known
-    picture = take_picture(snapshot.world, state, snapshot.rules, snapshot.now)
+    picture = snapshot.picture
     refused = why_not_rebuild(picture, incident, recovery)
     is_held = recovery.state is RecoveryState.HELD
     return ServerDetail(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from koboshi.domain.decision import Decision, Refused
+from koboshi.domain.decision import Decision, Picture, Refused
 from koboshi.domain.facts.world import World
 from koboshi.domain.instant import Instant
 from koboshi.domain.memory.state import State
@@ -57,6 +57,10 @@ class StatusSource(Protocol):
 
     def now(self) -> Instant:
         """Return the present moment."""
+        ...
+
+    def look(self) -> Picture:
+        """Return everything judged as of now, as a decision would see it."""
         ...
 
     def cloud(self) -> str:

@@ -141,6 +141,19 @@ class DomainView(View):
     """Whether a person has said that it is dead."""
 
 
+class AwaitsView(View):
+    """What a host on its way home waits for by itself."""
+
+    what: str
+    since: Utc
+    until: Utc | None
+    """When a person is asked, should it not come; None: nobody will be."""
+    you_may: str
+    """What a person may do meanwhile."""
+    commands: list[str]
+    """What to type for it; empty where it is a look, or nothing."""
+
+
 class IncidentView(View):
     """One failure of one host, in brief."""
 
@@ -159,6 +172,8 @@ class IncidentView(View):
     waiting: int
     held: int
     need_a_person: int
+    awaits: AwaitsView | None = None
+    """What it waits for on its way home; None elsewhere, and where nobody watches."""
 
 
 class RecoveryView(View):

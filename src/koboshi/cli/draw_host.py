@@ -8,13 +8,16 @@ from rich.text import Text
 
 from koboshi.api.views import DomainView, HostDetail
 from koboshi.cli.draw_bombs import draw_bombs
-from koboshi.cli.draw_status import cell, heading, plain_table, verdict_cell
+from koboshi.cli.draw_status import awaits_parts, cell, heading, plain_table, verdict_cell
 from koboshi.cli.words import clean, count, moment, since, span
 
 
 def draw_host(detail: HostDetail, console: Console, now: datetime) -> None:
     """Write the verdict, who says what, and what would change it."""
     console.print(_summary(detail, now))
+    if detail.incident is not None and (awaits := detail.incident.awaits):
+        console.print(heading("On its way home"))
+        console.print(Group(*awaits_parts(awaits, now)), crop=False)  # commands are copied
     console.print(heading("Witnesses"))
     console.print(_witnesses(detail))
     if bombs := draw_bombs(detail.time_bombs):
@@ -100,7 +103,8 @@ def _witnesses(detail: HostDetail) -> RenderableType:
     if not detail.testimony:
         lines = [Text(f"  {clean(reason)}") for reason in detail.host.reasons]
         return Text("\n").join(lines)
-    table = plain_table("witness", "group", "says", "heard", "in words", right=("heard",))
+    columns, whole = ("witness", "group", "says", "heard", "in words"), ("group", "says")
+    table = plain_table(*columns, right=("heard",), whole=whole)
     for witness in detail.testimony:
         table.add_row(
             cell(witness.witness),

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from koboshi.api.views import IncidentDetail, IncidentView, RecoveryView
 from koboshi.cli.draw_status import (
     WIDE,
+    awaits_parts,
     cell,
     heading,
     plain_table,
@@ -42,6 +43,9 @@ def draw_list(incidents: list[IncidentView], console: Console) -> None:
 def draw_incident(detail: IncidentDetail, console: Console, now: datetime) -> None:
     """Write one incident: what it is, its servers, its story, the way home."""
     console.print(_summary(detail, now))
+    if awaits := detail.incident.awaits:
+        console.print(heading("On its way home"))
+        console.print(Group(*awaits_parts(awaits, now)), crop=False)  # commands are copied
     if detail.recoveries:
         console.print(heading("Servers"))
         console.print(_servers(detail.recoveries, with_ids=console.width >= WIDE))

@@ -1,6 +1,7 @@
 """The overview, for eyes."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -8,10 +9,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from koboshi.api.views import HomeStepView, HostView, IncidentView, Source, StatusView
+from koboshi.api.views import (
+    AwaitsView,
+    HomeStepView,
+    HostView,
+    IncidentView,
+    Source,
+    StatusView,
+)
 from koboshi.cli.draw_bombs import draw_bombs
 from koboshi.cli.draw_outlook import draw_outlook
-from koboshi.cli.words import clean, moment, since, span
+from koboshi.cli.words import awaited_times, clean, moment, since, span
 from koboshi.domain.judging.verdict import Verdict
 
 _STYLE = {
@@ -84,7 +92,7 @@ def status_parts(status: StatusView, width: int) -> Group:
         parts.append(Text(f"down from the start: {', '.join(map(clean, status.found_down))}"))
     if status.incidents:
         parts.append(heading("Open incidents"))
-        parts += [_incident(incident, status) for incident in status.incidents]
+        parts += [part for one in status.incidents for part in _incident(one, status)]
     if status.held:
         parts += [heading("Held servers"), _held(status, with_ids=width >= WIDE)]
     if status.stopped:
@@ -216,14 +224,33 @@ def servers_line(incident: IncidentView) -> str:
     return ", ".join(parts)
 
 
-def _incident(incident: IncidentView, status: StatusView) -> Padding:
-    lines = (
-        Text(f"{clean(incident.id)}  host {clean(incident.host)}", style="bold"),
-        Text(f"{incident.state}: {incident.meaning}"),
-        Text(f"why: {clean(incident.reason)}"),
-        Text(f"servers: {servers_line(incident)}; opened {since(incident.opened_at, status.at)}"),
-    )
-    return Padding(Group(*lines), (0, 0, 0, 2))
+def _incident(incident: IncidentView, status: StatusView) -> list[RenderableType]:
+    parts: list[RenderableType] = [
+        Text(f"  {clean(incident.id)}  host {clean(incident.host)}", style="bold"),
+        labelled(incident.state, incident.meaning),
+        labelled("why", incident.reason),
+        labelled(
+            "servers", f"{servers_line(incident)}; opened {since(incident.opened_at, status.at)}"
+        ),
+    ]
+    return parts + (awaits_parts(incident.awaits, status.at) if incident.awaits else [])
+
+
+def labelled(label: str, text: str, style: str = "") -> Table:
+    """Return a line of an incident; where it is folded, it hangs behind its label."""
+    line = Table.grid(padding=(0, 1, 0, 0))
+    line.add_row(Text(f"  {label}:"), Text(clean(text), style=style))
+    return line
+
+
+def awaits_parts(awaits: AwaitsView, now: datetime) -> list[RenderableType]:
+    """Return what a host on its way home waits for, until when, and what a person may do."""
+    return [
+        labelled("awaited", awaits.what, "yellow"),
+        labelled("waited", awaited_times(awaits.since, awaits.until, now)),
+        labelled("you may", awaits.you_may),
+        *(command_line(command) for command in awaits.commands),
+    ]
 
 
 def _held(status: StatusView, *, with_ids: bool) -> Table:

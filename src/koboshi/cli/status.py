@@ -97,7 +97,8 @@ def _facts(view: "StatusView") -> Iterator[tuple[str, str]]:
         yield f"host {host.host}", f"{host.verdict}: {host.meaning}"
     for incident in view.incidents:
         done = f"{incident.recovered} of {incident.servers} recovered, {incident.held} held"
-        yield f"incident {incident.id}", f"{incident.state} ({done}): {incident.reason}"
+        awaited = f"; awaited: {incident.awaits.what}" if incident.awaits else ""
+        yield f"incident {incident.id}", f"{incident.state} ({done}): {incident.reason}{awaited}"
     for unwell in view.unwell:
         yield f"server {unwell.name or unwell.server}", f"{unwell.reason}; {unwell.done}"
     for notice in view.notices:

@@ -51,3 +51,19 @@ def since(at: datetime, now: datetime) -> str:
 def count(number: int, noun: str) -> str:
     """Return `1 host`, `2 hosts`."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def clock(at: datetime, now: datetime) -> str:
+    """Return a moment near `now`, to the second: its date only where that is another one."""
+    return at.strftime("%H:%M:%SZ") if at.date() == now.date() else moment(at)
+
+
+def awaited_times(begun: datetime, until: datetime | None, now: datetime) -> str:
+    """Return since when something is awaited, and when a person is asked, should it not come."""
+    waited = span(max((now - begun).total_seconds(), 0))
+    since_when = f"for {waited}, since {clock(begun, now)}"
+    if until is None:
+        return f"{since_when}; nobody is asked by itself"
+    left = (until - now).total_seconds()
+    when = f"in {span(left)}, at {clock(until, now)}" if left > 0 else "now"
+    return f"{since_when}; a person is asked {when}"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from koboshi.api.source import Health, HealthCheck
-from koboshi.domain.decision import Decision, Refused
+from koboshi.domain.decision import Decision, Picture, Refused
 from koboshi.domain.facts.cloud import (
     ComputeService,
     Demand,
@@ -289,6 +289,10 @@ class StorySource:
         """Return the end of the story."""
         return after(30)
 
+    def look(self) -> Picture:
+        """Return it judged."""
+        return take_picture(self.world(), self.state(), self.rules(), self.now())
+
     def cloud(self) -> str:
         """Return a name."""
         return "cloud 'lab'"
@@ -313,9 +317,7 @@ class StorySource:
             dead = frozenset({HOST})
             return Decision(events=(ev.DomainConfirmed(domain=word.domain, hosts=dead, by=by),))
         if isinstance(word, RebuildServer):
-            return order_rebuild(
-                take_picture(world(), state(), self.rules(), self.now()), word.server, by, word.note
-            )
+            return order_rebuild(self.look(), word.server, by, word.note)
         if isinstance(word, ConfirmDead) and word.host == HOST:
             given = ev.WordGiven(host=HOST, incident=INCIDENT, by=by, note=word.note)
             return Decision(events=(given,))

@@ -13,16 +13,18 @@ from koboshi.api.build import (
     status_of,
     status_of_journal,
 )
+from koboshi.api.explain import explain
 from koboshi.api.lookup import NoSuchIncident, find_incident
 from koboshi.api.views import IncidentDetail, Source, StatusView
-from koboshi.domain.incidents.incident import ProofKind
+from koboshi.domain.incidents.incident import IncidentState, ProofKind
 from koboshi.domain.judging.verdict import Verdict
 from koboshi.domain.memory import events as ev
 from koboshi.domain.memory.state import State
 from koboshi.domain.names import IncidentId
 from koboshi.domain.recoveries.recovery import RecoveryState
+from koboshi.domain.rules import Mode, Rules
 
-from .story import DB, EVENTS, INCIDENT, OPENING, WEB, StorySource, after, recorded, state
+from .story import DB, EVENTS, HOST, INCIDENT, OPENING, WEB, StorySource, after, recorded, state
 
 
 def test_the_overview_says_what_is_going_on() -> None:
@@ -58,6 +60,42 @@ def test_the_overview_has_the_way_home_of_a_settled_host_with_and_without_a_daem
         commands = [command for step in way.steps for command in step.commands]
         assert "openstack compute service set --up cmp1 nova-compute" in commands
         assert f"openstack server start {DB}" in commands
+
+
+class Homeward(StorySource):
+    """The story, on its way home."""
+
+    def rules(self) -> Rules:
+        """Let Koboshi bring hosts home."""
+        return Rules(mode=Mode.ACT)
+
+    def state(self) -> State:
+        """Return the memory of a host that came back."""
+        back = ev.IncidentMoved(incident=INCIDENT, to=IncidentState.RETURNING, reason="it answers")
+        return state((*EVENTS, (29, back)))
+
+
+def test_what_a_host_on_its_way_home_waits_for_stands_wherever_its_incident_does() -> None:
+    source = Homeward()
+    (shown,) = status_of(snapshot_of(source)).incidents
+    awaits = shown.awaits
+    assert awaits is not None
+    assert "2 heartbeats of its nova-compute" in awaits.what
+    assert (awaits.since, awaits.until) == (after(29).wall, after(929).wall)
+    assert awaits.you_may
+    assert explain(source, HOST).incident == shown
+    picture = source.look()
+    (listed,) = incidents_of(picture.state, picture)
+    assert listed == shown
+    detail = incident_detail(
+        picture.state.incidents[INCIDENT], picture.state, (), (), acts=True, picture=picture
+    )
+    assert detail.incident == shown
+
+
+def test_where_nobody_watches_nothing_is_awaited() -> None:
+    (shown,) = status_of_journal(Homeward().state(), after(60)).incidents
+    assert shown.awaits is None
 
 
 def test_the_age_of_evidence_is_that_of_the_oldest_host() -> None:

@@ -3,8 +3,7 @@
 from datetime import timedelta
 
 from koboshi.domain.decision import NOTHING, Decision, Picture, Refused
-from koboshi.domain.forecasting.stale import cure
-from koboshi.domain.home.guard_home import bombs_of, stays_disabled
+from koboshi.domain.home.guard_home import bombs_of, cures, named, stays_disabled
 from koboshi.domain.incidents.incident import Incident, IncidentState
 from koboshi.domain.incidents.steps import is_given_back, is_unreachable, may_ask_nova, move
 from koboshi.domain.memory.commands import EnableService, RestoreDisable
@@ -58,9 +57,8 @@ def enable(picture: Picture, incident: Incident) -> Decision:
         return move(
             incident,
             _S.NEEDS_HUMAN,
-            f"{host} is home, but is not enabled: evacuation record {bombs[0].id} of server "
-            f"{bombs[0].server} was never ended, and the next start of its nova-compute would destroy "
-            f"that guest. {cure(bombs[0])}",
+            f"{host} is home, but is not enabled: {named(bombs)}, and the next start of its nova-compute "
+            f"would destroy those guests. Make sure that nobody works on them, then {cures(bombs)}",
         )
     if stays_disabled(incident):
         return _leave_disabled(picture, incident, service.id)

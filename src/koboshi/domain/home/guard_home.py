@@ -3,7 +3,7 @@
 Asked by the planner of its picture, and by the executor of what it has just read itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from re import escape, search
 
@@ -27,6 +27,8 @@ ON_AFTER = timedelta(seconds=30)
 POWER_ON_TRIES = 2
 ELSEWHERE_WITHIN = timedelta(seconds=30)
 """So long a server whose destination died may look for another before that host is switched on."""
+NAMED = 3
+"""So many open records are told with their server and their cure; of more, `status` shows each."""
 
 BLOCKS_THE_LIFT = frozenset({"accepted", "pre-migrating", "done"})
 """What a starting nova-compute has not cleared away (nova 34 compute/manager.py:
@@ -40,12 +42,31 @@ def bombs_of(records: Iterable[Migration]) -> tuple[Migration, ...]:
 
 def bomb_text(incident: Incident, bombs: tuple[Migration, ...]) -> str:
     """Return why a host must stay off, and the exact cure."""
-    servers = ", ".join(f"server {r.server}, record {r.id}, {r.status}" for r in bombs)
     return (
-        f"{incident.host} is not switched on: {len(bombs)} evacuation record(s) of it were never ended "
-        f"({servers}), and its nova-compute would destroy those guests at its next start. Make sure that "
-        f"nobody works on them, then {'; '.join(cure(r) for r in bombs)}"
+        f"{incident.host} is not switched on: {named(bombs)}, and its nova-compute would destroy those "
+        f"guests at its next start. Make sure that nobody works on them, then {cures(bombs)}"
     )
+
+
+def named(bombs: Sequence[Migration]) -> str:
+    """Return how many open records there are, and which: of the first few their servers too.
+
+    Each is named in any case: `stopped_by` finds a record by its name.
+    """
+    told = [f"record {r.id} of server {r.server}, {r.status}" for r in bombs[:NAMED]]
+    more = [f"record {r.id}" for r in bombs[NAMED:]]
+    rest = [f"and {len(more)} more: {', '.join(more)}"] if more else []
+    count = "1 evacuation record" if len(bombs) == 1 else f"{len(bombs)} evacuation records"
+    verb = "was" if len(bombs) == 1 else "were"
+    return f"{count} of it {verb} never ended ({'; '.join(told + rest)})"
+
+
+def cures(bombs: Sequence[Migration]) -> str:
+    """Return how to end the first few of the records, each; of more, where theirs stand."""
+    every = tuple(dict.fromkeys(cure(r) for r in bombs))  # one ends all records of its server
+    more = len(every) - NAMED
+    told = "; ".join(every[:NAMED])
+    return f"{told}; and the same for {more} more: koboshi status" if more > 0 else told
 
 
 def stopped_by(incident: Incident, records: Iterable[Migration]) -> tuple[Migration, ...]:
@@ -158,7 +179,7 @@ def why_not_enable(
     if service is not None and service.forced_down:
         return "it is still forced down"
     if bombs := bombs_of(records):
-        return f"evacuation record {bombs[0].id} was never ended: {cure(bombs[0])}"
+        return f"{named(bombs)}: {cures(bombs)}"
     if isinstance(command, EnableService) and stays_disabled(incident):
         return "an operator had disabled it before: enabling it is theirs"
     return None

@@ -8,11 +8,14 @@ compute/manager.py:init_host, service.py:start). Nova lifts force-down at any ti
 from datetime import timedelta
 
 from koboshi.domain.decision import NOTHING, Decision, Picture
-from koboshi.domain.home.guard_home import BLOCKS_THE_LIFT
+from koboshi.domain.facts.cloud import Migration
+from koboshi.domain.home.guard_home import BLOCKS_THE_LIFT, NAMED, bombs_of, cures, named
+from koboshi.domain.home.way_home import HomeStep
 from koboshi.domain.incidents.incident import Incident, IncidentState
 from koboshi.domain.incidents.steps import may_ask_nova, move
 from koboshi.domain.memory.commands import LiftForceDown
 from koboshi.domain.memory.events import HostBeat, HostNoticeCleared, HostNoticed
+from koboshi.domain.names import HostName
 
 BEATS = 2
 NOTICE_AFTER = timedelta(seconds=15)
@@ -65,7 +68,7 @@ def reconcile(picture: Picture, incident: Incident) -> Decision:
             f"({service.disabled_reason or 'without a reason'}): bringing it home is theirs",
             *_cleared(picture, incident),
         )
-    if noticed := _notice(picture, incident, [f"{r.id} ({r.status})" for r in blocking]):
+    if noticed := _notice(picture, incident, blocking):
         return noticed
     if blocking or not service.forced_down or not may_ask_nova(picture, incident):
         return NOTHING
@@ -79,7 +82,7 @@ def reconcile(picture: Picture, incident: Incident) -> Decision:
     return Decision(commands=(command,))
 
 
-def _notice(picture: Picture, incident: Incident, blocking: list[str]) -> Decision:
+def _notice(picture: Picture, incident: Incident, blocking: list[Migration]) -> Decision:
     """Tell once how to end what Nova refuses for long: no API ends a `done` record."""
     host = incident.host
     refused_since = incident.home.refused_since
@@ -90,14 +93,36 @@ def _notice(picture: Picture, incident: Incident, blocking: list[str]) -> Decisi
         or picture.now.since(since) < NOTICE_AFTER
     ):
         return NOTHING
-    what = f"record {', '.join(blocking)}" if blocking else incident.home.refusal
+    records = ", ".join(f"record {r.id} ({r.status})" for r in blocking[:NAMED])
+    more = f" and {len(blocking) - NAMED} more" if len(blocking) > NAMED else ""
+    step = once_more(host, blocking)
     text = (
-        f"force-down of {host} cannot be lifted, though its nova-compute reports ({what}). Causes: two "
-        "records of one server (each start completes one), or it came back in the middle of an "
-        f"evacuation: both need one more start: ssh {host} systemctl restart nova-compute. Or a "
-        "destination was down when it started: bring that up first"
+        f"force-down of {host} cannot be lifted, though its nova-compute reports "
+        f"({f'{records}{more}' if blocking else incident.home.refusal}). {step.text}: "
+        f"{'; '.join(step.commands)}"
     )
     return Decision(events=(HostNoticed(host=host, topic=LIFT_REFUSED, text=text),))
+
+
+def once_more(host: HostName, blocking: list[Migration]) -> HomeStep:
+    """Return how to end what Nova has not cleared away: no API ends a record.
+
+    One that was never ended makes the next start destroy its guest: it is ended first.
+    """
+    restart = (f"ssh {host} systemctl restart nova-compute",)
+    if bombs := bombs_of(blocking):
+        return HomeStep(
+            text=f"Do NOT restart nova-compute there yet: {named(bombs)}, and its start would destroy "
+            f"those guests. Make sure that nobody works on them, then {cures(bombs)}; after that, one "
+            "more start",
+            commands=restart,
+        )
+    return HomeStep(
+        text="If a destination was down when it started, bring that up first. It needs one more start "
+        "where two records are of one server (each start completes one), or where it came back in the "
+        "middle of an evacuation",
+        commands=restart,
+    )
 
 
 def _cleared(picture: Picture, incident: Incident) -> tuple[HostNoticeCleared, ...]:

@@ -1,6 +1,7 @@
 """One step of a host incident: which module answers for which state."""
 
 from koboshi.domain.decision import NOTHING, Decision, Picture
+from koboshi.domain.home.awaiting import awaited, sentence
 from koboshi.domain.home.enabling import await_release, enable
 from koboshi.domain.home.homecoming import until_home
 from koboshi.domain.home.powering import await_power
@@ -9,13 +10,12 @@ from koboshi.domain.home.returning import await_beats, reconcile
 from koboshi.domain.incidents.confirm_dead import void
 from koboshi.domain.incidents.confirming import begin, hold_over, wait
 from koboshi.domain.incidents.fencing import await_better_evidence, await_proof
-from koboshi.domain.incidents.incident import ACTING, DEADLINES, Incident, IncidentState
+from koboshi.domain.incidents.incident import ACTING, Incident, IncidentState
 from koboshi.domain.incidents.laid_down import give_over, lay_down
 from koboshi.domain.incidents.recovering import isolate, recover, source_back
-from koboshi.domain.incidents.steps import is_given_back, move
+from koboshi.domain.incidents.steps import is_given_back, move, overdue_at
 from koboshi.domain.instant import latest
 from koboshi.domain.judging.verdict import seconds
-from koboshi.domain.restraint.arming import is_disarmed
 
 _S = IncidentState
 
@@ -78,14 +78,15 @@ def _home_step(picture: Picture, incident: Incident) -> Decision:
 
 def _overdue(picture: Picture, incident: Incident) -> Decision:
     """Ask a person when a step of the way home has taken too long: Nova times nothing out."""
-    deadline = DEADLINES.get(incident.state)
-    waited = picture.now.since(latest(incident.moved_at, picture.world.began_at))
-    disarmed = is_disarmed(picture.rules, picture.state, picture.now)
-    if deadline is None or waited < deadline or disarmed or not picture.rules.comes_home:
+    at = overdue_at(picture, incident)
+    if at is None or not picture.now.has_passed(at):
         return NOTHING
+    waited = picture.now.since(latest(incident.moved_at, picture.world.began_at))
+    told = awaited(picture, incident)
     return move(
         incident,
         _S.NEEDS_HUMAN,
         f"{incident.host} is {incident.state} for {seconds(waited)}, and does not get on "
-        f"({incident.reason}): bring it home by hand; 'koboshi incident show {incident.id}' says how",
+        f"({incident.reason}). {f'{sentence(told)}. ' if told else ''}Or bring it home by hand: "
+        f"'koboshi incident show {incident.id}' says how",
     )
