@@ -16,7 +16,13 @@ from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.policies.policy import images_wanted
 from koboshi.domain.policies.readiness import Readiness
 from koboshi.domain.recoveries.apart import partners_wanted
-from koboshi.domain.recoveries.recovery import ON_ITS_WAY, WAITING, Recovery, RecoveryState
+from koboshi.domain.recoveries.recovery import (
+    HOLDS_A_SLOT,
+    ON_ITS_WAY,
+    WAITING,
+    Recovery,
+    RecoveryState,
+)
 from koboshi.domain.recoveries.restart_order import RestartOrder
 from koboshi.domain.recoveries.stranded import volumes_wanted
 from koboshi.domain.recoveries.waited import hosts_waited_for
@@ -45,6 +51,7 @@ _READ_BY_ID = frozenset(
 )
 
 
+_SOON_FREE = HOLDS_A_SLOT - {RecoveryState.STUCK}
 _ROOM_MATTERS = frozenset({RecoveryState.QUEUED, RecoveryState.BUILDING, RecoveryState.GIVEN_UP})
 """Of one that is being made, too: if Nova finds no host for it, what seemed to have room is remembered."""
 
@@ -66,6 +73,8 @@ class Interest:
     list_again: frozenset[HostName] = frozenset()
     """Hosts whose servers are known: they are listed calmly, for those that come late."""
     list_records: frozenset[HostName] = frozenset()
+    slots_awaited: bool = False
+    """Whether the end of a record lets another server go: what frees a slot is seen soon."""
     servers: frozenset[ServerId] = frozenset()
     partners: frozenset[ServerId] = frozenset()
     """Of stranded servers' anti-affinity groups, no sweep has seen them: they are read by id, calmly."""
@@ -119,6 +128,8 @@ def interest_of(picture: Picture) -> Interest:
         list_servers=frozenset(listed),
         list_again=frozenset(i.host for i in incidents if i.servers_listed),
         list_records=frozenset(hosts),
+        slots_awaited=any(r.state in _SOON_FREE for r in recoveries)
+        and any(r.state in WAITING and not r.waits_for_others for r in recoveries),
         servers=frozenset(r.server for r in recoveries if _needs_reading(picture, r)).union(
             *(asked_while_restoring(picture, i) for i in incidents)
         ),

@@ -47,6 +47,7 @@ from koboshi.engine.pace import (
     MAX_PATROL_READS_AT_ONCE,
     MAX_POWER_READS_AT_ONCE,
     MAX_READS_AT_ONCE,
+    RECORDS_REST,
     SERVICES_REST,
     Pace,
 )
@@ -114,6 +115,7 @@ class Observers:
             board=board, clock=clock, cloud=cloud, pace=pace, ask=self._ask, limit=self._read_limit
         )
         self._services_took = pace.services
+        self._records_took = pace.records
         self._identified: dict[HostName, Instant] = {}
 
     def orders(self, interest: Interest) -> Iterator[Order]:
@@ -166,10 +168,9 @@ class Observers:
         def urgent(interval: timedelta) -> timedelta:
             return interval if interest.urgent else max(interval, pace.calm)
 
+        records = self._quick_records() if interest.slots_awaited else urgent(pace.records)
         for host in interest.list_records:
-            yield Order(
-                key=("records", host), every=urgent(pace.records), work=partial(self._records, host)
-            )
+            yield Order(key=("records", host), every=records, work=partial(self._records, host))
         for host in interest.list_servers:
             listing = pace.calm if host in interest.list_again else pace.listing
             yield Order(key=("listing", host), every=listing, work=partial(self._listing, host))
@@ -221,6 +222,11 @@ class Observers:
         pace = self._pace
         quick = self._services_took * SERVICES_REST
         return min(max(quick, pace.services_suspect), pace.services)
+
+    def _quick_records(self) -> timedelta:
+        """Return the pause between two reads of records while servers wait for one of them to end."""
+        pace = self._pace
+        return min(max(self._records_took * RECORDS_REST, pace.records_awaited), pace.records)
 
     async def _services(self) -> None:
         asked_at = self._clock.now()
@@ -360,6 +366,7 @@ class Observers:
             f"evacuation records of {host}",
             lambda: self._cloud.migrations(source=host, evacuations_only=True),
         )
+        self._records_took = self._clock.now().since(started)
         if records is None:
             self._board.miss_records(host)
         else:

@@ -43,6 +43,9 @@ class Pace:
     power_suspect: timedelta = timedelta(seconds=2)
     """From one answer to the next question: two readings are never closer than this."""
     records: timedelta = timedelta(seconds=1)
+    """At most: while servers wait for a slot, and the API is quick, it is shorter (`RECORDS_REST`)."""
+    records_awaited: timedelta = timedelta(seconds=0.25)
+    """... but no shorter than this."""
     servers: timedelta = timedelta(seconds=1)
     listing: timedelta = timedelta(seconds=3)
     room: timedelta = timedelta(seconds=5)
@@ -57,6 +60,8 @@ class Pace:
 
 SERVICES_REST = 20
 """The pause after a read of the services, in times that it took: a twentieth of one API worker."""
+RECORDS_REST = 4
+"""The pause after a read of records whose end frees a slot, in times that it took: a fifth of one API worker."""
 HYPERVISORS_A_MINUTE = 500
 """A page a minute, on the average: a cloud of thousands of hosts lists them less often."""
 MANY_VOLUMES = 100
