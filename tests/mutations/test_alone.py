@@ -1,5 +1,7 @@
 """Each sentence of the safety argument on servers that fail alone, taken out: the judge must notice."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,11 @@ import pytest
 from koboshi.domain.alone import health, last_look, starting
 from koboshi.domain.alone.stops import StopCause, StopState
 from koboshi.domain.alone.unwell import Unwell
+from koboshi.domain.facts.world import World
+from koboshi.domain.incidents import confirming, opening
+from koboshi.domain.instant import Instant
+from koboshi.domain.judging import rebooted, verdict
+from koboshi.domain.judging.verdict import Judgement, Verdict
 from koboshi.domain.names import HostName, ServerId
 from koboshi.domain.rules import Mode
 from koboshi.engine import whiteboard
@@ -113,7 +120,36 @@ MUTATIONS = (
 )
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.sentence)
+FENCES = replace(shortened(), fence_down_inside=True)
+
+
+async def compute_dies(s: Story) -> None:
+    await anyio.sleep(60)
+    s.cloud.physics.kill_compute(HostName("h1"))
+    await anyio.sleep(700)
+
+
+def _since_the_last_heartbeat(host: HostName, world: World, _: Any, now: Instant) -> timedelta:
+    return now.since(world.services[host].advanced_at or world.began_at)
+
+
+def _some_sentence(*_: Any) -> str:
+    return "mutation"
+
+
+DOWN_INSIDE = Mutation(
+    sentence="A host that answers is fenced only if its boot time is new",
+    patches=(
+        (rebooted, "down_inside_for", _since_the_last_heartbeat),
+        (verdict, "sentence_of", _some_sentence),
+    ),
+    tell=compute_dies,
+    breaks=Rule.UNPROVEN,
+    rules=FENCES,
+)
+
+
+@pytest.mark.parametrize("mutation", [*MUTATIONS, DOWN_INSIDE], ids=lambda m: m.sentence)
 def test_without_the_sentence_a_story_breaks_a_rule(
     mutation: Mutation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,3 +197,33 @@ def test_without_the_sentence_its_story_breaks_a_rule(
     monkeypatch.setattr(health, name, instead)
     played = play(scenario.cloud, scenario.script, scenario.settings)
     assert breaks in {b.rule for b in played.breaches}, sentence
+
+
+def _is_down_inside(_: Any, judgement: Judgement) -> bool:
+    return judgement.verdict is Verdict.DOWN_INSIDE
+
+
+def _no(*_: Any) -> bool:
+    return False
+
+
+Patches = tuple[tuple[object, str, Any], ...]
+IN_TEN_MINUTES: Patches = ((rebooted, "DOWN_INSIDE_AFTER", timedelta(minutes=5)),)
+BY_POLICY: Patches = (
+    (opening, "_is_fenced_by_policy", _is_down_inside),
+    (confirming, "answers_again", _no),
+    (confirming, "is_to_be_fenced", _always),
+)
+
+
+@pytest.mark.parametrize(
+    ("story", "patches"), [("down-inside-fenced", IN_TEN_MINUTES), ("down-inside", BY_POLICY)]
+)
+def test_a_host_that_answers_is_fenced_after_ten_minutes_and_by_policy(
+    story: str, patches: Patches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = load_scenario(SCENARIOS / story)
+    for module, name, instead in patches:
+        monkeypatch.setattr(module, name, instead)
+    played = play(scenario.cloud, scenario.script, scenario.settings)
+    assert Rule.UNPROVEN in {b.rule for b in played.breaches}

@@ -40,7 +40,9 @@ def explain(source: StatusSource, host: HostName) -> HostDetail:
     view = host_view(
         judgement, world, now, servers_by_host(world, state), incident.id if incident else None
     )
-    against = why_not_silent(host, world, now)
+    against = None
+    if judgement.verdict is not Verdict.DOWN_INSIDE:  # of such a one it is no proof, and taken
+        against = why_not_silent(host, world, now)
     return HostDetail(
         host=view,
         rule=judgement.rule,
@@ -94,7 +96,7 @@ def _next(
     host = judgement.host
     if incident is not None:
         yield f"koboshi incident show {incident.id}"
-    waits = judgement.verdict is Verdict.FOUND_DOWN
+    waits = judgement.verdict in {Verdict.FOUND_DOWN, Verdict.DOWN_INSIDE}
     if incident is not None:
         waits = incident.state in WAITS_FOR_PROOF or is_untouched(state, incident)
     if waits and against is None and (incident is None or incident.word is None):

@@ -159,7 +159,9 @@ class _Teller:
             case ev.WordGiven():
                 return (
                     host,
-                    "a person says that it is dead",
+                    "a person says that it may be switched off"
+                    if event.to_fence
+                    else "a person says that it is dead",
                     f"{event.by}: {event.note}".strip(": "),
                 )
             case ev.WordVoided():

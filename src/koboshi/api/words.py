@@ -210,6 +210,12 @@ def _sentence(event: ev.Event) -> str:
             stays = f"; {event.host} stays disabled when it comes home" * (
                 event.handed_over is not None
             )
+            if event.to_fence:
+                return (
+                    f"your word that the servers of {event.host} are down stands in the journal: it is "
+                    "switched off, if the picture is plausible, and they are recovered elsewhere when its "
+                    f"power reads off{stays}"
+                )
             return (
                 f"your word that {event.host} is dead stands in the journal; it is void as soon as the "
                 f"host gives a sign of life{stays}"

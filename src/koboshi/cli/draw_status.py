@@ -26,12 +26,14 @@ _STYLE = {
     Verdict.UP: "green",
     Verdict.SUSPECT: "yellow",
     Verdict.SERVICE_FAILED: "yellow",
+    Verdict.DOWN_INSIDE: "red",
     Verdict.HUNG: "red",
     Verdict.UNREACHABLE: "bold red",
     Verdict.UNKNOWN: "yellow",
     Verdict.FOUND_DOWN: "red",
 }
-_ICON = {Verdict.UP: "●", Verdict.UNREACHABLE: "✗", Verdict.FOUND_DOWN: "✗", Verdict.HUNG: "✗"}
+_DOWN = (Verdict.UNREACHABLE, Verdict.FOUND_DOWN, Verdict.HUNG, Verdict.DOWN_INSIDE)
+_ICON = {Verdict.UP: "●", **dict.fromkeys(_DOWN, "✗")}
 OTHER_ICON = "▲"
 WIDE = 110
 """Columns from which on a table also shows ids."""

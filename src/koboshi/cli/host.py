@@ -36,6 +36,10 @@ def confirm_dead(
     left disabled when it comes home). Refused while any witness of the host answers or its power reads
     on; void as soon as one answers again.
 
+    Of a host that is down inside (it rebooted and answers, and its nova-compute has not come for ten
+    minutes) it is no proof: the host is switched off, as a silent one would be, and its servers are
+    recovered when its power reads off.
+
     Parameters
     ----------
     host
@@ -53,7 +57,9 @@ def confirm_dead(
     from koboshi.client import ApiClient  # noqa: PLC0415 - slow to import
 
     with ApiClient(context.settings().socket_path) as client:
-        client.host(host)  # of one that is not there nobody is asked in vain
+        known = client.host(host)  # of one that is not there nobody is asked in vain
+        if known.host.verdict == "down_inside":
+            warning = f"{host} will be switched off, and whatever runs on it with it: guests, too."
         if not severe(context, host, confirm, warning=warning):
             return ExitCode.USAGE
         answer = client.confirm_dead(host, note=note)

@@ -121,6 +121,8 @@ class Rules:
     """Who is recovered, in which order, and who may say so."""
     proof: ProofPolicy = ProofPolicy.POWER
     """What may prove the death of a host without a power device."""
+    fence_down_inside: bool = False
+    """Whether a host that rebooted, and whose nova-compute does not come, is fenced and recovered."""
     silence: timedelta = timedelta(seconds=6)
     """How long a witness must be silent before its silence is a vote."""
     heartbeat_margin: timedelta = timedelta(seconds=3)

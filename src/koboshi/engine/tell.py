@@ -92,6 +92,15 @@ class Teller:
 _Told = tuple[Severity, str, HostName | None, IncidentId | None, str]
 
 
+def _word(event: ev.WordGiven) -> str:
+    if event.to_fence:
+        return (
+            f"{event.by} says that host {event.host}, which answers, may be switched off: its servers are "
+            "recovered when its power reads off"
+        )
+    return f"{event.by} says that host {event.host} is dead: its servers are recovered on this word"
+
+
 def _told(event: ev.Event, state: State) -> _Told | None:
     match event:
         case (
@@ -108,8 +117,7 @@ def _told(event: ev.Event, state: State) -> _Told | None:
         case ev.IncidentMoved():
             return _incident_moved(event, state)
         case ev.WordGiven():
-            text = f"{event.by} says that host {event.host} is dead: its servers are recovered on this word"
-            return Severity.WARNING, text, event.host, event.incident, ""
+            return Severity.WARNING, _word(event), event.host, event.incident, ""
         case ev.WordVoided():
             host = _host(event.incident, state)
             text = f"the word that host {host} is dead is VOID: {event.reason}. Nothing more is sent on it"

@@ -150,7 +150,8 @@ class Chronicle:
             case ev.HostReleased():
                 return f"host {host} released", event.by
             case ev.WordGiven():
-                return f"word {host} given", f"{event.by}: {event.note}"
+                what = "given to fence" if event.to_fence else "given"
+                return f"word {host} {what}", f"{event.by}: {event.note}"
             case ev.WordVoided():
                 return f"word {host} void", event.reason
             case ev.DeathProven():

@@ -43,6 +43,12 @@ class StoryNetwork(Section):
     independent: bool = False
 
 
+class StoryFencing(Section):
+    """Which hosts that answer are fenced; a story's power devices are its cloud's."""
+
+    down_inside: bool = False
+
+
 class StoryHome(HomeSettings):
     """The way home; a story is over when its servers are safe, unless it says `automatic = true`."""
 
@@ -65,6 +71,7 @@ class StorySettings(Section):
     policy: PolicySettings = Field(default_factory=PolicySettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
     alone: AloneSettings = Field(default_factory=AloneSettings)
+    fencing: StoryFencing = Field(default_factory=StoryFencing)
     health: HealthSettings = Field(default_factory=HealthSettings)
     pace: PaceSettings = Field(default_factory=PaceSettings)
     home: StoryHome = Field(default_factory=StoryHome)

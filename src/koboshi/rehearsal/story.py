@@ -240,7 +240,7 @@ class Story:
             and isinstance(e.command, Evacuate)
             and e.command.server == server
         }
-        sworn = {e.host for e in events if isinstance(e, WordGiven)}
+        sworn = {e.host for e in events if isinstance(e, WordGiven) and not e.to_fence}
         _require(bool(sources), f"{server} was sent an evacuate without an intent in the journal")
         _require(
             any(s in sworn or self._proven(self.fences[s], at_s) for s in sources),

@@ -177,6 +177,15 @@ class AloneSettings(Section):
     )
 
 
+class DownInside(Protocol):
+    """What is said of hosts that rebooted, and whose nova-compute does not come."""
+
+    @property
+    def down_inside(self) -> bool:
+        """Return whether they are fenced."""
+        ...
+
+
 class HealthSettings(Section):
     """Checks of servers, whose owners name them in the metadata key `koboshi:health`."""
 
@@ -300,6 +309,11 @@ class Decides(Protocol):
         ...
 
     @property
+    def fencing(self) -> DownInside:
+        """Return which hosts that answer are fenced."""
+        ...
+
+    @property
     def health(self) -> HealthSettings:
         """Return how servers are checked."""
         ...
@@ -325,6 +339,7 @@ def rules_of(said: Decides) -> Rules:
         rebuild_after=said.policy.rebuild_after,
         policy=said.policy.rules(),
         proof=said.policy.proof,
+        fence_down_inside=said.fencing.down_inside,
         silence=said.evidence.silence,
         heartbeat_margin=said.evidence.heartbeat_margin,
         sample_max_age=said.evidence.sample_max_age,

@@ -241,6 +241,14 @@ class FencingSettings(Section):
         description="How many other hosts' devices are read before the first *off* of a host whose power "
         "reads on: one that reads off while its host answers tells of devices that are swapped.",
     )
+    down_inside: bool = Field(
+        default=False,
+        description="Whether a host is fenced, and its servers recovered elsewhere, that rebooted and answers, "
+        "but whose nova-compute has not reported for ten minutes since: its servers are down. Only a new boot "
+        "time tells of it ([prometheus] boot_times). What started there all the same (with "
+        "resume_guests_state_on_host_boot, before nova-compute failed) is switched off with the host. By default "
+        "a person is told, with the one command for it.",
+    )
     defaults: FencingOptions = Field(default_factory=FencingOptions)
     hosts: dict[str, FencingHost] = Field(default_factory=dict[str, FencingHost])
     outlets: dict[str, dict[str, FencingHost]] = Field(

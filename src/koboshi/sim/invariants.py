@@ -55,6 +55,7 @@ from koboshi.sim.breach import Rule
 from koboshi.sim.brownouts import judge_in_brownout
 from koboshi.sim.casebook import LOOK_S, SEEN_S, Casebook
 from koboshi.sim.coming_home import judge_homeward, judge_start
+from koboshi.sim.down_inside import why_not_down_inside
 from koboshi.sim.journal import Disk
 from koboshi.sim.proofs import judge_new_proof, judge_word
 from koboshi.sim.requests import judge_evacuate
@@ -137,6 +138,8 @@ class Judge(Casebook):
                 self._stepped(event, now_s)
             case DeathProven():
                 self._proven(event, now_s)
+            case WordGiven(to_fence=True):
+                self.near["word_to_fence"] += 1
             case WordGiven():
                 self.words.add(event.host)
                 judge_word(self, event, now_s)
@@ -343,8 +346,12 @@ class Judge(Casebook):
         # A kernel alone that answers after its last words is taken for the one that writes the dump.
         dumps = host in self.world.kdump.heard and not self.world.physics.hosts[host].userland
         if answers and not dumps and command.id not in self.saves:
-            facts = f"{host} is switched off though it has answered for {now_s - since_s:.0f} s"
-            self.tell(Rule.UNPROVEN, facts)
+            why = why_not_down_inside(self, command, now_s)
+            facts = (
+                f"{host} is switched off though it has answered for {now_s - since_s:.0f} s: {why}"
+            )
+            if why is not None:
+                self.tell(Rule.UNPROVEN, facts)
 
     # What came of it
 

@@ -17,12 +17,19 @@ class BootTrack:
     read_at: Instant
     changed_at: Instant | None = None
     """When a newer boot time was first read; None before one was seen to change."""
+    known_since: Instant | None = None
+    """When this boot time was first read; None: not before `read_at`."""
+
+    @property
+    def since(self) -> Instant:
+        """Return since when this boot is known, whether an older one was seen before it or not."""
+        return self.changed_at or self.known_since or self.read_at
 
 
 def observe_boot(track: BootTrack | None, booted: datetime, at: Instant) -> BootTrack:
     """Add one reading of a host's boot time."""
     if track is None:
-        return BootTrack(booted=booted, read_at=at)
+        return BootTrack(booted=booted, read_at=at, known_since=at)
     if booted - track.booted > BOOT_DRIFT:
-        return BootTrack(booted=booted, read_at=at, changed_at=at)
+        return BootTrack(booted=booted, read_at=at, changed_at=at, known_since=at)
     return replace(track, read_at=at)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from koboshi.domain.alone.boots import BootTrack
 from koboshi.domain.facts.world import World
 from koboshi.domain.instant import Instant, seconds
 from koboshi.domain.judging.evidence import Heartbeat
@@ -16,8 +15,6 @@ NEAR = timedelta(minutes=15)
 TOGETHER = timedelta(minutes=2)
 """Gaps so close together have one cause."""
 GAP_INTERVALS = 2
-DOWN_INSIDE_AFTER = timedelta(minutes=10)
-"""So long a host that booted may be without its nova-compute until that is no start any more."""
 
 
 def is_gap(before: Heartbeat | None, after: Heartbeat) -> bool:
@@ -86,12 +83,3 @@ def _is_shared(gap: Instant, world: World, rules: Rules) -> bool:
         at.since(gap) <= TOGETHER and gap.since(at) <= TOGETHER for at in world.gaps.values()
     )
     return together > bound(len(world.services), rules)
-
-
-def rebooted_unheard(host: HostName, world: World) -> BootTrack | None:
-    """Return the host's new boot, if its nova-compute has not reported since; None where nobody tells."""
-    boot, track = world.boots.get(host), world.services.get(host)
-    if boot is None or boot.changed_at is None or track is None:
-        return None
-    beats = track.advanced_at
-    return boot if beats is None or boot.changed_at.is_after(beats) else None

@@ -14,6 +14,7 @@ from koboshi.domain.facts.ownership import MARKER_PREFIX, disabled_by_operator
 from koboshi.domain.incidents.incident import Incident, IncidentState, Proof, ProofKind
 from koboshi.domain.incidents.steps import life_of
 from koboshi.domain.judging.proof import proof_by_word
+from koboshi.domain.judging.quarantine import can_be_switched
 from koboshi.domain.judging.silence import why_not_silent
 from koboshi.domain.judging.verdict import Control, Verdict, seconds
 from koboshi.domain.memory.events import IncidentOpened, WordGiven, WordVoided
@@ -32,9 +33,13 @@ MAX_NOTE = 500
 
 def confirm_dead(picture: Picture, host: HostName, note: str, by: str) -> Decision | Refused:
     """Return what follows from `by` saying that `host` is dead, or why the word is not taken."""
-    if refused := _not_ours(picture, host) or _speaks(picture, host):
+    if refused := _not_ours(picture, host):
         return refused
     incident = picture.state.open_incident(host)
+    if picture.judgements[host].verdict is Verdict.DOWN_INSIDE:
+        return _down_inside(picture, incident, host, note, by)
+    if refused := _speaks(picture, host):
+        return refused
     if incident is None:
         return _with_new_incident(picture, host, note, by)
     if refused := _not_now(picture, incident):
@@ -42,7 +47,41 @@ def confirm_dead(picture: Picture, host: HostName, note: str, by: str) -> Decisi
     return Decision(events=(_given(picture, incident.id, host, note, by),))
 
 
-def _given(picture: Picture, incident: IncidentId, host: HostName, note: str, by: str) -> WordGiven:
+def _down_inside(
+    picture: Picture, incident: Incident | None, host: HostName, note: str, by: str
+) -> Decision | Refused:
+    """Return what follows of a host that answers, though its servers are down: it may be fenced.
+
+    The word proves nothing. The host is switched off by the rules that hold for a silent one, the
+    brake's too, and its servers are recovered when its power reads off.
+    """
+    if not can_be_switched(host, picture.world, picture.state):
+        return Refused(
+            reason=f"{host} answers, and no power device that is believed can switch it off",
+            cure="switch it off by hand; when it is silent on every path, say so again",
+        )
+    if incident is not None:
+        if refused := _not_now(picture, incident):
+            return refused
+        return Decision(events=(_given(picture, incident.id, host, note, by, to_fence=True),))
+    opened = picture.new_incident_id(host)
+    return Decision(
+        events=(
+            IncidentOpened(incident=opened, host=host, evidence=picture.judgements[host].reasons),
+            _given(picture, opened, host, note, by, to_fence=True),
+        )
+    )
+
+
+def _given(
+    picture: Picture,
+    incident: IncidentId,
+    host: HostName,
+    note: str,
+    by: str,
+    *,
+    to_fence: bool = False,
+) -> WordGiven:
     """Return the word; with it whoever had disabled the host hands it over as it stands."""
     service = picture.world.services[host].service
     is_theirs = disabled_by_operator(host, picture.world)
@@ -52,6 +91,7 @@ def _given(picture: Picture, incident: IncidentId, host: HostName, note: str, by
         by=by,
         note=note[:MAX_NOTE],
         handed_over=(service.disabled_reason or "") if is_theirs else None,
+        to_fence=to_fence,
     )
 
 
@@ -139,11 +179,13 @@ def _word(picture: Picture, host: HostName, of: str) -> str:
 def _not_now(picture: Picture, incident: Incident) -> Refused | None:
     """Return why the incident has no use for a word."""
     show = f"see 'koboshi incident show {incident.id}'"
-    if incident.word is not None and incident.state in WAITS_FOR_PROOF:
-        ago = seconds(picture.now.since(incident.word.at))
-        return Refused(
-            reason=f"the word was given already, {ago} ago, by {incident.word.by}", cure=show
-        )
+    word, judgement = incident.word, picture.judgements[incident.host]
+    goes_further = (
+        word is not None and word.to_fence and judgement.verdict is not Verdict.DOWN_INSIDE
+    )
+    if word is not None and not goes_further and incident.state in WAITS_FOR_PROOF:
+        ago = seconds(picture.now.since(word.at))
+        return Refused(reason=f"the word was given already, {ago} ago, by {word.by}", cure=show)
     if incident.state in WAITS_FOR_PROOF or is_untouched(picture.state, incident):
         return None
     return Refused(
@@ -165,7 +207,7 @@ def is_untouched(state: State, incident: Incident) -> bool:
 def void(picture: Picture, incident: Incident) -> Decision:
     """Return that the incident's word is void, if a witness has answered since it was given."""
     word = incident.word
-    if word is None:
+    if word is None or word.to_fence:  # whom it was given of answered all the time
         return NOTHING
     sworn = replace(incident, proof=Proof(kind=ProofKind.WORD, at=word.at))
     life = life_of(picture, sworn)

@@ -10,7 +10,7 @@ from koboshi.domain.incidents.incident import DEADLINES, Incident, IncidentState
 from koboshi.domain.incidents.steps import (
     answers_again,
     braked,
-    is_unreachable,
+    is_to_be_fenced,
     judgement_of,
     move,
     operators_hand,
@@ -38,7 +38,7 @@ def wait(picture: Picture, incident: Incident) -> Decision:
         return NOTHING
     if may_go_on(picture, incident):
         return move(incident, _S.CONFIRMED, "a person says that the host is dead")
-    if not is_unreachable(picture, incident):
+    if not is_to_be_fenced(picture, incident):
         return NOTHING
     if braked(picture, incident):
         return NOTHING
@@ -57,7 +57,7 @@ def begin(picture: Picture, incident: Incident) -> Decision:
     if hand := operators_hand(picture, incident):
         return _leave(picture, incident, hand)
     sworn = may_go_on(picture, incident)
-    if judgement is None or not (sworn or is_unreachable(picture, incident)):
+    if judgement is None or not (sworn or is_to_be_fenced(picture, incident)):
         return NOTHING
     if not sworn and (why := braked(picture, incident)):
         return move(incident, _S.HELD, why)
@@ -106,7 +106,7 @@ def hold_over(picture: Picture, incident: Incident) -> Decision:
     waited = picture.now.since(latest(incident.moved_at, picture.world.began_at))
     if waited < DEADLINES[_S.CONFIRMED]:
         return NOTHING
-    if not is_unreachable(picture, incident):
+    if not is_to_be_fenced(picture, incident):
         why = f"{incident.host} is not known to be silent any more, nor does it answer"
     elif _is_evacuated_by_somebody(picture, incident) is None:
         why = f"the evacuation records of {incident.host} cannot be read: somebody may be recovering it"

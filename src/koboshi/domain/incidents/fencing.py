@@ -15,7 +15,7 @@ from koboshi.domain.incidents.steps import (
     braked,
     is_given_back,
     is_healthy_for_long,
-    is_unreachable,
+    is_to_be_fenced,
     move,
     power_word,
     proof_of,
@@ -96,7 +96,7 @@ def await_proof(picture: Picture, incident: Incident) -> Decision:
 
 def _why_unproven(picture: Picture, incident: Incident) -> str:
     word = power_word(picture, incident)
-    if not is_unreachable(picture, incident):
+    if not is_to_be_fenced(picture, incident):
         return (
             f"{incident.host} was to be switched off, but {word}, and the host is not silent any "
             "more: nothing is evacuated. Look at the host and at its BMC"
@@ -112,7 +112,7 @@ def _may_fence_again(picture: Picture, incident: Incident) -> bool:
     """Return whether the host is still silent, still not off, and the brake still lets go."""
     track = picture.world.power.get(incident.host)
     return (
-        is_unreachable(picture, incident)
+        is_to_be_fenced(picture, incident)
         and (track is None or track.newest.power is not Power.OFF)
         and incident.fence_attempts < FENCE_ATTEMPTS
         and may_hit_again(incident, picture.state) is None

@@ -167,6 +167,9 @@ class GivenWord:
     by: str
     """Who gave it, as the operating system told: `uid 0 (root), pid 123`."""
     note: str
+    to_fence: bool = False
+    """Whether it was given of a host that is down inside, and answers: it proves nothing, but lets the
+    host be switched off, by every rule that holds for a silent one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from koboshi.domain.incidents.steps import (
     idle_for,
     is_anything_moving,
     is_anything_unfinished,
-    is_unreachable,
+    is_to_be_fenced,
     life_of,
     move,
     nova_s_trouble,
@@ -159,7 +159,7 @@ def _anew(picture: Picture, incident: Incident) -> Decision:
     is_asked = any(at.is_after(incident.moved_at) for at in since)
     if not is_asked and not _is_due_again(picture, incident):
         return NOTHING
-    if not is_unreachable(picture, incident):
+    if not is_to_be_fenced(picture, incident):
         return NOTHING
     return move(incident, _S.CONFIRMED, "the host is still silent: its recovery is begun once more")
 

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from koboshi.domain.alone.reboots import DOWN_INSIDE_AFTER, rebooted_unheard
 from koboshi.domain.decision import Picture
 from koboshi.domain.facts.cells import cell_of
 from koboshi.domain.facts.ownership import disabled_by_operator
 from koboshi.domain.forecasting.stale import bombs_on
+from koboshi.domain.incidents.opening import opens_incident
 from koboshi.domain.judging.calm import BMC_UNREADABLE, NO_FENCING, is_unreadable
 from koboshi.domain.judging.evidence import QUARANTINED
-from koboshi.domain.judging.quarantine import MISTAKEN
+from koboshi.domain.judging.quarantine import MISTAKEN, can_be_switched
+from koboshi.domain.judging.rebooted import DOWN_INSIDE_AFTER, rebooted_unheard
 from koboshi.domain.judging.verdict import Judgement, Verdict
 from koboshi.domain.memory.devices import CONTRADICTS
 from koboshi.domain.memory.events import (
@@ -28,6 +29,8 @@ NOTICE_AFTER = timedelta(seconds=20)
 """A late heartbeat is noticed when it is late by this much and by three intervals."""
 GATHERED_FOR = timedelta(seconds=30)
 """While the brake was held just now, what many hosts may share is not told one by one as it shows."""
+
+_ANSWERS_UNREPORTED = frozenset({Verdict.SERVICE_FAILED, Verdict.DOWN_INSIDE})
 
 GATHERED = frozenset({"service_failed", "hung", "silent_unconfirmed", BMC_UNREADABLE})
 
@@ -102,11 +105,14 @@ def _still_unheard(picture: Picture, judgement: Judgement) -> str | None:
 
 def _service_failed(picture: Picture, judgement: Judgement) -> str | None:
     host = judgement.host
-    if picture.state.open_incident(host) is not None:  # its way home says what to do
+    incident = picture.state.open_incident(host)
+    # What is down inside stays known for that while it is held; else its way home says what to do.
+    stays = judgement.verdict is Verdict.DOWN_INSIDE and incident and incident.isolation is None
+    if incident is not None and not stays:
         return None
-    if judgement.verdict is not Verdict.SERVICE_FAILED or not _long_late(picture, host):
+    if judgement.verdict not in _ANSWERS_UNREPORTED or not _long_late(picture, host):
         return _still_unheard(picture, judgement)
-    if (booted := rebooted_unheard(host, picture.world)) is not None:
+    if (booted := rebooted_unheard(host, picture.world, picture.now)) is not None:
         return (
             f"{host} booted at {booted.booted:%H:%M} UTC, and its nova-compute does not report: its "
             "servers are down until it does. Look at nova-compute there and start it"
@@ -126,20 +132,23 @@ def _down_inside(picture: Picture, judgement: Judgement) -> str | None:
     Only a new boot time tells; where nobody samples it, nothing is known of the host's servers.
     """
     host = judgement.host
-    booted = rebooted_unheard(host, picture.world)
+    booted = rebooted_unheard(host, picture.world, picture.now)
     if (
         booted is None
-        or booted.changed_at is None
-        or judgement.verdict is not Verdict.SERVICE_FAILED
-        or picture.now.since(booted.changed_at) < DOWN_INSIDE_AFTER
+        or judgement.verdict not in _ANSWERS_UNREPORTED
+        or picture.now.since(booted.since) < DOWN_INSIDE_AFTER
         or picture.state.open_incident(host) is not None
+        or opens_incident(picture, judgement)
     ):
         return None
-    minutes = picture.now.since(booted.changed_at).total_seconds() / 60
+    minutes = picture.now.since(booted.since).total_seconds() / 60
+    off = f"switch {host} off at its BMC, and its servers are recovered elsewhere"
+    switched = can_be_switched(host, picture.world, picture.state)
+    if judgement.verdict is Verdict.DOWN_INSIDE and switched:
+        off = f"have it switched off, and its servers recovered elsewhere: koboshi host confirm-dead {host}"
     return (
         f"{host} rebooted {minutes:.0f} minutes ago, and its nova-compute has not come: it answers, but its "
-        "servers are down. Nothing is fenced by itself. Mend nova-compute there; or switch the host off "
-        "at its BMC, and its servers are recovered elsewhere"
+        f"servers are down. Nothing is fenced by itself. Mend nova-compute there; or {off}"
     )
 
 

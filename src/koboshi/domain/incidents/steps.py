@@ -39,6 +39,9 @@ from koboshi.domain.recoveries.recovery import (
 )
 from koboshi.domain.restraint.arming import is_disarmed
 
+ANSWERED_BEFORE_PROOF = timedelta(seconds=3)
+"""Less than the time that the three readings of a proof take."""
+
 
 def move(
     incident: Incident,
@@ -64,16 +67,36 @@ def is_up(picture: Picture, incident: Incident) -> bool:
 
 
 def answers_again(picture: Picture, incident: Incident) -> bool:
-    """Return whether the host is not silent any more, whatever its nova-compute does."""
+    """Return whether the host is not silent any more, whatever its nova-compute does.
+
+    Of one that is down inside, and may be fenced for it, nothing is awaited but its nova-compute.
+    """
     judgement = judgement_of(picture, incident)
-    alive = {Verdict.UP, Verdict.SERVICE_FAILED, Verdict.HUNG}
-    return judgement is not None and judgement.verdict in alive
+    alive = {Verdict.UP, Verdict.SERVICE_FAILED, Verdict.DOWN_INSIDE, Verdict.HUNG}
+    return (
+        judgement is not None
+        and judgement.verdict in alive
+        and not is_to_be_fenced(picture, incident)
+    )
 
 
 def is_unreachable(picture: Picture, incident: Incident) -> bool:
     """Return whether the host's silence is confirmed now."""
     judgement = judgement_of(picture, incident)
     return judgement is not None and judgement.verdict is Verdict.UNREACHABLE
+
+
+def is_to_be_fenced(picture: Picture, incident: Incident) -> bool:
+    """Return whether the host is to be taken for dead now, should nothing hold us back.
+
+    It is silent; or it is down inside, and the operator's policy, or a person's word of this very
+    host, says that such a one is switched off.
+    """
+    judgement = judgement_of(picture, incident)
+    if judgement is None or judgement.verdict is not Verdict.DOWN_INSIDE:
+        return is_unreachable(picture, incident)
+    word = incident.word
+    return picture.rules.fence_down_inside or (word is not None and word.to_fence)
 
 
 def braked(picture: Picture, incident: Incident) -> str | None:
@@ -177,6 +200,8 @@ def _by_power(picture: Picture, incident: Incident) -> Proof | None:
     proof = find_proof(incident, track, picture.state.fences.get(host))
     if proof is not None and _felled_instead(picture, incident) is not None:
         return None
+    if proof is not None and _answered_until(picture, host, proof):
+        return None
     if (
         proof is not None
         and proof.kind is ProofKind.FOUND_OFF
@@ -184,6 +209,17 @@ def _by_power(picture: Picture, incident: Incident) -> Proof | None:
     ):
         return None
     return proof
+
+
+def _answered_until(picture: Picture, host: HostName, proof: Proof) -> bool:
+    """Return whether the host answered so shortly before its proof that it cannot have been off.
+
+    The readings of a proof take four seconds: a host that is silent since before them agrees with
+    them. One that was down inside answers until it is switched off, and may not be the device's own.
+    """
+    probe = picture.world.probes.get(host)
+    heard = probe.kernel_at if probe else None
+    return heard is not None and proof.at.since(heard) < ANSWERED_BEFORE_PROOF
 
 
 def _felled_instead(picture: Picture, incident: Incident) -> HostName | None:

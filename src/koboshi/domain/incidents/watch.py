@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from itertools import chain, islice
 
 from koboshi.domain.decision import Decision, Picture
-from koboshi.domain.facts.ownership import MARKER_PREFIX, disabled_by_operator
 from koboshi.domain.forecasting.outlook import room_notices
 from koboshi.domain.forecasting.time_bombs import bomb_notices
 from koboshi.domain.incidents.noticing import notices
+from koboshi.domain.incidents.opening import opens_incident
 from koboshi.domain.incidents.reminding import reminders
 from koboshi.domain.judging.calm import TRUST_RENEWED_AFTER
 from koboshi.domain.judging.networks import is_trusted, track_of, trust_of
@@ -21,7 +21,6 @@ from koboshi.domain.memory.events import (
     WitnessTrusted,
 )
 from koboshi.domain.names import MANAGEMENT, HostName
-from koboshi.domain.restraint.brake import is_confirmed
 
 EVENTS_AT_ONCE = 500
 """So many are remembered in one decision; what is left follows with the next one, at once."""
@@ -49,7 +48,7 @@ def _watch(picture: Picture, judgement: Judgement) -> Iterator[Event]:
     yield from watch_devices(picture, host)
     yield from notices(picture, judgement)
     yield from reminders(picture, host)
-    if _opens_incident(picture, judgement):
+    if opens_incident(picture, judgement):
         yield IncidentOpened(
             incident=picture.new_incident_id(host), host=host, evidence=judgement.reasons
         )
@@ -99,17 +98,3 @@ def _found_down(picture: Picture, judgement: Judgement) -> Iterator[Event]:
         and picture.state.open_incident(host) is None
     ):
         yield HostFoundDown(host=host)
-
-
-def _opens_incident(picture: Picture, judgement: Judgement) -> bool:
-    host = judgement.host
-    service = picture.world.services[host].service
-    return (
-        is_confirmed(judgement)
-        and service.id is not None
-        and picture.state.open_incident(host) is None
-        and host not in picture.state.found_down
-        and not service.forced_down
-        and not disabled_by_operator(host, picture.world)
-        and not (service.disabled_reason or "").startswith(MARKER_PREFIX)
-    )

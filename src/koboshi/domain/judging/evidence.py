@@ -39,6 +39,8 @@ class Heartbeat:
 
     enabled_at: Instant | None = None
     """When it was last read as enabled; None: never since we began."""
+    beat: datetime | None = None
+    """The newest heartbeat by Nova's own clock; before one was seen, the first row's `updated_at`."""
 
     @property
     def interval(self) -> timedelta | None:
@@ -70,7 +72,9 @@ def observe_service(
     """
     if track is None:
         enabled_at = at if row.enabled and row.up is not None else None
-        return Heartbeat(service=row, asked_at=asked_at, read_at=at, enabled_at=enabled_at)
+        return Heartbeat(
+            service=row, asked_at=asked_at, read_at=at, enabled_at=enabled_at, beat=row.updated_at
+        )
     if row.up is None:
         row = replace(track.service, up=None)
     elif track.service.up is None:
@@ -90,6 +94,7 @@ def observe_service(
         enabled_at=enabled_at,
         advanced_at=at,
         intervals=intervals,
+        beat=row.updated_at,
     )
 
 

@@ -37,7 +37,9 @@ def find_proof(
 
 def proof_by_word(incident: Incident, world: World, now: Instant) -> Proof | None:
     """Return the proof that a person's word is at this moment: while the host is silent on every path."""
-    if incident.word is None or why_not_silent(incident.host, world, now) is not None:
+    if incident.word is None or incident.word.to_fence:
+        return None
+    if why_not_silent(incident.host, world, now) is not None:
         return None
     return Proof(kind=ProofKind.WORD, at=incident.word.at)
 

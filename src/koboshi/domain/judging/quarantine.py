@@ -38,6 +38,11 @@ def has_trusted_device(host: HostName, world: World, state: State) -> bool:
     return not distrusted or bool(_devices(host, world).keys() - distrusted)
 
 
+def can_be_switched(host: HostName, world: World, state: State) -> bool:
+    """Return whether the host has a power device that is believed."""
+    return host in world.fenced and has_trusted_device(host, world, state)
+
+
 def _devices(host: HostName, world: World) -> Mapping[str, str]:
     return world.devices.get(host) or {BMC: ""}
 

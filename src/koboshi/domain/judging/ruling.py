@@ -14,6 +14,7 @@ class Verdict(StrEnum):
     UP = "up"
     SUSPECT = "suspect"
     SERVICE_FAILED = "service_failed"
+    DOWN_INSIDE = "down_inside"
     HUNG = "hung"
     UNREACHABLE = "unreachable"
     UNKNOWN = "unknown"
@@ -24,6 +25,8 @@ VERDICT_MEANING: dict[Verdict, str] = {
     Verdict.UP: "its userland answers, or its heartbeat is fresh",
     Verdict.SUSPECT: "a witness is silent, but the silence is not confirmed: it is looked at harder",
     Verdict.SERVICE_FAILED: "its heartbeat stopped, but the host answers: its servers run",
+    Verdict.DOWN_INSIDE: "it rebooted and answers, and its nova-compute has not come for ten minutes: its "
+    "servers are down",
     Verdict.HUNG: "its kernel answers, its userland and its heartbeat do not",
     Verdict.UNREACHABLE: "silent on every path that counts, confirmed by a positive control",
     Verdict.UNKNOWN: "there is not enough evidence: nothing is concluded",
@@ -31,7 +34,13 @@ VERDICT_MEANING: dict[Verdict, str] = {
 }
 
 WORSE_THAN_UP = frozenset(
-    {Verdict.SUSPECT, Verdict.SERVICE_FAILED, Verdict.HUNG, Verdict.UNREACHABLE}
+    {
+        Verdict.SUSPECT,
+        Verdict.SERVICE_FAILED,
+        Verdict.DOWN_INSIDE,
+        Verdict.HUNG,
+        Verdict.UNREACHABLE,
+    }
 )
 
 
@@ -52,6 +61,12 @@ UP = Ruling(
 SERVICE_FAILED = Ruling(
     verdict=Verdict.SERVICE_FAILED,
     rule="Nova's heartbeat stopped, but another witness hears the host: its servers run",
+    would_change="a new heartbeat (up), or silence of all who hear it now (suspect)",
+)
+DOWN_INSIDE = Ruling(
+    verdict=Verdict.DOWN_INSIDE,
+    rule="its boot time is new and it answers, but its nova-compute has not reported for ten minutes "
+    "since: its servers are down",
     would_change="a new heartbeat (up), or silence of all who hear it now (suspect)",
 )
 HUNG = Ruling(

@@ -15,8 +15,11 @@ from koboshi.domain.judging.control_plane import Control
 from koboshi.domain.judging.evidence import beats_while_off, distrusting, off_proven_at
 from koboshi.domain.judging.hearing import hear
 from koboshi.domain.judging.networks import Network, Reach, neighbours_of, reach_of_all
+from koboshi.domain.judging.rebooted import is_down_inside, sentence_of
 from koboshi.domain.judging.ruling import (
+    DOWN_INSIDE,
     FOUND_DOWN,
+    SERVICE_FAILED,
     UNREACHED,
     VERDICT_MEANING,
     WORSE_THAN_UP,
@@ -88,6 +91,9 @@ def judge(
     if heard.crash is not None:
         words.append(heard.crash.sentence)
     ruling = first_ruling(heard)
+    if ruling is SERVICE_FAILED and is_down_inside(host, world, state, now):
+        ruling = DOWN_INSIDE
+        words.insert(0, sentence_of(host, world, now))
     if host in state.found_down and ruling.verdict is not Verdict.UP:
         ruling = FOUND_DOWN
     if ruling.verdict is Verdict.SUSPECT and heard.network in {Network.SILENT, Network.QUIET}:

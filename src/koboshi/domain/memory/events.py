@@ -171,6 +171,7 @@ class WordGiven:
     note: str
     handed_over: str | None = None
     """With what `disabled_reason` an operator had disabled it ("": without one); None: nobody had."""
+    to_fence: bool = False  # of a host that is down inside: see GivenWord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ def incident_learned(incident: Incident, at: Instant, event: IncidentLesson) -> 
     """Return what is known of an incident after one of its events."""
     match event:
         case ev.WordGiven():
-            word = GivenWord(at=at, by=event.by, note=event.note)
+            word = GivenWord(at=at, by=event.by, note=event.note, to_fence=event.to_fence)
             return replace(incident, word=word, handed_over=event.handed_over)
         case ev.WordVoided():
             return replace(incident, word=None)

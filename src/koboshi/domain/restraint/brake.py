@@ -29,8 +29,10 @@ from koboshi.domain.rules import Rules
 
 SMALL_CLOUD = 5
 """Up to so many hosts, all the others must have fresh heartbeats."""
-IN_DOUBT = WORSE_THAN_UP - {Verdict.SERVICE_FAILED}
-"""Suspect or worse. One whose nova-compute alone is down answers the prober: it is not in doubt."""
+IN_DOUBT = WORSE_THAN_UP - {Verdict.SERVICE_FAILED, Verdict.DOWN_INSIDE}
+"""Suspect or worse. One whose nova-compute alone is down answers the prober: it is not in doubt.
+Nor is one that is down inside, unless such ones are fenced: then each counts as a silent one does."""
+_INSIDE = frozenset({Verdict.DOWN_INSIDE})
 NAMED_AT_MOST = 4
 
 
@@ -204,11 +206,12 @@ class Brake:
     def in_trouble(self) -> frozenset[HostName]:
         """Hosts suspect or worse, and those of each incident of late; whoever is protected."""
         world, state, rules, now = self._world, self._state, self._rules, self._now
+        in_doubt = IN_DOUBT | (_INSIDE if rules.fence_down_inside else frozenset[Verdict]())
         judged = (self._judgements[h] for h in self._restless if h in self._judgements)
         doubtful = {
             j.host
             for j in judged
-            if j.verdict in IN_DOUBT
+            if j.verdict in in_doubt
             and j.host not in self._accounted_for
             and not disabled_before_silence(j.host, world, rules, now)
         }

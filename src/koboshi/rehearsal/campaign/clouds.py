@@ -9,7 +9,13 @@ from koboshi.domain.facts.places import DomainSource
 from koboshi.domain.rules import Mode, OnLocalDisk, ProofPolicy
 from koboshi.rehearsal.campaign.dice import chance
 from koboshi.rehearsal.campaign.subjects import VICTIM
-from koboshi.rehearsal.settings import StoryHome, StoryNetwork, StorySettings, StoryWindows
+from koboshi.rehearsal.settings import (
+    StoryFencing,
+    StoryHome,
+    StoryNetwork,
+    StorySettings,
+    StoryWindows,
+)
 from koboshi.rehearsal.spec import CloudSpec, Disks, GroupSpec, HostSpec, RecordSpec, ServerSpec
 from koboshi.settings.braking import DomainSettings
 from koboshi.settings.deciding import PaceSettings, PolicySettings
@@ -150,4 +156,5 @@ def draw_settings(random: Random, cloud: CloudSpec) -> StorySettings:
             per_destination=random.choice((1, 2, 2, 3)),
         ),
         home=StoryHome(automatic=chance(random, 60), power_on=chance(random, 85)),
+        fencing=StoryFencing(down_inside=chance(random, 40)),
     )
