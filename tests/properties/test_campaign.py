@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.recoveries.recovery import RecoveryState
-from koboshi.rehearsal.campaign.cases import draw_case
+from koboshi.rehearsal.campaign import rare_ends
+from koboshi.rehearsal.campaign.cases import Case, draw_case
+from koboshi.rehearsal.campaign.clouds import draw_cloud
 from koboshi.rehearsal.campaign.counting import GROUPS, Counts
 from koboshi.rehearsal.campaign.running import run_campaign, write_story
-from koboshi.rehearsal.campaign.scripts import draw
+from koboshi.rehearsal.campaign.scripts import draw, draw_script
 from koboshi.rehearsal.campaign.shrinking import ddmin
 from koboshi.rehearsal.campaign.subjects import Subjects
 from koboshi.rehearsal.campaign.trial import try_case
@@ -100,6 +102,27 @@ def test_a_failing_seed_is_written_as_a_story(tmp_path: Path) -> None:
     readme = (folder / "README.md").read_text()
     assert "\nGuards: no server ever runs twice.\n" in readme
     assert "--first-seed 7" in readme
+
+
+@pytest.mark.parametrize("story", rare_ends.STORIES, ids=lambda s: s.__name__)
+def test_what_seldom_ends_so_is_led_to_its_end(story: rare_ends.Story) -> None:
+    cloud = CloudSpec(hosts=4, server={"s1": ServerSpec(host="h1"), "s2": ServerSpec(host="h1")})
+    dice = Random(2)  # noqa: S311 a story's dice, no secret
+    cloud, script, chosen = rare_ends.tell(
+        story, dice, cloud, (), act(incident_memory=timedelta(minutes=1))
+    )
+    tried = try_case(Case(seed=0, cloud=cloud, script=script, settings=chosen))
+    assert tried.breaches == ()
+    came = tried.counts.incident_steps + tried.counts.server_steps
+    assert came[rare_ends.STORIES[story]] >= 1
+
+
+def test_a_seed_that_draws_neither_a_rare_end_nor_an_order_means_what_it_did() -> None:
+    """Seed 1 of the days before: what is drawn with dice of their own touches no other seed."""
+    case = draw_case(1)
+    random = Random(1)  # noqa: S311 a story's dice, no secret
+    cloud = draw_cloud(random)
+    assert (case.cloud, case.script) == (cloud, draw_script(random, cloud))
 
 
 def test_what_never_occurred_is_missing() -> None:

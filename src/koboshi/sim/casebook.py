@@ -96,6 +96,11 @@ class Casebook:
         """Return of whom the journal says that they go on without those whom they name."""
         return {}
 
+    @cached_property
+    def waits_s(self) -> dict[tuple[IncidentId, ServerId], float]:
+        """Return since when servers wait for others, as far as the journal says."""
+        return {}
+
     def tell(self, rule: Rule, facts: str) -> None:
         """Write a breach down."""
         self.breaches.append(Breach(at_s=anyio.current_time(), rule=rule, facts=facts))

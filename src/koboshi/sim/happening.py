@@ -368,6 +368,7 @@ def _guest_dies(world: World, _tasks: TaskGroup, fault: Fault) -> None:
 def _guest_hangs(world: World, tasks: TaskGroup, fault: Fault) -> None:
     hanging, server = world.physics.hanging, _server(fault)
     hanging[server] = 1 + (fault.times or 0)
+    world.physics.hung_s[server] = anyio.current_time()
 
     async def answers_later(after_s: float) -> None:
         await anyio.sleep(after_s)

@@ -56,6 +56,7 @@ from koboshi.sim.brownouts import judge_in_brownout
 from koboshi.sim.casebook import LOOK_S, SEEN_S, Casebook
 from koboshi.sim.coming_home import judge_homeward, judge_start
 from koboshi.sim.down_inside import why_not_down_inside
+from koboshi.sim.in_order import judge_wait
 from koboshi.sim.journal import Disk
 from koboshi.sim.proofs import judge_new_proof, judge_word
 from koboshi.sim.requests import judge_evacuate
@@ -165,7 +166,7 @@ class Judge(Casebook):
         self, event: NoHostFound | DataLossCommitted | WaitsForOthers, now_s: float
     ) -> None:
         if isinstance(event, WaitsForOthers):
-            self.goes_without.setdefault(event.server, set()).update(event.without)
+            judge_wait(self, event, now_s)
             return
         if isinstance(event, DataLossCommitted):
             self.committed.add((event.incident, event.server))

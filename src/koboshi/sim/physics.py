@@ -164,6 +164,8 @@ class Physics:
         """What the root disk of each server holds: its data, or LOST."""
         self.hanging: dict[ServerId, int] = {}
         """Guests whose programs stand still, and how many starts it takes to mend each."""
+        self.hung_s: dict[ServerId, float] = {}
+        """When each of them began to."""
         self._local: dict[ServerId, tuple[str, ...]] = {}
         self._volumes: dict[ServerId, tuple[str, ...]] = {}
         self._current: dict[tuple[ServerId, str], int] = {}

@@ -41,7 +41,7 @@ def judge_evacuate(book: Casebook, command: Evacuate, now_s: float) -> None:
         book.tell(Rule.ELSEWHERE, facts)
     if server is not None:
         _judge_server(book, command, server, now_s)
-        judge_order(book, command, server)
+        judge_order(book, command, server, now_s)
 
 
 def _judge_proof(book: Casebook, command: Evacuate, now_s: float) -> None:

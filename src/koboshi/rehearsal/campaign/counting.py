@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from koboshi.domain.incidents.incident import IncidentState
 from koboshi.domain.memory.events import CommandEnded, CommandUnknown, IncidentMoved, RecoveryMoved
+from koboshi.domain.memory.state import State, apply
+from koboshi.domain.names import IncidentId, ServerId
 from koboshi.domain.recoveries.recovery import RecoveryState
 from koboshi.rehearsal.campaign.scripts import KINDS
 from koboshi.rehearsal.chronicle import Voice
@@ -76,6 +78,10 @@ NEAR = {
     "domain_confirmed": "a person confirmed that a whole domain is dead",
     "fence_tried": "an empty host was switched off and on, to try its power device",
     "refused_word": "a word was refused",
+    "waited_for_others": "a server waited for others that must be up before it",
+    "waited_until_up": "... and was sent when they were",
+    "waited_until_its_cap": "... and went on without them, as they did not come in time",
+    "waiting_was_vain": "a server went on at once without those whom it names, as nothing brings them up",
     "assumed": "a server was sent on the one documented assumption: a BMC that lied off",
 }
 """What came close, and what it means."""
@@ -90,6 +96,10 @@ class Counts:
     servers: Counter[str] = field(default_factory=Counter[str])
     notices: Counter[str] = field(default_factory=Counter[str])
     near: Counter[str] = field(default_factory=Counter[str])
+    incident_steps: Counter[str] = field(default_factory=Counter[str])
+    """Incidents that came to each state, on their way or at the end."""
+    server_steps: Counter[str] = field(default_factory=Counter[str])
+    """... and recoveries."""
 
     def add(self, other: "Counts") -> None:
         """Add what occurred in another play."""
@@ -117,6 +127,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "servers": tuple(map(str, ENDS_SERVER)),
     "notices": NOTICES,
     "near": tuple(NEAR),
+    "incident_steps": tuple(map(str, IncidentState)),
+    "server_steps": tuple(map(str, RecoveryState)),
 }
 
 
@@ -136,6 +148,7 @@ def count(played: Played) -> Counts:
             counts.notices[recorded.event.topic.partition("/")[0]] += 1
         if recorded.event.kind == "fence_tested" and recorded.event.ok:
             counts.near["fence_tried"] += 1
+    _count_steps(played, counts)
     counts.near.update(_near(played))
     counts.near.update(played.judge.near)
     counts.near["assumed"] += len(played.judge.assumed)
@@ -145,6 +158,22 @@ def count(played: Played) -> Counts:
         for line in played.lines
     )
     return counts
+
+
+def _count_steps(played: Played, counts: Counts) -> None:
+    """Count for each state how many came to it, each once: by the journal, told again from its beginning."""
+    incidents: set[tuple[IncidentId, IncidentState]] = set()
+    servers: set[tuple[IncidentId, ServerId, RecoveryState]] = set()
+    state = State()
+    for recorded in played.recorded:
+        before, state = state, apply(state, recorded.at, recorded.event)
+        if state.incidents is not before.incidents:
+            incidents |= {(i.id, i.state) for i in state.incidents.values()}
+        if state.recoveries is not before.recoveries:
+            of = state.recoveries.items()
+            servers |= {(i, r.server, r.state) for i, all_of in of for r in all_of.values()}
+    counts.incident_steps.update(state.value for _, state in incidents)
+    counts.server_steps.update(state.value for _, _, state in servers)
 
 
 def _near(played: Played) -> Counter[str]:
