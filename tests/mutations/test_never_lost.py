@@ -11,11 +11,12 @@ from koboshi.domain.facts.stock import Image
 from koboshi.domain.incidents import listing
 from koboshi.domain.names import HostName
 from koboshi.domain.policies import policy
-from koboshi.domain.recoveries import guard
+from koboshi.domain.recoveries import guard, stranded
 from koboshi.domain.rules import OnLocalDisk
 from koboshi.engine import execute
 from koboshi.rehearsal.story import Story
 from koboshi.sim.breach import Rule
+from koboshi.sim.line import Fails, Fault
 from koboshi.sim.samples import image_server, server
 from tests.mutations.playing import ONE_BY_ONE, Mutation, assert_noticed
 
@@ -33,6 +34,12 @@ async def its_volume_was_made_from_a_sealed_image(s: Story) -> None:
     await power_loss(s)
 
 
+async def cinder_is_silent_on_it(s: Story) -> None:
+    s.cloud.line.faults.append(Fault(call="volumes", how=Fails.NO_ANSWER))
+    await its_volume_was_made_from_a_sealed_image(s)
+    await anyio.sleep(120)
+
+
 def nothing(*_args: object, **_more: object) -> None:
     """Take a rule out."""
 
@@ -46,6 +53,13 @@ MUTATIONS = (
         sentence="a vTPM that only the image asks for: never posted",
         patches=((policy, "who_gives_tpm", nothing), (guard, "who_gives_tpm", nothing)),
         tell=its_volume_was_made_from_a_sealed_image,
+        breaks=Rule.HELD,
+        servers=(server("a"), server("b")),
+    ),
+    Mutation(
+        sentence="who may have a vTPM is not sent while Cinder is silent",
+        patches=((stranded, "may_hide_tpm", nothing),),
+        tell=cinder_is_silent_on_it,
         breaks=Rule.HELD,
         servers=(server("a"), server("b")),
     ),

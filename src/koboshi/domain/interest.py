@@ -24,7 +24,7 @@ from koboshi.domain.recoveries.recovery import (
     RecoveryState,
 )
 from koboshi.domain.recoveries.restart_order import RestartOrder
-from koboshi.domain.recoveries.stranded import volumes_wanted
+from koboshi.domain.recoveries.stranded import CINDER_PATIENCE, volumes_wanted
 from koboshi.domain.recoveries.waited import hosts_waited_for
 from koboshi.domain.rules import Mode
 
@@ -87,6 +87,8 @@ class Interest:
     images: frozenset[str] = frozenset()
     volumes: frozenset[str] = frozenset()
     """Of the servers of dead hosts."""
+    tpm_hosts: bool = False
+    """Whether Cinder does not tell which of them have a vTPM, so that it matters whose host can give one."""
     projects: frozenset[str] = frozenset()
     """Projects in which servers wait for each other: all their servers are listed."""
     ready: frozenset[Readiness] = frozenset()
@@ -143,6 +145,7 @@ def interest_of(picture: Picture) -> Interest:
         sweep_soon=must_be_swept_soon(picture),
         images=_images(picture, listed),
         volumes=_volumes(picture, listed),
+        tpm_hosts=any(_is_cinder_silent(picture, i) for i in incidents if i.host in listed),
         projects=frozenset(r.candidate.project for r in awaiting),
         ready=frozenset(order.asked),
         groups=bool(hosts),
@@ -245,6 +248,15 @@ def _images(picture: Picture, hosts: set[HostName]) -> frozenset[str]:
         if read is not None:
             wanted |= images_wanted(read.servers)
     return wanted
+
+
+def _is_cinder_silent(picture: Picture, incident: Incident) -> bool:
+    read = picture.world.on_host.get(incident.host)
+    if read is None:
+        return False
+    is_late = picture.now.since(incident.moved_at) > CINDER_PATIENCE
+    found = (picture.world.volumes.get(v) for v in volumes_wanted(read.servers))
+    return any(is_late if v is None else v.volume is None for v in found)
 
 
 def _volumes(picture: Picture, hosts: set[HostName]) -> frozenset[str]:

@@ -196,6 +196,8 @@ class Observers:
         for image in interest.images:
             yield Order(key=("image", image), every=pace.images, work=partial(self._image, image))
         yield from self._volumes.orders(interest)
+        if interest.tpm_hosts:
+            yield Order(key="tpm hosts", every=pace.calm, work=self._volumes.tpm_hosts)
         for project in interest.projects:
             work = partial(self._listing_of, project)
             yield Order(key=("project", project), every=pace.calm, work=work)

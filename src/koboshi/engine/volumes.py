@@ -71,6 +71,12 @@ class Volumes:
         if backends is not None:
             self._board.world = replace(self._board.world, backends=backends)
 
+    async def tpm_hosts(self) -> None:
+        """Read which hosts can give a vTPM: where Cinder is silent, only there may somebody have one."""
+        found = await self._ask("hosts with vTPMs", self._cloud.tpm_hosts)
+        if found is not None:
+            self._board.world = replace(self._board.world, tpm_hosts=found)
+
     async def _one(self, volume: str) -> None:
         async def read() -> tuple[Volume | None]:
             return (await self._cloud.volume(volume),)

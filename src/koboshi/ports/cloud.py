@@ -110,6 +110,10 @@ class CloudReader(Protocol):
         """Return the hosts that can take `demand` now by Placement's account, and what they have left."""
         ...
 
+    async def tpm_hosts(self) -> frozenset[HostName]:
+        """Return the hosts that can give a server a vTPM, by Placement's account; dead ones, too."""
+        ...
+
     async def actions(self, server: ServerId) -> tuple[InstanceAction, ...]:
         """Return what was asked of a server of late, newest first; nothing of one that is gone."""
         ...

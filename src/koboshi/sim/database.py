@@ -46,6 +46,7 @@ NOVA_IS_AHEAD = timedelta(minutes=37)
 """Nova's clock and ours never agree; whoever compares them fails the tests."""
 CONTROL = ("nova-conductor", "nova-scheduler")
 ADMIN = "admin"
+TPM = "COMPUTE_SECURITY_TPM_"
 WITH_A_GUEST = frozenset({"active", "paused", "rescued"})
 """States of a server that has a guest: Nova's own sync would stop one without (`_sync_instance_power_state`)."""
 SHARED_BACKEND = "ctl1@shared#shared"
@@ -334,6 +335,11 @@ class Database(Watched):
         )
         images = (self.catalogue.images.get(image) for image in made_from if image)
         return any(image.tpm for image in images if image is not None)
+
+    def has_tpm(self, host: HostName) -> bool:
+        """Return whether a host can give vTPMs: by its traits, or as one of its servers has one."""
+        is_told = any(t.startswith(TPM) for t in self.physics.hosts[host].traits)
+        return is_told or any(map(self.needs_tpm, self.servers_on(host)))
 
     # Records
 

@@ -174,6 +174,11 @@ class SimCloud(Database):
         await self.line.read("volume_services")
         return frozenset(b.partition("#")[0] for b in (SHARED_BACKEND, *self.backends.values()))
 
+    async def tpm_hosts(self) -> frozenset[HostName]:
+        """Answer with the hosts that can give a vTPM."""
+        await self.line.read("providers")
+        return frozenset(h for h in self.physics.hosts if self.has_tpm(h))
+
     async def volume(self, volume: str) -> Volume | None:
         """Answer with a volume."""
         await self.line.read("volumes")

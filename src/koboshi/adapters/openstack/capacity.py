@@ -1,6 +1,6 @@
 """Room on hosts by Placement's account, told in Nova's host names."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 
 from koboshi.adapters.openstack import shapes
@@ -19,6 +19,8 @@ MAX_CANDIDATES = "1000"
 """As many as Nova's own scheduler looks at by default."""
 STRANGERS = timedelta(seconds=60)
 """How long a provider that is no hypervisor is not asked for again."""
+TPM_TRAITS = ("COMPUTE_SECURITY_TPM_1_2", "COMPUTE_SECURITY_TPM_2_0")
+"""One of them is on every host that gives vTPMs (nova 34 scheduler/utils.py: _translate_vtpm_request)."""
 NOT_DISABLED = "!COMPUTE_STATUS_DISABLED"
 
 
@@ -55,6 +57,28 @@ class Capacity:
             if room is not None:
                 rooms.setdefault(room.host, room)
         return tuple(rooms.values())
+
+    async def with_any(self, traits: Iterable[str]) -> frozenset[HostName]:
+        """Return the hosts whose provider has any of these traits, dead ones too."""
+        found: set[HostName] = set()
+        for trait in traits:
+            request = Request(
+                service="placement",
+                method="GET",
+                path="/resource_providers",
+                microversion=MICROVERSION,
+                params={"required": trait},
+            )
+            answer = await self._calls.read(request, expect=frozenset({OK, BAD_REQUEST}))
+            if answer.status == BAD_REQUEST:
+                if "trait" not in reason(answer).lower():
+                    raise InvalidAnswer(f"{request.label}: HTTP 400: {reason(answer)}")
+                continue  # an older Placement does not know it, and no host can have it
+            rows = shapes.parse(shapes.Providers, answer).resource_providers
+            ids = {row.uuid for row in rows}
+            await self._learn(ids)
+            found.update(self._hosts[i] for i in ids if i in self._hosts)
+        return frozenset(found)
 
     async def _candidates(self, demand: Demand) -> shapes.Candidates | None:
         wanted = {"VCPU": demand.vcpus, "MEMORY_MB": demand.ram_mb, "DISK_GB": demand.disk_gb}

@@ -20,7 +20,7 @@ from koboshi.adapters.openstack import bulk, facts, shapes, stock_shapes
 from koboshi.adapters.openstack.access import CloudAccess, load
 from koboshi.adapters.openstack.agents import read_agents
 from koboshi.adapters.openstack.calls import OK, Calls, reason
-from koboshi.adapters.openstack.capacity import Capacity
+from koboshi.adapters.openstack.capacity import TPM_TRAITS, Capacity
 from koboshi.adapters.openstack.health import ApiHealth, HealthRecord
 from koboshi.adapters.openstack.identity import Carrier, Grant, Identity
 from koboshi.adapters.openstack.listing import (
@@ -326,6 +326,10 @@ class OpenStackCloud:
     async def room(self, demand: Demand) -> tuple[Room, ...]:
         """Return the hosts that can take `demand` now by Placement's account."""
         return await self._capacity.room(demand)
+
+    async def tpm_hosts(self) -> frozenset[HostName]:
+        """Return the hosts that can give a server a vTPM, by Placement's account."""
+        return await self._capacity.with_any(TPM_TRAITS)
 
     async def is_running(self, server: ServerId) -> Running:
         """Ask the server's hypervisor whether it runs, within 5 s; UNKNOWN on anything unclear."""

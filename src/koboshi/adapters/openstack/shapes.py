@@ -223,6 +223,18 @@ class Provider(Shape):
     root_provider_uuid: str
 
 
+class NamedProvider(Shape):
+    """One resource provider of a list."""
+
+    uuid: str
+
+
+class Providers(Shape):
+    """`GET /resource_providers`."""
+
+    resource_providers: list[NamedProvider]
+
+
 class Allocation(Shape):
     """What would be taken from one provider."""
 

@@ -14,6 +14,7 @@ from koboshi.domain.errors import CloudError, ConfigurationError, InvalidAnswer
 from koboshi.domain.facts.cloud import Hypervisor, Migration, Room
 from koboshi.domain.facts.stock import Gap, Image, Space, Stock
 from koboshi.domain.names import HostName
+from koboshi.domain.recoveries.stranded import not_known_to
 
 T = TypeVar("T")
 
@@ -67,6 +68,9 @@ async def take_stock(cloud: OpenStackCloud, tell: Callable[[str], None] = lambda
         "give the user the `admin` role in Cinder, and register its endpoint (volumev3) in Keystone",
         cloud.volumes,
     )
+    tpm_hosts: frozenset[HostName] | None = frozenset()
+    if any(not_known_to(s, volumes or {}) for s in servers if s.image_id is None):
+        tpm_hosts = await may("hosts with vTPMs", "let the user read Placement", cloud.tpm_hosts)
     images = await may("images", "let the user list Glance's images", lambda: _images(calls))
     ports = await may(
         "ports",
@@ -86,6 +90,7 @@ async def take_stock(cloud: OpenStackCloud, tell: Callable[[str], None] = lambda
         volumes=volumes,
         images=images,
         ports=ports,
+        tpm_hosts=tpm_hosts,
         spaces=spaces,
         gaps=tuple(gaps),
     )

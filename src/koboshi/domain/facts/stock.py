@@ -13,7 +13,7 @@ from koboshi.domain.facts.cloud import (
     Server,
     ServerGroup,
 )
-from koboshi.domain.names import ServerId
+from koboshi.domain.names import HostName, ServerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +150,8 @@ class Stock:
         default_factory=dict[ServerId, tuple[Port, ...]]
     )
     """Those that ask something of a host, by server; None when Neutron did not tell them."""
+    tpm_hosts: frozenset[HostName] | None = frozenset()
+    """Hosts that can give a vTPM, read only where Cinder hides whose image asks for one; None if not told."""
     spaces: tuple[Space, ...] | None = None
     """None when Placement did not tell them."""
     gaps: tuple[Gap, ...] = ()

@@ -203,6 +203,8 @@ class World:
     """All servers, as they were seen last."""
     backends: frozenset[str] = frozenset()
     """Where Cinder's volumes are served from, as `HOST@BACKEND`; empty while it was not read."""
+    tpm_hosts: frozenset[HostName] | None = None
+    """Hosts whose servers may have a vTPM; None while nobody has asked, or Placement does not tell."""
     volumes: Mapping[str, VolumeRead] = field(default_factory=dict[str, VolumeRead])
     """The volumes of stranded servers, as far as they were asked for."""
     evacuations: MigrationsRead | None = None

@@ -81,6 +81,8 @@ class Storage:
     """Aggregates whose hosts keep their servers' disks on one storage, as the settings declare."""
     destinations: frozenset[HostName] = frozenset()
     """Hosts that take servers now."""
+    tpm_hosts: frozenset[HostName] | None = frozenset()
+    """Hosts that can give a vTPM, where Cinder hides whose image asks for one; None: nobody knows which."""
     ports: Mapping[ServerId, tuple[Port, ...]] = field(
         default_factory=dict[ServerId, tuple[Port, ...]]
     )

@@ -22,7 +22,7 @@ from koboshi.domain.policies.policy import HoldKind, Meant, candidate_of, meant_
 from koboshi.domain.policies.resolving import Policy, policy_of
 from koboshi.domain.policies.statements import Sources
 from koboshi.domain.recoveries.recovery import Candidate, Treatment
-from koboshi.domain.recoveries.stranded import backends_of
+from koboshi.domain.recoveries.stranded import backends_of, may_hide_tpm, not_known_to, tpm_unknown
 from koboshi.domain.rules import OnLocalDisk, Rules
 
 
@@ -214,6 +214,8 @@ def _judge(
             "be attached nowhere before",
             change="move the volume to a back end that outlives the host (openstack volume migrate)",
         )
+    if hidden := _hidden_tpm(server, host, facts.storage):
+        return hidden
     if refused := [
         p for p in facts.storage.ports.get(server.id, ()) if p.vnic_type in NEVER_EVACUATED
     ]:
@@ -241,6 +243,20 @@ def _judge(
             f"the aggregate, or a zone): {len(strangers)} hosts take servers and do not share it",
         )
     return _Judged(outcome=Outcome.RETURNS, why=meant.reason)
+
+
+def _hidden_tpm(server: Server, host: HostName, storage: Storage) -> _Judged | None:
+    """Return that nobody knows whether the server has a vTPM; None where it is known, or cannot be."""
+    volumes = not_known_to(server, storage.volumes or {})
+    if not volumes or not may_hide_tpm(server, host, storage.tpm_hosts):
+        return None
+    is_silent = storage.volumes is None
+    return _Judged(
+        outcome=Outcome.WAITS,
+        waits_for=WaitsFor.PERSON if is_silent else WaitsFor.HOST,
+        why=tpm_unknown(volumes[0]),
+        change="bring Cinder back" if is_silent else "give Koboshi's user the admin role in Cinder",
+    )
 
 
 def _held(server: Server, kind: HoldKind, why: str, facts: Facts, policy: Policy) -> _Judged:

@@ -81,6 +81,7 @@ class Survival:
                 images=stock.images,
                 shared=shared,
                 destinations=frozenset(s.host for s in self.on.spots),
+                tpm_hosts=stock.tpm_hosts,
                 ports=stock.ports or {},
             ),
             rules=rules,

@@ -16,7 +16,12 @@ from koboshi.domain.policies.policy import candidate_of, is_safe_without_image
 from koboshi.domain.policies.resolving import policy_of
 from koboshi.domain.policies.statements import Sources
 from koboshi.domain.recoveries.recovery import Candidate, Treatment
-from koboshi.domain.recoveries.stranded import awaits_its_volumes, backends_of, why_stranded
+from koboshi.domain.recoveries.stranded import (
+    awaits_its_volumes,
+    backends_of,
+    why_stranded,
+    why_tpm_unknown,
+)
 
 IMAGE_PATIENCE = timedelta(seconds=60)
 """How long an image is waited for that may say something of a server which is held without its word."""
@@ -91,7 +96,7 @@ def _candidate(
         made_from=made_from(server, world.images_told, world.volumes_told),
         backends=backends_of(server, world.volumes_told),
     )
-    stranded = why_stranded(server, host, world)
+    stranded = why_stranded(server, host, world) or why_tpm_unknown(server, host, world)
     is_sent = candidate.treatment in {Treatment.EVACUATE, Treatment.REBUILD}
     if stranded is None or not (is_sent or candidate.rebuild_after is not None):
         return candidate

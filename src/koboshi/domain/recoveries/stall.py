@@ -10,6 +10,7 @@ from koboshi.domain.judging.proof import why_host_not_proven_now
 from koboshi.domain.judging.verdict import seconds
 from koboshi.domain.names import HostName
 from koboshi.domain.recoveries.recovery import HOLDS_A_SLOT, ON_ITS_WAY, WAITING, RecoveryState
+from koboshi.domain.recoveries.stranded import may_hide_tpm
 
 STALLED_AFTER = timedelta(minutes=3)
 NAMED = 3
@@ -44,9 +45,12 @@ def _why(picture: Picture, incident: Incident, reasons: list[str]) -> str:
     if incident.state is IncidentState.RECOVERING:
         if late := not_listed_yet(picture, incident):
             names = ", ".join(sorted(s.name for s in late)[:NAMED])
+            hosts = picture.world.tpm_hosts
+            hidden = any(may_hide_tpm(s, incident.host, hosts) for s in late)
+            why = " (one that has a vTPM must never be sent)" if hidden else ""
             return (
                 f"{len(late)} of its servers ({names}) wait for what Glance and Cinder say of their images "
-                "and volumes: bring those back"
+                f"and volumes{why}: bring those back"
             )
         proof = why_host_not_proven_now(incident, picture.world, picture.now)
         return proof or next(iter(reasons), "see which of its servers are stuck")

@@ -48,18 +48,55 @@ def volumes_wanted(servers: Iterable[Server]) -> frozenset[str]:
     return frozenset(volume for server in servers for volume in server.volume_ids)
 
 
+def may_hide_tpm(server: Server, host: HostName, tpm_hosts: frozenset[HostName] | None) -> bool:
+    """Return whether the server may have a vTPM of which only Cinder tells.
+
+    Nova puts one only on a host whose provider has the trait (nova 34 scheduler/utils.py:
+    _translate_vtpm_request); `tpm_hosts` have it, None: nobody knows which.
+    """
+    return server.image_id is None and (tpm_hosts is None or host in tpm_hosts)
+
+
+def not_known_to(server: Server, volumes: Mapping[str, Volume]) -> tuple[str, ...]:
+    """Return the volumes of a server that are not among those."""
+    return tuple(v for v in server.volume_ids if v not in volumes)
+
+
+def why_tpm_unknown(server: Server, host: HostName, world: World) -> str | None:
+    """Return why a server must be held that may have a vTPM: Cinder has answered, and does not know its volume.
+
+    So it answers who may not see it, too, and so does a cloud whose catalog has no Cinder.
+    """
+    if not may_hide_tpm(server, host, world.tpm_hosts):
+        return None
+    hidden = not_known_to(server, world.volumes_told)
+    return tpm_unknown(hidden[0]) if hidden else None
+
+
+def tpm_unknown(volume: str) -> str:
+    """Return in words that nobody knows whether a server has a vTPM."""
+    return (
+        f"Cinder does not tell of its volume {volume}, so it is not known whether its image gives it a vTPM, "
+        "as its host can: then it must not be sent"
+    )
+
+
 def awaits_its_volumes(
     server: Server, host: HostName, world: World, now: Instant, since: Instant
 ) -> bool:
     """Return whether Cinder must be heard first; `since` is when its servers began to be listed.
 
     Where the dead host serves volumes itself nobody is sent without Cinder's word: in vain it would
-    be, and end in ERROR. Elsewhere that word can only say that the server has a vTPM, whom Nova
-    refuses untouched, and which back end is busy: for that nobody waits for long.
+    be, and end in ERROR. Nor is who may have a vTPM: it must never be sent. Of all others that word
+    can only say which back end is busy: for that nobody waits for long.
     """
     untold = {
         v for v in server.volume_ids if v not in world.volumes or not world.volumes[v].is_told
     }
+    if may_hide_tpm(server, host, world.tpm_hosts):
+        return bool(
+            untold or (world.tpm_hosts is None and not_known_to(server, world.volumes_told))
+        )
     if serves_volumes(host, world):
         return bool(untold)
     if now.since(since) > VOLUMES_PATIENCE:

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from koboshi.domain.facts.cloud import Demand, Hypervisor, Room
-from koboshi.domain.names import ServerId
+from koboshi.domain.names import HostName, ServerId
+from koboshi.sim.database import TPM
 from koboshi.sim.http.answering import Service, json_answer
 from koboshi.sim.http.call import Call, Document, Version
 from koboshi.sim.http.errors import Refused
@@ -160,10 +161,14 @@ class _Placement:
         """List the providers."""
         found = (await self._ids()).values()
         name, identifier = call.query.get("name"), call.query.get("uuid")
+        required = frozenset(call.query.get("required", "").split(",")) - {""}
+        self._assert_known(required)
         shown = [
             _provider(row)
             for row in found
-            if name in {None, row.hypervisor_hostname} and identifier in {None, row.id}
+            if name in {None, row.hypervisor_hostname}
+            and identifier in {None, row.id}
+            and required <= self._traits(row.host)
         ]
         return json_answer({"resource_providers": shown})
 
@@ -218,11 +223,15 @@ class _Placement:
             "resources": {
                 name: {"capacity": capacity, "used": used[name]} for name, capacity in capacities
             },
-            "traits": sorted(machine.traits),
+            "traits": sorted(self._traits(machine.name)),
         }
         if call.version >= (1, 29):
             shown |= {"parent_provider_uuid": None, "root_provider_uuid": provider}
         return shown
+
+    def _traits(self, host: HostName) -> frozenset[str]:
+        tpm = frozenset({f"{TPM}1_2", f"{TPM}2_0"} if self.world.cloud.has_tpm(host) else ())
+        return self.world.host(host).traits | tpm
 
     def _assert_known(self, traits: frozenset[str]) -> None:
         strangers = sorted(t for t in traits if t.startswith("CUSTOM_"))

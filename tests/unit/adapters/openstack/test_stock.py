@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 VOLUMES = "/volumev3/volumes/detail"
 IMAGES = "/image/v2/images"
 PORTS = "/network/v2.0/ports"
+PROVIDERS = "/placement/resource_providers"
 CANDIDATES = "/placement/allocation_candidates"
 HYPERVISOR = {
     "id": "rp1",
@@ -62,6 +63,7 @@ def whole() -> SimCloud:
         },
     ]
     fake.json(VOLUMES, {"volumes": volumes})
+    fake.json(PROVIDERS, {"resource_providers": [{"uuid": "rp1", "name": "cmp1"}]})
 
     def images(seen: Seen) -> Behaviour:
         shown = {
@@ -91,8 +93,11 @@ async def stock_of(fake: SimCloud, folder: Path) -> Stock:
 
 
 async def test_everything_is_read(tmp_path: Path) -> None:
-    stock = await stock_of(whole(), tmp_path)
+    fake = whole()
+    stock = await stock_of(fake, tmp_path)
     assert stock.gaps == ()
+    assert stock.tpm_hosts == frozenset()
+    assert not fake.server.asked("GET", PROVIDERS), "who has a vTPM is known"
     assert [(a.name, a.hosts, a.metadata) for a in stock.aggregates] == [
         ("nfs", {"cmp1"}, {"ssd": "true"})
     ]
@@ -189,6 +194,7 @@ async def test_a_cloud_without_cinder_has_a_gap_with_its_cure(tmp_path: Path) ->
     assert stock.volumes is None
     (gap,) = stock.gaps
     assert (gap.what, "volumev3" in gap.cure) == ("volumes", True)
+    assert stock.tpm_hosts == {"cmp1"}, "whose servers may hide a vTPM now"
 
 
 @pytest.mark.parametrize(

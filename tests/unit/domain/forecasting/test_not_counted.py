@@ -168,3 +168,15 @@ def test_nobody_is_told_that_such_a_host_may_be_stopped() -> None:
     assert "hw:cpu_policy" in objection.why
     assert [s.name for s in objection.servers] == ["a"]
     assert ok_to_stop(survival, (HostName("h2"),)).is_safe
+
+
+@pytest.mark.parametrize("tpm_hosts", [frozenset({H1}), None])
+def test_who_may_hide_a_vtpm_waits_for_cinder(tpm_hosts: frozenset[HostName] | None) -> None:
+    silent = cloud([server("a")], volumes=None, tpm_hosts=tpm_hosts).if_dies(H1).servers[0]
+    assert (silent.outcome, silent.waits_for) == (Outcome.WAITS, WaitsFor.PERSON)
+    hidden = cloud([server("a")], volumes={}, tpm_hosts=tpm_hosts).if_dies(H1).servers[0]
+    assert (hidden.outcome, hidden.waits_for) == (Outcome.WAITS, WaitsFor.HOST)
+    assert "not known whether its image gives it a vTPM" in hidden.why
+    elsewhere = frozenset({HostName("h2")})
+    safe = cloud([server("a")], volumes=None, tpm_hosts=elsewhere).if_dies(H1).servers[0]
+    assert safe.outcome is Outcome.RETURNS

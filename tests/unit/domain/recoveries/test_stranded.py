@@ -37,6 +37,9 @@ def test_whose_back_end_it_is(backend: str, host: str, *, is_own: bool) -> None:
     assert goes_down_with(backend, HostName(host)) is is_own
 
 
+NO_TPM = frozenset[HostName]()
+
+
 def scene(*servers: Server, backends: frozenset[str] = OWN, **served_by: str | None) -> Scene:
     made = Scene().recovering()
     made.state = replace(
@@ -50,6 +53,7 @@ def scene(*servers: Server, backends: frozenset[str] = OWN, **served_by: str | N
         made.world,
         on_host={H1: ServersRead(at=ago(1), servers=servers)},
         backends=backends,
+        tpm_hosts=NO_TPM,
         volumes={
             f"vol-{n}": VolumeRead(volume=Volume(id=f"vol-{n}", backend=backend))
             for n, backend in served_by.items()
@@ -108,7 +112,7 @@ def asked(
 def test_a_host_that_serves_no_volumes_waits_for_cinder_a_moment_only(
     backends: frozenset[str],
 ) -> None:
-    """It can say that the image gives a vTPM; Nova says so too, if it must, and touches nothing."""
+    """It has no vTPMs, so Cinder can only say which back end is busy."""
     assert listed(asked(backends=backends)) == {}
     assert interest_of(asked(backends=backends).picture()).volumes == {"vol-a"}
     assert listed(asked(failing_s=5, backends=backends)) == {}
@@ -120,6 +124,45 @@ def test_a_host_that_serves_no_volumes_waits_for_cinder_a_moment_only(
 
 def test_a_host_that_serves_volumes_waits_for_cinder_however_long() -> None:
     assert listed(asked(failing_s=300, listing_s=600, backends=OWN)) == {}
+
+
+def on_hosts_with(made: Scene, tpm_hosts: frozenset[HostName] | None) -> Scene:
+    made.world = replace(made.world, tpm_hosts=tpm_hosts)
+    return made
+
+
+@pytest.mark.parametrize("tpm_hosts", [frozenset({H1}), None])
+def test_whose_host_may_give_a_vtpm_waits_for_cinder_however_long(
+    tpm_hosts: frozenset[HostName] | None,
+) -> None:
+    made = on_hosts_with(asked(failing_s=300, listing_s=600), tpm_hosts)
+    assert listed(made) == {}
+    assert interest_of(made.picture()).tpm_hosts
+    assert listed(on_hosts_with(asked(listing_s=600), tpm_hosts)) == {}
+    other = on_hosts_with(asked(failing_s=11, listing_s=20), frozenset({HostName("h2")}))
+    assert listed(other)["a"].treatment is Treatment.EVACUATE
+
+
+def test_nobody_asks_for_hosts_with_vtpms_while_cinder_answers() -> None:
+    assert not interest_of(scene(server("a"), a="ctl1@ceph").picture()).tpm_hosts
+    assert not interest_of(asked().picture()).tpm_hosts, "it was asked a moment ago"
+    assert interest_of(asked(listing_s=20).picture()).tpm_hosts
+    assert interest_of(asked(failing_s=1).picture()).tpm_hosts
+
+
+def not_shown(tpm_hosts: frozenset[HostName] | None) -> Scene:
+    made = scene(server("a"))
+    made.world = replace(made.world, tpm_hosts=tpm_hosts, volumes={"vol-a": VolumeRead()})
+    return made
+
+
+def test_a_volume_that_cinder_does_not_show_holds_where_it_may_hide_a_vtpm() -> None:
+    found = listed(not_shown(frozenset({H1})))["a"]
+    assert found.treatment is Treatment.HOLD
+    assert "not known whether its image gives it a vTPM" in found.reason
+    assert listed(not_shown(NO_TPM))["a"].treatment is Treatment.EVACUATE
+    assert listed(not_shown(None)) == {}, "until Placement has told which hosts can"
+    assert interest_of(not_shown(None).picture()).tpm_hosts
 
 
 @pytest.mark.parametrize("tpm", ["2.0", ""])
