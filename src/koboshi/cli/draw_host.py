@@ -8,8 +8,16 @@ from rich.text import Text
 
 from koboshi.api.views import DomainView, HostDetail
 from koboshi.cli.draw_bombs import draw_bombs
-from koboshi.cli.draw_status import awaits_parts, cell, heading, plain_table, verdict_cell
-from koboshi.cli.words import clean, count, moment, since, span
+from koboshi.cli.draw_status import (
+    awaits_parts,
+    cell,
+    heading,
+    notice_parts,
+    plain_table,
+    step_line,
+    verdict_cell,
+)
+from koboshi.cli.words import clean, count, since, span
 
 
 def draw_host(detail: HostDetail, console: Console, now: datetime) -> None:
@@ -25,13 +33,10 @@ def draw_host(detail: HostDetail, console: Console, now: datetime) -> None:
     shown = {b.record for b in detail.time_bombs}
     if notices := [n for n in detail.notices if n.topic.rpartition("/")[2] not in shown]:
         console.print(heading("Notices"))
-        for notice in notices:
-            line = f"  {clean(notice.topic)} ({moment(notice.since)}): {clean(notice.text)}"
-            console.print(Text(line))
+        console.print(Group(*(part for n in notices for part in notice_parts(n))))
     if detail.next:
         console.print(heading("Next"))
-        for step in detail.next:
-            console.print(Text(f"  {clean(step)}"), soft_wrap=True)
+        console.print(Group(*map(step_line, detail.next)), crop=False)
 
 
 def _summary(detail: HostDetail, now: datetime) -> Table:

@@ -28,11 +28,15 @@ _STYLE = (
 
 def draw_list(incidents: list[IncidentView], console: Console) -> None:
     """Write all incidents in brief."""
-    table = plain_table("id", "host", "state", "opened", "servers", whole=("id", "opened"))
+    with_hosts = console.width >= WIDE  # an id begins with its host
+    columns = ("id", *(("host",) if with_hosts else ()), "state", "opened", "servers")
+    longest = max((len(i.id) for i in incidents), default=0)
+    whole = ("opened", "id") if longest <= console.width / 2 else ("opened",)
+    table = plain_table(*columns, whole=whole)
     for incident in incidents:
         table.add_row(
             cell(incident.id),
-            cell(incident.host),
+            *((cell(incident.host),) if with_hosts else ()),
             cell(incident.state, "" if incident.is_over else "bold"),
             cell(moment(incident.opened_at)),
             cell(servers_line(incident)),

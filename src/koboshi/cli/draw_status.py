@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from enum import StrEnum
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -14,12 +15,14 @@ from koboshi.api.views import (
     HomeStepView,
     HostView,
     IncidentView,
+    NoticeView,
     Source,
     StatusView,
 )
 from koboshi.cli.draw_bombs import draw_bombs
 from koboshi.cli.draw_outlook import draw_outlook
 from koboshi.cli.words import awaited_times, clean, moment, since, span
+from koboshi.domain.incidents.incident import WAITS_FOR_A_PERSON
 from koboshi.domain.judging.verdict import Verdict
 
 _STYLE = {
@@ -81,38 +84,70 @@ def draw_status(status: StatusView, console: Console) -> None:
 
 
 def status_parts(status: StatusView, width: int) -> Group:
-    """Return the overview, drawable; `--watch` draws it again and again."""
-    parts: list[RenderableType] = [_head(status)]
+    """Return the overview, drawable: what to do next stands last, where a terminal shows it."""
+    told = chapters(status, width)
+    return Group(*(part for name in IN_ORDER for part in told.get(name, [])))
+
+
+class Chapter(StrEnum):
+    """A part of the overview."""
+
+    HEAD = "head"
+    NOT_UP = "hosts that are not up"
+    """... and have no incident."""
+    HOSTS = "hosts"
+    EVIDENCE = "evidence"
+    INCIDENTS = "incidents"
+    HELD = "held servers"
+    STOPPED = "stopped servers"
+    UNWELL = "servers whose check fails"
+    BOMBS = "time bombs"
+    OUTLOOK = "room"
+    NOTICES = "notices"
+    WAYS_HOME = "ways home"
+    NEXT = "next"
+
+
+IN_ORDER = tuple(c for c in Chapter if c is not Chapter.NOT_UP)
+
+
+def chapters(status: StatusView, width: int) -> dict[Chapter, list[RenderableType]]:
+    """Return the overview in parts, drawable; a part of which there is nothing to say is missing."""
+    told: dict[Chapter, list[RenderableType]] = {Chapter.HEAD: [_head(status)]}
     if status.source is Source.DAEMON:
-        parts += [
-            heading("Hosts"),
-            hosts_table(status.hosts),
-            heading("Evidence"),
-            _evidence(status),
-        ]
+        told[Chapter.HOSTS] = [heading("Hosts"), hosts_table(status.hosts)]
+        told[Chapter.EVIDENCE] = [heading("Evidence"), _evidence(status)]
+        if not_up := [h for h in status.hosts if h.verdict is not Verdict.UP and not h.incident]:
+            told[Chapter.NOT_UP] = [
+                heading("Hosts that are not up, without an incident"),
+                hosts_table(not_up),
+            ]
     elif status.found_down:
-        parts.append(Text(f"down from the start: {', '.join(map(clean, status.found_down))}"))
+        down = ", ".join(map(clean, status.found_down))
+        told[Chapter.HEAD].append(Text(f"down from the start: {down}"))
     if status.incidents:
-        parts.append(heading("Open incidents"))
-        parts += [part for one in status.incidents for part in _incident(one, status)]
+        ordered = sorted(status.incidents, key=lambda i: i.state not in WAITS_FOR_A_PERSON)
+        shown = [part for one in ordered for part in _incident(one, status)]
+        told[Chapter.INCIDENTS] = [heading("Open incidents"), *shown]
     if status.held:
-        parts += [heading("Held servers"), _held(status, with_ids=width >= WIDE)]
+        held = _held(status, with_ids=width >= WIDE)
+        told[Chapter.HELD] = [heading("Held servers"), held]
     if status.stopped:
         table = _stopped(status, with_ids=width >= WIDE)
-        parts += [heading("Servers that Nova stopped by itself"), table]
+        told[Chapter.STOPPED] = [heading("Servers that Nova stopped by itself"), table]
     if status.unwell:
-        parts += [heading("Servers whose check fails, on hosts that live"), *_unwell(status)]
-    parts += draw_bombs(status.time_bombs)
-    parts += draw_outlook(status)
+        title = heading("Servers whose check fails, on hosts that live")
+        told[Chapter.UNWELL] = [title, *_unwell(status)]
+    told[Chapter.BOMBS] = draw_bombs(status.time_bombs)
+    told[Chapter.OUTLOOK] = draw_outlook(status)
     if notices := _notices(status):
-        parts += [heading("Notices"), notices]
+        told[Chapter.NOTICES] = [heading("Notices"), *notices]
     for way in status.ways_home:
-        parts.append(heading(f"The way home of {clean(way.host)}, in this order"))
-        parts += steps_home(way.steps)
+        title = heading(f"The way home of {clean(way.host)}, in this order")
+        told.setdefault(Chapter.WAYS_HOME, []).extend((title, *steps_home(way.steps)))
     if status.next:
-        parts.append(heading("Next"))
-        parts += [Text(f"  {clean(step)}") for step in status.next]
-    return Group(*parts)
+        told[Chapter.NEXT] = [heading("Next"), *map(step_line, status.next)]
+    return {name: parts for name, parts in told.items() if parts}
 
 
 def steps_home(steps: list[HomeStepView]) -> list[RenderableType]:
@@ -127,6 +162,11 @@ def steps_home(steps: list[HomeStepView]) -> list[RenderableType]:
             for command in step.commands
         ]
     return parts
+
+
+def step_line(command: str) -> Text:
+    """Return what to type next: never wrapped, because it is copied."""
+    return Text(f"  {clean(command)}", no_wrap=True, overflow="ignore")
 
 
 def command_line(command: str) -> Text:
@@ -168,7 +208,10 @@ def hosts_table(hosts: list[HostView]) -> RenderableType:
     if not hosts:
         return Text("  none is known yet")
     right = ("heartbeat", "servers")
-    whole = ("host", "verdict")
+    whole = (
+        "verdict",
+        "power",
+    )  # a long host's name is folded: else why it is so would have no place
     columns = ("host", "verdict", "power", "heartbeat", "servers", "why")
     table = plain_table(*columns, right=right, whole=whole)
     for host in hosts:
@@ -300,15 +343,21 @@ def _unwell(status: StatusView) -> list[RenderableType]:
     return parts
 
 
-def _notices(status: StatusView) -> Table | None:
+def _notices(status: StatusView) -> list[RenderableType]:
     """Return what a person should know, but for what stands among the time bombs already."""
     shown = {b.record for b in status.time_bombs}
-    notices = [n for n in status.notices if n.topic.rpartition("/")[2] not in shown]
-    if not notices:
-        return None
-    table = plain_table("host", "topic", "since", "notice")
-    for notice in notices:
-        table.add_row(
-            cell(notice.host), cell(notice.topic), cell(moment(notice.since)), cell(notice.text)
-        )
-    return table
+    return [
+        part
+        for n in status.notices
+        if n.topic.rpartition("/")[2] not in shown
+        for part in notice_parts(n)
+    ]
+
+
+def notice_parts(notice: NoticeView) -> list[RenderableType]:
+    """Return one notice, drawable: its text has the whole width, as it says what to do."""
+    title = f"  {notice.host}  {notice.topic}, since {moment(notice.since)}"
+    return [
+        Text(clean(title), style="bold"),
+        Padding(Text(clean(notice.text)), (0, 0, 0, 4), expand=False),
+    ]

@@ -68,12 +68,12 @@ def _watch(context: Context, output: Output, reading: "Reading") -> ExitCode:
 def _watch_screen(context: Context, reading: "Reading") -> None:
     from rich.live import Live  # noqa: PLC0415 - rich is slow to import
 
-    from koboshi.cli.draw_status import status_parts  # noqa: PLC0415 - rich is slow to import
+    from koboshi.cli.draw_watch import watch_page  # noqa: PLC0415 - rich is slow to import
 
     console = context.out()
     with Live(console=console, auto_refresh=False, screen=True) as live:
         while True:
-            live.update(status_parts(reading.status(), console.width), refresh=True)
+            live.update(watch_page(reading.status(), console), refresh=True)
             time.sleep(WATCH_INTERVAL_S)
 
 

@@ -68,7 +68,7 @@ def awaited(picture: Picture, incident: Incident) -> Awaited | None:
 def sentence(told: Awaited) -> str:
     """Return it in one line: what is awaited, and what a person may do."""
     commands = f": {'; '.join(told.may.commands)}" if told.may.commands else ""
-    return f"Awaited is {told.what}. {told.may.text}{commands}"
+    return f"It awaits {told.what}. {told.may.text}{commands}"
 
 
 def _clock(at: Instant) -> str:
@@ -142,8 +142,9 @@ def _look_at_compute(picture: Picture, incident: Incident) -> HomeStep:
     silent = [n for n, word in judgement.further.items() if word is Network.SILENT]
     first = f"Mend its network {_some(sorted(silent))} first. " if silent else ""
     return HomeStep(
-        text=f"{first}Look at nova-compute on {host}: does it run, and reach its message bus (the network "
-        "of that may be cut while others answer)? Once it reports, Koboshi goes on by itself",
+        text=f"{first}Should it not report within a minute, look at nova-compute on {host}: does it run, "
+        "and reach its message bus (that network may be cut while others answer)? Once it reports, "
+        "Koboshi goes on by itself",
         commands=(
             f"ssh {host} systemctl status nova-compute",
             f"ssh {host} journalctl -u nova-compute -n 50",
@@ -239,7 +240,7 @@ def _reconciling(picture: Picture, incident: Incident) -> _Told:
         said = f"refused since {_clock(home.refused_since)}: {home.refusal}"
         return f"that Nova takes the lift of force-down ({said})", once_more(host, [])
     return "that Nova shows force-down lifted", HomeStep(
-        text="You may lift it yourself", commands=lift
+        text="Should it not, lift it yourself", commands=lift
     )
 
 
@@ -254,12 +255,13 @@ def _restoring(picture: Picture, incident: Incident) -> _Told:
     names = _some([r.candidate.name for r in waiting])
     since = latest(incident.moved_at, picture.world.began_at)
     start = HomeStep(
-        text="You may look at them, and start one that stays off yourself",
+        text="Should one stay off, look at it, and start it yourself",
         commands=tuple(f"openstack server start {r.server}" for r in waiting[:NAMED]),
     )
     if picture.now.since(since) < SETTLED_FOR:
         at = _clock(since.later(SETTLED_FOR))
-        return f"Nova's own look at what runs on {host}, until {at}; then {names}", start
+        nothing = HomeStep(text="Nothing must be done")
+        return f"Nova's own look at what runs on {host}, until {at}; then {names}", nothing
     if found := _unarmed(picture):
         return found
     begun = sum(r.start_asked_at is not None for r in waiting)
@@ -279,7 +281,7 @@ def _enabling(picture: Picture, incident: Incident) -> _Told:
             text=f"Nothing must be done: enabling {host} is its operator's"
         )
     return f"that Nova shows {host} enabled", HomeStep(
-        text="You may enable it yourself",
+        text="Should it not, enable it yourself",
         commands=(f"openstack compute service set --enable {host} nova-compute",),
     )
 
