@@ -5,7 +5,8 @@ from typing import Any
 import anyio
 import pytest
 
-from koboshi.domain.names import HostName
+from koboshi.domain.facts.stock import Port
+from koboshi.domain.names import HostName, ServerId
 from koboshi.sim.http import READER
 from koboshi.sim.samples import image_server, server
 from tests.unit.sim.http.asking import Asker, asked
@@ -82,6 +83,25 @@ async def test_glance_serves_the_images_of_servers_unless_one_is_gone() -> None:
         assert "No image found with ID image-1" in answer.json()["message"]
         assert (await a.ask("GET", "/image/v2/images")).json()["images"] == []
         assert (await a.client.get("/image/")).status_code == 300
+
+
+async def test_ports_are_told_by_their_fields_and_not_chosen_by_type() -> None:
+    async with asked([server("a"), server("b")]) as a:
+        ports = (
+            Port(id="p1", server=ServerId("a"), vnic_type="direct"),
+            Port(id="p2", server=ServerId("b"), resources=("NET_BW_EGR_KILOBIT_PER_SEC",)),
+        )
+        a.world.cloud.catalogue.ports.extend(ports)
+        path = "/network/v2.0/ports"
+        some = {"fields": ["id", "binding:vnic_type"], "device_id": "a", "project_id": "p"}
+        found = (await a.ask("GET", path, params=some)).json()
+        first = {"limit": "1", "fields": "id"}
+        page = (await a.ask("GET", path, params=first)).json()
+        refused = await a.ask("GET", path, params={"binding:vnic_type": "direct"})
+    assert found["ports"] == [{"id": "p1", "binding:vnic_type": "direct"}]
+    assert (page["ports"], page["ports_links"][0]["rel"]) == ([{"id": "p1"}], "next")
+    assert refused.status_code == 400
+    assert "is invalid attribute for filtering" in refused.text
 
 
 async def test_neutrons_agents_live_and_die_with_their_hosts() -> None:
