@@ -28,7 +28,9 @@ def await_beats(picture: Picture, incident: Incident) -> Decision:
     """Count heartbeats past the baseline: the first comes after Nova's clean-up, the second is sure."""
     if incident.home.beats >= BEATS:
         return move(
-            incident, _S.RECONCILING, "its nova-compute reports: what was evacuated is cleared away"
+            incident,
+            _S.RECONCILING,
+            "its nova-compute has reported twice: what Nova has cleared away is read",
         )
     track = picture.world.services.get(incident.host)
     if track is None or track.service.updated_at is None or track.advanced_at is None:

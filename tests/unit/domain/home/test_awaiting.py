@@ -258,3 +258,16 @@ def test_all_open_records_keep_a_host_from_being_enabled_by_name_and_cure() -> N
     assert [f"instance_uuid='s{n}'" in moved.reason for n in range(5)] == [True] * 3 + [False] * 2
     assert "5 evacuation records" in moved.reason
     assert "2 more: koboshi status" in moved.reason
+
+
+def test_nothing_is_said_to_be_cleared_away_before_it_was_read() -> None:
+    """On a served simulation `reconciling` said so right above the record that was not."""
+    scene = homeward(S.RETURNING).read_records(evacuation_record("a", "done"))
+    stamp = scene.world.services[H1].service.updated_at
+    assert stamp is not None
+    for n in (60, 70):
+        scene.tell(5, HostBeat(incident=INCIDENT, updated_at=stamp + timedelta(seconds=n)))
+    events = advance(scene.picture(), scene.the_incident()).events
+    (moved,) = (e for e in events if isinstance(e, IncidentMoved))
+    assert moved.to is S.RECONCILING
+    assert "is cleared away" not in moved.reason
