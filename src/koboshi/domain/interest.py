@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from koboshi.domain.alone.starting import must_be_swept_soon, to_look_into
+from koboshi.domain.alone.starting import must_be_swept_soon, to_be_asked_of, to_look_into
+from koboshi.domain.alone.wishes import images_of, read_since
 from koboshi.domain.decision import Picture
 from koboshi.domain.facts.cloud import Demand, Power
 from koboshi.domain.home.homecoming import asked_at_home
@@ -77,7 +78,8 @@ class Interest:
     """Whether the end of a record lets another server go: what frees a slot is seen soon."""
     servers: frozenset[ServerId] = frozenset()
     partners: frozenset[ServerId] = frozenset()
-    """Of stranded servers' anti-affinity groups, no sweep has seen them: they are read by id, calmly."""
+    """Of stranded servers' anti-affinity groups, no sweep has seen them, and servers that stopped alone: read
+    by id, calmly."""
     running: frozenset[ServerId] = frozenset()
     demands: frozenset[Demand] = frozenset()
     actions: frozenset[ServerId] = frozenset()
@@ -113,6 +115,7 @@ def interest_of(picture: Picture) -> Interest:
     unwell = picture.brake.brownouts.of_api() is not None
     order = RestartOrder(picture)
     awaiting = [r for r in order.waiting() if order.of(r)]
+    alone = to_be_asked_of(picture)
     return Interest(
         api_is_unwell=unwell and picture.world.services_read_at is not None,
         suspicion=bool(suspects or hosts),
@@ -135,7 +138,7 @@ def interest_of(picture: Picture) -> Interest:
         servers=frozenset(r.server for r in recoveries if _needs_reading(picture, r)).union(
             *(asked_while_restoring(picture, i) for i in incidents)
         ),
-        partners=partners_wanted(picture),
+        partners=partners_wanted(picture) | alone.keys(),
         running=frozenset(r.server for r in recoveries if _asks_hypervisor(r)).union(
             *(asked_at_home(picture, i) for i in incidents),
             *(asked_while_restoring(picture, i) for i in incidents),
@@ -143,12 +146,13 @@ def interest_of(picture: Picture) -> Interest:
         demands=frozenset(r.candidate.demand for r in recoveries if r.state in _ROOM_MATTERS),
         actions=to_look_into(picture),
         sweep_soon=must_be_swept_soon(picture),
-        images=_images(picture, listed),
+        images=_images(picture, listed)
+        | images_of(read_since(picture, server, stop) for server, stop in alone.items()),
         volumes=_volumes(picture, listed),
         tpm_hosts=any(_is_cinder_silent(picture, i) for i in incidents if i.host in listed),
         projects=frozenset(r.candidate.project for r in awaiting),
         ready=frozenset(order.asked),
-        groups=bool(hosts),
+        groups=bool(hosts) or bool(alone),
     )
 
 

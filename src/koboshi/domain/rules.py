@@ -41,6 +41,17 @@ class TenantMay(StrEnum):
     """That a server is not recovered at all."""
     OPT_IN = "opt-in"
     """That it is, where only what says so is."""
+    START_LONE = "start-lone"
+    """That it is started when its guest ended alone."""
+
+
+class LoneStop(StrEnum):
+    """What to do with a server whose guest ended without a sign that its host rebooted."""
+
+    START = "start"
+    """Start it again, whatever ended it; its user's own stop never is."""
+    LEAVE = "leave"
+    """Leave it off, and tell a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from koboshi.domain.errors import CloudError, CommandRefused, OutcomeUnknown
 from koboshi.domain.home.guard_start import StartLook, why_not_start
 from koboshi.domain.memory.commands import NO_INCIDENT, Outcome, RebootServer, StartServer
 from koboshi.domain.memory.events import CommandEnded
+from koboshi.domain.policies.metadata import is_left_alone
 from koboshi.domain.restraint.brake import why_first_fence_held
 from koboshi.engine.memory import Memory
 from koboshi.engine.whiteboard import Whiteboard
@@ -61,6 +62,7 @@ async def _look(
         alone = LoneLook(
             is_unwell=unwell is not None and not unwell.is_over and failing,
             stop=memory.state.stops.get(command.server),
+            is_left=server is not None and is_left_alone(server.metadata),
             actions=actions,
             host_is_up=service is not None and service.up is True and not service.forced_down,
             brake=why_first_fence_held(command.host, board.world, memory.state),

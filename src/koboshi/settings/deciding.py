@@ -53,7 +53,12 @@ class SaidSettings(Section):
         "up before them.",
     )
 
-    @field_validator("on_local_disk", "priority")
+    lone_stop: str = Field(
+        default="",
+        description="`start` or `leave` those whose guests ended alone; empty: as usual ([alone]).",
+    )
+
+    @field_validator("on_local_disk", "priority", "lone_stop")
     @classmethod
     def _can_be_read(cls, text: str, info: ValidationInfo) -> str:
         return _check(Key(info.field_name or ""), text) if text else text
@@ -61,6 +66,7 @@ class SaidSettings(Section):
     def said(self) -> Mapping[str, str]:
         """Return it as it would stand in metadata."""
         found = {Key.ON_LOCAL_DISK: self.on_local_disk, Key.PRIORITY: self.priority}
+        found[Key.LONE_STOP] = self.lone_stop
         found[Key.AFTER] = ",".join(self.after)
         if self.protect is not None:
             found[Key.PROTECT] = str(self.protect).lower()
@@ -172,7 +178,8 @@ class AloneSettings(Section):
         default=False,
         description="Whether to start a server whose guest ended without a sign that its host rebooted. "
         "A QEMU that was killed and a guest's own poweroff look alike, so by default a person is told, and "
-        "it stays off. Those that stopped because their host rebooted too quickly to be missed are started "
+        "it stays off. Servers' metadata, tags, images, flavors, projects and aggregates may say otherwise "
+        "(`koboshi:lone_stop`, docs/policy.md). Those that stopped because their host rebooted too quickly to be missed are started "
         "anyway; those that their users stopped never are.",
     )
 

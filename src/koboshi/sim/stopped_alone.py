@@ -8,6 +8,7 @@ from koboshi.domain.names import HostName
 from koboshi.sim.braking import bound_of
 from koboshi.sim.breach import Rule
 from koboshi.sim.casebook import LOOK_S, Casebook
+from koboshi.sim.wanted import is_started_alone
 
 A_HOST, IN_ALL = 4, 16
 MEMORY_S = 900.0
@@ -27,8 +28,11 @@ def judge_lone_start(book: Casebook, command: StartServer) -> None:
     if cloud.servers_by_id[server].metadata.get("HA_Enabled", "").lower() == "false":
         book.tell(Rule.HELD, f"{server} is started though it must be left alone")
     stop = book.state.stops.get(server)
-    if stop is not None and stop.cause is StopCause.LONE and not book.rules.start_lone_stops:
-        book.tell(Rule.HELD, f"{server} stopped alone, and is started without the operator's leave")
+    row = cloud.servers_by_id[server]
+    if stop is not None and stop.cause is StopCause.LONE:
+        if not is_started_alone(cloud, book.rules, row):
+            book.tell(Rule.HELD, f"{server} stopped alone, and is started without anybody's leave")
+        book.near["started_alone"] += 1
     starting = [s for s in book.state.stops.values() if s.state is StopState.STARTING]
     on_host = sum(s.host == command.host for s in starting)
     if on_host > A_HOST or len(starting) > IN_ALL:

@@ -17,7 +17,7 @@ HOW_BAD = ("hold", "ignore", "rebuild-after", "rebuild")
 """From the one that destroys nothing to the one that destroys at once."""
 YES, NO = ("true", "1", "yes", "y", "on", "t"), ("false", "0", "no", "n", "off", "f")
 TENANT = "tenant"
-KEYS = ("protect", "on_local_disk", "priority", "after", "ready", "health")
+KEYS = ("protect", "on_local_disk", "priority", "after", "ready", "health", "lone_stop")
 
 Said = list[tuple[str, str]]
 
@@ -59,6 +59,21 @@ def named_before(cloud: Database, rules: Rules, server: Server) -> tuple[str, ..
         if words := [w.strip() for text in texts for w in text.split(",") if w.strip()]:
             return tuple(words)
     return ()
+
+
+def is_started_alone(cloud: Database, rules: Rules, server: Server) -> bool:
+    """Return whether somebody who may wants it started when its guest ended alone."""
+    for owner, said in _levels(cloud, rules, server):
+        words = [
+            "leave" if _is_mistyped(key) else text.strip().lower()
+            for key, text in said
+            if _plain(key) == "lone_stop"
+        ]
+        may = owner != TENANT or "start-lone" in rules.policy.tenant_may
+        votes = [w == "start" for w in words if w != "start" or may]
+        if votes:
+            return all(votes)
+    return rules.start_lone_stops
 
 
 def _levels(cloud: Database, rules: Rules, server: Server) -> Iterator[tuple[str, Said]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from koboshi.domain.alone.actions import STARTS, is_novas_own_stop
-from koboshi.domain.alone.stops import Stop, StopState
+from koboshi.domain.alone.stops import Stop, StopCause, StopState
 from koboshi.domain.facts.cloud import InstanceAction
 from koboshi.domain.memory.commands import RebootServer, StartServer
 
@@ -19,6 +19,8 @@ class LoneLook:
     """Whether Nova shows its host's service as up, and not forced down."""
     is_unwell: bool = False
     """Whether its check fails still."""
+    is_left: bool = False
+    """Whether its own metadata say by now that it stays off when its guest ended alone."""
     brake: str | None
     """Why no host of its cell may be acted upon now."""
 
@@ -30,6 +32,8 @@ def why_not_start_alone(command: StartServer | RebootServer, look: LoneLook) -> 
         return look.brake or (None if look.is_unwell else "its check does not fail any more")
     if stop is None or stop.state is not StopState.STARTING or stop.host != command.host:
         return "nothing is remembered of a stop that nobody wanted"
+    if stop.cause is StopCause.LONE and look.is_left:
+        return "its metadata say now that it stays off"
     if look.brake is not None:
         return look.brake
     if not look.host_is_up:

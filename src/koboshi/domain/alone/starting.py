@@ -1,7 +1,7 @@
 """Which of the servers that Nova stopped by itself are started, when, and what holds them back."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from koboshi.domain.alone.actions import is_novas_own_stop
@@ -14,6 +14,7 @@ from koboshi.domain.alone.stops import (
     StoppedServer,
     StopState,
 )
+from koboshi.domain.alone.wishes import wish_of
 from koboshi.domain.decision import Decision, Picture
 from koboshi.domain.facts.cells import cell_of
 from koboshi.domain.facts.sweep import StoppedSince
@@ -95,7 +96,9 @@ def _seen(picture: Picture) -> Iterator[Event]:
             continue
         if not _has_settled(picture, stop.host, stop.at):
             continue
-        cause, to, reason = _meant(picture, stop)
+        if (meant := _meant(picture, server, stop)) is None:
+            continue
+        cause, to, reason = meant
         name = StoppedServer(id=server, name=stop.name)
         found.setdefault((stop.host, cause, to, reason), []).append(name)
     for (host, cause, to, reason), servers in found.items():
@@ -127,11 +130,28 @@ def _has_settled(picture: Picture, host: HostName, stopped_at: Instant) -> bool:
     )
 
 
-def _meant(picture: Picture, stop: StoppedSince) -> tuple[StopCause, StopState, str]:
+def to_be_asked_of(picture: Picture) -> Mapping[ServerId, StoppedSince]:
+    """Return the servers that stopped alone, and of which somebody may say whether to start them."""
+    return {
+        server: stop
+        for server, stop in _unknown(picture)
+        if (read := picture.world.actions.get(server)) is not None
+        and read.at.is_after(stop.at)
+        and is_novas_own_stop(read.actions)
+        and why_rebooted(stop.host, stop.at, picture.world, picture.rules) is None
+    }
+
+
+def _meant(
+    picture: Picture, server: ServerId, stop: StoppedSince
+) -> tuple[StopCause, StopState, str] | None:
     why = why_rebooted(stop.host, stop.at, picture.world, picture.rules)
     if why is None:
-        cause, reason = StopCause.LONE, "nothing of its host tells why it stopped"
-        if not picture.rules.start_lone_stops:
+        wish = wish_of(picture, server, stop)
+        if wish is None:
+            return None
+        cause, reason = StopCause.LONE, wish.reason
+        if not wish.starts:
             return cause, StopState.LEFT, reason
     else:
         cause, reason = StopCause.REBOOT, why

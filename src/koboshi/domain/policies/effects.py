@@ -2,12 +2,15 @@
 
 from koboshi.domain.facts.cloud import Server
 from koboshi.domain.policies.metadata import protection_denied
-from koboshi.domain.policies.terms import Key
-from koboshi.domain.rules import Rules
+from koboshi.domain.policies.terms import Key, Value
+from koboshi.domain.rules import LoneStop, Rules
 
 
-def effect_of(key: Key, server: Server, rules: Rules) -> str:
+def effect_of(key: Key, value: Value, server: Server, rules: Rules) -> str:
     """Return what follows from a word that counts; empty where its value says it all."""
+    if key is Key.LONE_STOP:
+        started = "it is started again, on its host" if value is LoneStop.START else "that is told"
+        return f"if its guest ends, and its host did not reboot, {started}; what its user stops stays off"
     if key is not Key.HEALTH:
         return ""
     if (denied := protection_denied(server.metadata)) is not None:

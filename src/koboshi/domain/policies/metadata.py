@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from koboshi.domain.policies.readiness import readiness_of
 from koboshi.domain.policies.terms import Key, Misspelt, key_of, value_of
+from koboshi.domain.rules import LoneStop
 
 
 def is_protected(metadata: Mapping[str, str]) -> bool:
@@ -29,6 +30,17 @@ def check_said(metadata: Mapping[str, str]) -> str:
     """
     texts = [text for _, text in _said_of(Key.HEALTH, metadata)]
     return next((t for t in texts if readiness_of(t) is not None), "")
+
+
+def is_left_alone(metadata: Mapping[str, str]) -> bool:
+    """Return whether a server's own metadata say that it is left off when its guest ended alone."""
+    for _, text in _said_of(Key.LONE_STOP, metadata):
+        try:
+            if value_of(Key.LONE_STOP, text) is LoneStop.LEAVE:
+                return True
+        except Misspelt:
+            return True
+    return False
 
 
 def _said_of(key: Key, metadata: Mapping[str, str]) -> Iterator[tuple[str, str]]:

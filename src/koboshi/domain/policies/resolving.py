@@ -17,7 +17,7 @@ from koboshi.domain.policies.statements import (
 )
 from koboshi.domain.policies.terms import NAMESPACE, Key, LocalDisk, Value, text_of
 from koboshi.domain.recoveries.priority import Priority
-from koboshi.domain.rules import OnLocalDisk, Rules, TenantMay
+from koboshi.domain.rules import LoneStop, OnLocalDisk, Rules, TenantMay
 
 _LEAST_DESTRUCTIVE: Final = (
     OnLocalDisk.HOLD,
@@ -55,6 +55,10 @@ class Policy:
     priority: Priority = Priority.NORMAL
     after: tuple[str, ...] = ()
     ready: Readiness | None = None
+    lone_stop: LoneStop = LoneStop.LEAVE
+    """What to do when its guest ended alone."""
+    why_lone_stop: str = ""
+    """Where that is said; empty where nobody says anything but the configuration."""
     applied: tuple[Applied, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -75,7 +79,7 @@ def policy_of(server: Server, sources: Sources, rules: Rules) -> Policy:
     for key, statements in by_key.items():
         chosen = _choose(statements, findings)
         if chosen is not None:
-            effect = effect_of(key, server, rules)
+            effect = effect_of(key, chosen[1], server, rules)
             applied[key], values[key] = replace(chosen[0], effect=effect), chosen[1]
     return _made(applied, values, tuple(findings), rules)
 
@@ -88,6 +92,7 @@ def _made(
 ) -> Policy:
     disk = values[Key.ON_LOCAL_DISK]
     priority, after, ready = (values.get(k) for k in (Key.PRIORITY, Key.AFTER, Key.READY))
+    lone = values[Key.LONE_STOP]
     what = disk.what if isinstance(disk, LocalDisk) else OnLocalDisk.HOLD
     wait = disk.after if isinstance(disk, LocalDisk) else None
     is_after = what is OnLocalDisk.REBUILD_AFTER
@@ -100,6 +105,8 @@ def _made(
         priority=priority if isinstance(priority, Priority) else Priority.NORMAL,
         after=after if isinstance(after, tuple) else (),
         ready=ready if isinstance(ready, Readiness) else None,
+        lone_stop=lone if isinstance(lone, LoneStop) else LoneStop.LEAVE,
+        why_lone_stop=_said_beside(applied[Key.LONE_STOP], findings),
         applied=tuple(applied.values()),
         findings=findings,
     )
@@ -113,6 +120,13 @@ def _said(applied: Applied) -> str:
     return f"{applied.place} says '{applied.value}'"
 
 
+def _said_beside(applied: Applied, findings: Sequence[Finding]) -> str:
+    """Return who says what counts, and what else was said of it that cannot count."""
+    words = [] if applied.level is Level.CONFIGURATION else [_said(applied)]
+    words += [f"{f.place}: {f.what}" for f in findings if f.key is applied.key]
+    return "; ".join(words)
+
+
 def _configuration(rules: Rules) -> Iterator[Statement]:
     """Give what counts where nobody says anything else."""
     after = rules.rebuild_after if rules.on_local_disk is OnLocalDisk.REBUILD_AFTER else None
@@ -124,6 +138,11 @@ def _configuration(rules: Rules) -> Iterator[Statement]:
             LocalDisk(what=rules.on_local_disk, after=after),
         ),
         (Key.PRIORITY, "[policy] priority", rules.policy.priority),
+        (
+            Key.LONE_STOP,
+            "[alone] start_lone_stops",
+            LoneStop.START if rules.start_lone_stops else LoneStop.LEAVE,
+        ),
     )
     for key, place, value in defaults:
         yield Statement(
@@ -156,6 +175,7 @@ def _denied(said: Statement, rules: Rules) -> Finding | None:
         place=said.place,
         what=f"a project may not say '{said.text}' here: it does not count",
         cure=f"ask the operator for it: '{wanted}' in [policy] tenant_may",
+        key=said.key,
     )
 
 
@@ -185,7 +205,7 @@ def _wanted(value: Value | None) -> TenantMay | None:
         return TenantMay(value.what.value)
     if isinstance(value, bool):
         return TenantMay.OPT_IN if value else TenantMay.OPT_OUT
-    return None
+    return TenantMay.START_LONE if value is LoneStop.START else None
 
 
 def _choose(
@@ -225,6 +245,8 @@ def _meant(said: Statement) -> Value | None:
         return said.value
     if said.key is Key.ON_LOCAL_DISK:
         return LocalDisk(what=OnLocalDisk.HOLD)
+    if said.key is Key.LONE_STOP:
+        return LoneStop.LEAVE
     return True if said.key is Key.PROTECT else None
 
 
@@ -246,5 +268,7 @@ def _harm(value: Value) -> float:
             return _LEAST_DESTRUCTIVE.index(value.what) - wait * 1e-9
         case Priority():
             return -value.weight
+        case LoneStop():
+            return 1.0 if value is LoneStop.START else 0.0
         case _:
             return 0.0

@@ -48,6 +48,8 @@ class Finding:
     place: str
     what: str
     cure: str
+    key: Key | None = None
+    """Of what it was said, where that can be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +144,7 @@ def _read(key: Key, text: str, where: str) -> tuple[Value | None, tuple[Finding,
         return value_of(key, text), ()
     except Misspelt as error:
         what = f"'{text.strip()[:60]}' cannot be read"
-        return None, (Finding(place=where, what=what, cure=str(error)),)
+        return None, (Finding(place=where, what=what, cure=str(error), key=key),)
 
 
 def _one(name: str, text: str, where: str, place: _Place) -> Iterator[Statement | Finding]:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from koboshi.domain.policies.readiness import FORMS, Readiness, readiness_of
 from koboshi.domain.recoveries.priority import Priority
-from koboshi.domain.rules import OnLocalDisk
+from koboshi.domain.rules import LoneStop, OnLocalDisk
 
 NAMESPACE: Final = "koboshi:"
 """Begins every key of ours in metadata, tags, properties and extra specs."""
@@ -30,6 +30,7 @@ class Key(StrEnum):
     AFTER = "after"
     READY = "ready"
     HEALTH = "health"
+    LONE_STOP = "lone_stop"
 
 
 KEY_MEANING: Final[Mapping[Key, str]] = {
@@ -39,6 +40,7 @@ KEY_MEANING: Final[Mapping[Key, str]] = {
     Key.AFTER: "which servers, or groups of them, must be up before it",
     Key.READY: "what must answer before it counts as up for those that wait for it",
     Key.HEALTH: "what must answer all the time, lest its silence is told",
+    Key.LONE_STOP: "whether it is started when its guest ended alone, on a host that lives",
 }
 
 
@@ -51,7 +53,9 @@ class LocalDisk:
     """How long it is waited before a rebuild; None: as long as the configuration says."""
 
 
-Value = bool | LocalDisk | Priority | tuple[str, ...] | Readiness
+Value = bool | LocalDisk | Priority | tuple[str, ...] | Readiness | LoneStop
+
+W = TypeVar("W", bound=StrEnum)
 
 _TRUE: Final = frozenset({"true", "1", "yes", "y", "on", "t"})
 _FALSE: Final = frozenset({"false", "0", "no", "n", "off", "f"})
@@ -107,6 +111,8 @@ def value_of(key: Key, text: str) -> Value:
             return _one_of(Priority, text)
         case Key.AFTER:
             return tuple(dict.fromkeys(w for part in text.split(",") if (w := part.strip())))
+        case Key.LONE_STOP:
+            return _one_of(LoneStop, text)
         case Key.READY | Key.HEALTH:
             found = readiness_of(text)
             if found is None:
@@ -121,7 +127,7 @@ def _truth(text: str) -> bool:
     raise Misspelt("write true or false")
 
 
-def _one_of(words: type[Priority], text: str) -> Priority:
+def _one_of(words: type[W], text: str) -> W:
     word = text.strip().lower()
     known = [w.value for w in words]
     if word in known:
@@ -161,7 +167,7 @@ def text_of(value: Value) -> str:
         case LocalDisk():
             after = f"={words_of(value.after)}" if value.after is not None else ""
             return value.what.value + after
-        case Priority():
+        case Priority() | LoneStop():
             return value.value
         case Readiness():
             return str(value)

@@ -1,7 +1,9 @@
 """Which servers that Nova stopped by itself are started: all that rules it, one by one."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,11 +20,12 @@ from koboshi.domain.decision import Decision
 from koboshi.domain.facts.cloud import InstanceAction
 from koboshi.domain.facts.sweep import amended, sweep_of
 from koboshi.domain.facts.world import ActionsRead
+from koboshi.domain.interest import interest_of
 from koboshi.domain.memory.commands import Outcome, StartServer
 from koboshi.domain.memory.events import BrakeHeld, CommandEnded, Disarmed, StopMoved, StopsSeen
 from koboshi.domain.names import THE_CELL, HostName, ServerId
 from koboshi.domain.policies.policy import swept
-from koboshi.domain.rules import Mode, Rules
+from koboshi.domain.rules import Mode, PolicyRules, Rules
 from koboshi.sim.samples import server
 from koboshi.sim.virtual_time import BEGINNING
 from tests.fakes.scene import H1, Scene, ago
@@ -99,13 +102,56 @@ def test_after_a_reboot_those_that_ran_are_due() -> None:
 
 
 def test_a_lone_stop_is_told_and_left() -> None:
-    lone = told(stopped(Scene(rules=ACT), "a"), "a")
-    assert seen(lone) == [(StopCause.LONE, StopState.LEFT)]
+    assert seen(alone()) == [(StopCause.LONE, StopState.LEFT)]
 
 
-def test_a_lone_stop_is_started_by_opt_in() -> None:
-    lone = told(stopped(Scene(rules=replace(ACT, start_lone_stops=True)), "a"), "a")
-    assert seen(lone) == [(StopCause.LONE, StopState.DUE)]
+def alone(rules: Rules = ACT, *, read: bool = True, after_s: float = 30, **fields: Any) -> Scene:
+    """Return a server that Nova stopped by itself, and what was read of it since."""
+    lone = told(stopped(Scene(rules=rules), "a", after_s=after_s), "a")
+    row = replace(server("a", vm_state="stopped"), **fields)
+    return lone.read_server(row) if read else lone
+
+
+START, LEAVE = {"koboshi:lone_stop": "start"}, {"koboshi:lone_stop": "leave"}
+WHOLE_CLOUD = replace(ACT, start_lone_stops=True)
+NOT_THEIRS = replace(ACT, policy=PolicyRules(tenant_may=frozenset()))
+LEFT, DUE = [(StopCause.LONE, StopState.LEFT)], [(StopCause.LONE, StopState.DUE)]
+
+
+@pytest.mark.parametrize(
+    ("scene", "then"),
+    [
+        (lambda: alone(WHOLE_CLOUD), DUE),
+        (lambda: alone(WHOLE_CLOUD, metadata=LEAVE), LEFT),
+        (lambda: alone(metadata=START), DUE),
+        (lambda: alone(tags=frozenset({"koboshi:lone-stop=start"})), DUE),
+        (lambda: alone(metadata={"koboshi:lone_stop": "strat"}), LEFT),
+        (lambda: alone(metadata=START, tags=frozenset({"koboshi:lone_stop=leave"})), LEFT),
+        (lambda: alone(NOT_THEIRS, metadata=START), LEFT),
+        (lambda: alone(metadata=START, tags=frozenset({"koboshi:protect=false"})), LEFT),
+        (lambda: alone(metadata=START, read=False), []),
+        (lambda: alone(metadata=START, read=False, after_s=601), LEFT),
+        (lambda: alone(metadata=START, image_id="image-1"), DUE),
+        (lambda: alone(metadata=START, image_id="image-2"), []),
+    ],
+)
+def test_a_lone_stop_is_started_by_opt_in(
+    scene: Callable[[], Scene], then: list[tuple[StopCause, StopState]]
+) -> None:
+    assert seen(scene()) == then
+
+
+def test_what_may_say_something_of_it_is_read_and_no_more() -> None:
+    lone = interest_of(alone(metadata=START, image_id="image-2").picture())
+    assert (lone.partners, lone.images, lone.groups) == ({"a"}, {"image-2"}, True)
+    of_its_host = interest_of(rebooted(alone()).picture())
+    assert (of_its_host.partners, of_its_host.groups) == (frozenset(), False)
+
+
+def test_a_project_that_may_not_is_told_where_it_is_left() -> None:
+    (event,) = watch_stops(alone(NOT_THEIRS, metadata=START).picture()).events
+    assert isinstance(event, StopsSeen)
+    assert "a project may not say 'start' here: it does not count" in event.reason
 
 
 def test_nothing_is_known_before_its_actions_were_read_after_the_stop() -> None:

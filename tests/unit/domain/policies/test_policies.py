@@ -291,3 +291,13 @@ def test_a_sweep_finds_a_check_however_its_key_is_written() -> None:
     for name in (HEALTH, "Koboshi:Health", " koboshi:health"):
         assert check_said({name: "tcp:192.0.2.7:80"}) == "tcp:192.0.2.7:80"
     assert check_said({"koboshi:heath": "tcp:192.0.2.7:80", "health": "x"}) == ""
+
+
+def test_a_lone_stop_is_explained_with_its_place_and_its_effect() -> None:
+    policy = wanted(server({"koboshi:lone-stop": "Start"}))
+    row = next(a for a in policy.applied if a.key is Key.LONE_STOP)
+    assert (row.value, row.place) == ("start", "metadata koboshi:lone-stop")
+    assert "it is started again" in row.effect
+    mistyped = wanted(server({"koboshi:lone_stop": "strat"}))
+    assert mistyped.lone_stop == "leave"
+    assert mistyped.findings[0].cure == "did you mean start?"
