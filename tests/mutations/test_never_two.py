@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from koboshi.domain.decision import Decision, Picture
-from koboshi.domain.incidents import confirming, recovering, steps, watch
+from koboshi.domain.incidents import confirming, opening, recovering, steps
 from koboshi.domain.incidents.incident import Incident
 from koboshi.domain.judging import evidence as evidence_
 from koboshi.domain.judging import proof
@@ -365,7 +365,7 @@ MUTATIONS = (
     Mutation(
         sentence="a foreign marker makes the host foreign",
         patches=(
-            (watch, "disabled_by_operator", no),
+            (opening, "disabled_by_operator", no),
             (confirming, "operators_hand", nothing),
             (recovering, "operators_hand", nothing),
         ),
