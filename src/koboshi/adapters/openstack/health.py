@@ -16,7 +16,9 @@ MAX_SAMPLES = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiHealth:
-    """The requests of the last 30 s, of all services together.
+    """The requests of the last 30 s to Nova, and to what it cannot do without.
+
+    Cinder and Glance do not count: one that is gone would hold back every host of the cloud.
 
     A refusal (4xx) is a success here: the API did its work. Questions to a hypervisor behind the
     API (diagnostics) are not counted, because a dead host is no fault of the API's.
@@ -57,11 +59,12 @@ class HealthRecord:
         self._window = window
         self._samples: deque[tuple[Instant, float | None]] = deque(maxlen=MAX_SAMPLES)
 
-    def note(self, started: Instant, *, answered: bool) -> None:
+    def note(self, started: Instant, *, answered: bool, tells_of_nova: bool = True) -> None:
         """Record one request that ended now."""
         now = self._clock.now()
         latency = now.since(started).total_seconds() if answered else None
-        self._samples.append((now, latency))
+        if tells_of_nova:
+            self._samples.append((now, latency))
         self._on_request(answered)
 
     def recent(self) -> ApiHealth:

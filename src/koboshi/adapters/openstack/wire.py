@@ -89,6 +89,10 @@ class EndlessAnswer(NoAnswer):
     """More came than any list can be; asking again would bring as much."""
 
 
+BESIDE_NOVA = frozenset({"volumev3", "image"})
+"""Services that may be gone while Nova is well: whose word is wanted of them waits, and nobody else."""
+
+
 class Wire:
     """The HTTP client of all services."""
 
@@ -129,7 +133,9 @@ class Wire:
             raise NoAnswer(_describe(error)) from None
         finally:
             if counted:
-                self._health.note(started, answered=answered)
+                self._health.note(
+                    started, answered=answered, tells_of_nova=request.service not in BESIDE_NOVA
+                )
         return answer
 
     async def _exchange(self, request: Request, grant: Grant) -> Answer:
