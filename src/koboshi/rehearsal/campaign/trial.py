@@ -90,14 +90,15 @@ class Overseer:
             return True
         if memory <= SHORT_MEMORY and is_held(judge):
             return False  # it is released in the end, or told to be held in vain
-        if now_s < self._calm_s + AT_LEAST_S or not is_quiet(judge) or _is_held(judge, memory):
+        if now_s < self._calm_s + AT_LEAST_S or not is_quiet(judge) or awaits_release(judge):
             self._quiet_s = now_s
             return False
         return now_s - self._quiet_s >= QUIET_FOR_S
 
 
-def _is_held(judge: Judge, memory: timedelta) -> bool:
+def awaits_release(judge: Judge) -> bool:
     """Return whether somebody waits for the brake, and not for too long."""
+    memory = judge.rules.incident_memory
     waits = any(i.state is IncidentState.HELD for i in judge.state.open_incidents())
     if waits and judge.state.holds.brakes:
         return True  # it is released by itself, a minute after the picture is plausible
