@@ -52,7 +52,6 @@ from koboshi.domain.recoveries.recovery import (
     Recovery,
     RecoveryState,
 )
-from koboshi.domain.restraint.arming import why_not_acting
 from koboshi.domain.rules import Mode, Rules
 from koboshi.ports.journal import Recorded
 
@@ -63,33 +62,21 @@ NOBODY_WATCHES = "no daemon is running"
 class Snapshot:
     """The daemon at one moment: all of it immutable, so that another thread may look at it."""
 
-    state: State
-    world: World
-    rules: Rules
-    now: Instant
+    picture: Picture
     health: Health
     cloud: str
-    picture: Picture
 
 
 def snapshot_of(source: StatusSource) -> Snapshot:
     """Return the daemon as it is at this moment."""
-    picture = source.look()
-    return Snapshot(
-        state=picture.state,
-        world=picture.world,
-        rules=picture.rules,
-        now=picture.now,
-        health=source.health(),
-        cloud=source.cloud(),
-        picture=picture,
-    )
+    return Snapshot(picture=source.look(), health=source.health(), cloud=source.cloud())
 
 
 def status_of(snapshot: Snapshot) -> StatusView:
     """Return the overview; with ten thousand hosts it takes half a second."""
-    state, world, now, health = snapshot.state, snapshot.world, snapshot.now, snapshot.health
-    judgements = judge_all(world, state, snapshot.rules, now)
+    picture, health = snapshot.picture, snapshot.health
+    state, world, now = picture.state, picture.world, picture.now
+    judgements = judge_all(world, state, picture.rules, now)
     servers = servers_by_host(world, state)
     incidents = {i.host: i.id for i in state.open_incidents()}
     hosts = [host_view(j, world, now, servers, incidents.get(j.host)) for j in judgements.values()]
@@ -98,23 +85,23 @@ def status_of(snapshot: Snapshot) -> StatusView:
         at=now.wall,
         version=__version__,
         install=state.install,
-        mode=snapshot.rules.mode,
+        mode=picture.rules.mode,
         is_acting=health.is_acting,
         acting_reason=health.acting_reason,
-        arming=arming_view(state, why_not_acting(snapshot.rules, state, now)),
+        arming=arming_view(state, picture.why_not_acting),
         started_at=state.started_at.wall if state.started_at else None,
         cloud=snapshot.cloud,
         evidence=_evidence(world, now),
         hosts=hosts,
-        incidents=[incident_view(i, state, snapshot.picture) for i in state.open_incidents()],
+        incidents=[incident_view(i, state, picture) for i in state.open_incidents()],
         held=_held(state),
         stopped=_stopped(state),
-        unwell=[unwell_view(u, what_is_done(snapshot.picture, u)) for u in _fail_now(state)],
+        unwell=[unwell_view(u, what_is_done(picture, u)) for u in _fail_now(state)],
         notices=_notices(state),
         time_bombs=[bomb_view(b) for b in bombs_shown(world, state)],
         outlook=outlook_view(world.outlook),
         found_down=sorted(state.found_down),
-        ways_home=_ways_home(state, world, acts=comes_home_by_itself(snapshot.rules)),
+        ways_home=_ways_home(state, world, acts=comes_home_by_itself(picture.rules)),
         next=_next(state, is_running=True, hosts=hosts),
     )
 

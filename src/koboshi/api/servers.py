@@ -17,12 +17,11 @@ class NoSuchServer(KoboshiError):
 
 def server_detail(snapshot: Snapshot, wanted: str) -> ServerDetail:
     """Return the server that `wanted` names by id or name; raises NoSuchServer."""
-    state = snapshot.state
+    picture, state = snapshot.picture, snapshot.picture.state
     known = known_server(state, find_server(state, wanted))
     if known is None:  # its incident was found a moment ago
         raise NoSuchServer(f"no open incident knows a server {wanted!r}")
     incident, recovery = known
-    picture = snapshot.picture
     refused = why_not_rebuild(picture, incident, recovery)
     is_held = recovery.state is RecoveryState.HELD
     return ServerDetail(

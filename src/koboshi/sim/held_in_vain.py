@@ -43,6 +43,6 @@ def _what_speaks_for_it(book: Casebook, now_s: float) -> bool:
 
 
 def is_held(book: Casebook) -> bool:
-    """Return whether the brake is held now, or was a minute ago."""
+    """Return whether the brake is held, or eased and not released yet."""
     hold = book.state.holds.brakes.get(THE_CELL)
     return hold is not None and not hold.is_released

@@ -6,13 +6,20 @@ In virtual time, by what a read takes.
 import anyio
 import pytest
 
-from koboshi.rehearsal.story import story
+from koboshi.rehearsal.story import Story, story
 from koboshi.rehearsal.windows import shortened
 from koboshi.sim.samples import server
 from koboshi.sim.virtual_time import run_virtual
 
 WATCHED_S = 60.0
 WORKED_S = 20.0
+
+
+async def reads_within(s: Story, call: str, during_s: float) -> int:
+    """Return how often this was read in that time."""
+    before = s.cloud.line.calls[call]
+    await anyio.sleep(during_s)
+    return s.cloud.line.calls[call] - before
 
 
 def reads(latency_s: float) -> int:
@@ -23,9 +30,7 @@ def reads(latency_s: float) -> int:
         async with story([server("a")], rules=shortened(), warm_s=30.0) as s:
             s.cloud.line.latency_s = latency_s
             await anyio.sleep(10)
-            before = s.cloud.line.calls["services"]
-            await anyio.sleep(WATCHED_S)
-            found.append(s.cloud.line.calls["services"] - before)
+            found.append(await reads_within(s, "services", WATCHED_S))
 
     run_virtual(main)
     return found[0]
@@ -55,9 +60,7 @@ def reads_of_records(servers: int, latency_s: float) -> int:
             await anyio.sleep(10)
             s.cloud.line.latency_s = latency_s
             await anyio.sleep(5)
-            before = s.cloud.line.calls["migrations"]
-            await anyio.sleep(WORKED_S)
-            found.append(s.cloud.line.calls["migrations"] - before)
+            found.append(await reads_within(s, "migrations", WORKED_S))
 
     run_virtual(main)
     return found[0]
